@@ -1,0 +1,65 @@
+# `make` alone says what there is. Nothing has to be installed first but Python 3.11+, Node.js 20+ and make itself.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules
+
+BIN := .venv/bin
+VENV := .venv/.installed
+BOT := examples/whatsapp-bot/node_modules/.package-lock.json
+
+# The tests start scanonce hundreds of times: a setting that makes each start compile it anew costs them minutes.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: system $(VENV) $(BOT) ## install what the demo and the tests need, as far as it is missing
+
+.PHONY: demo
+demo: setup ## see it work: link, edit three times, lose the profile (KEEP=1: leave it running to play with)
+	@$(BIN)/python -m examples.demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+.PHONY: test
+test: setup lint types ## everything that must hold: lint, types and all tests, with a real browser
+	$(BIN)/pytest
+
+.PHONY: fast
+fast: $(VENV) lint types ## the same without a browser
+	$(BIN)/pytest -m "not e2e"
+
+.PHONY: lint
+lint: $(VENV) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV) ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: setup ## measure restarts against nodemon (ARGS="..." for other benchmarks, see docs/benchmarks.md)
+	$(BIN)/python -m benchmarks $(or $(ARGS),restart --vs nodemon)
+
+.PHONY: clean
+clean: ## remove what setup, tests and tools have made; no session, no snapshot
+	rm -rf .venv examples/whatsapp-bot/node_modules dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find supervisor tests examples benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: system
+system:
+	@scripts/setup system
+
+$(VENV): pyproject.toml scripts/setup
+	@scripts/setup venv
+	@touch $@
+
+$(BOT): examples/whatsapp-bot/package-lock.json | $(VENV)
+	@scripts/setup bot
+	@touch $@
