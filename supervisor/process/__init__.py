@@ -1,0 +1,43 @@
+"""Spawning, process trees, freezing, ending and reaping.
+
+This room knows processes and nothing of browsers or sessions. What differs between operating systems stands behind
+`Handle` (`handle.py`), chosen once at import; everything else in the room is written against that face.
+"""
+
+from supervisor.process.census import (
+    ENVIRONMENT_MARK,
+    Entry,
+    childless,
+    find,
+    offspring,
+    parent_program,
+    working_directory,
+)
+from supervisor.process.child import Child, CommandError, resolve_command
+from supervisor.process.freeze import Frost
+from supervisor.process.handle import Handle, open_handle
+from supervisor.process.ladder import Haste, Rung, climb, kill, terminate
+from supervisor.process.reap import Reaper, become_subreaper
+
+__all__ = [
+    "ENVIRONMENT_MARK",
+    "Child",
+    "CommandError",
+    "Entry",
+    "Frost",
+    "Handle",
+    "Haste",
+    "Reaper",
+    "Rung",
+    "become_subreaper",
+    "childless",
+    "climb",
+    "find",
+    "kill",
+    "offspring",
+    "open_handle",
+    "parent_program",
+    "resolve_command",
+    "terminate",
+    "working_directory",
+]

@@ -1,0 +1,127 @@
+"""Who is there: our offspring, and what an earlier supervisor of this project left behind.
+
+On Linux the supervisor is a subreaper (`reap.py`), so every process that a bot ever started is among its descendants,
+however often it forked away. Elsewhere an orphan leaves the tree; there the mark in the environment finds it again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psutil
+
+from supervisor.process.handle import Handle, open_handle
+
+#: Environment variable that every process of a bot inherits. Its value starts with the project's key, so that a later
+#: supervisor of the same project, and no other, recognises what was left behind.
+ENVIRONMENT_MARK = "SCANONCE_RUN_ID"
+
+_GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One living process as it was when seen. `handle` stays true when the pid is given to another."""
+
+    handle: Handle = field(compare=False)
+    pid: int
+    parent: int
+    started: float
+    """Seconds since the epoch."""
+    argv: tuple[str, ...]
+
+    @property
+    def command_line(self) -> str:
+        """The arguments as one string: Chromium's children overwrite the separators, so only this is reliable."""
+        return " ".join(self.argv)
+
+    @property
+    def name(self) -> str:
+        """The program's base name, without its folder and arguments."""
+        return self.argv[0].split(" ", 1)[0].rpartition(os.sep)[2] if self.argv else "?"
+
+
+def working_directory(pid: int) -> str | None:
+    """A process's current folder, or None if it is gone or may not be asked."""
+    try:
+        return psutil.Process(pid).cwd()
+    except _GONE:
+        return None
+
+
+def parent_program(pid: int) -> str | None:
+    """The name of the program that a process's living parent runs, or None if there is none or it may not be asked."""
+    try:
+        # psutil compares start times: where orphans keep their parent's number, that may be another's by now.
+        parent = psutil.Process(pid).parent()
+        return None if parent is None else parent.name()
+    except _GONE:
+        return None
+
+
+def offspring(root: int | None = None) -> list[Entry]:
+    """Every living descendant of `root` (this process when omitted), parents before children; zombies left out."""
+    try:
+        found = psutil.Process(root).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [entry for process in found if (entry := _enter(process)) is not None]
+
+
+def childless() -> bool:
+    """Whether this process has no child, zombies included.
+
+    For a subreaper that is the proof that nothing descends from it any more. It is one question to the kernel: a walk
+    through the process table, however often repeated, misses a process that forks and exits while it is under way.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def find(wanted: Callable[[tuple[str, ...], str], bool]) -> list[Entry]:
+    """Every process of the machine for which `wanted(argv, mark)` holds, this one excepted.
+
+    `mark` is the value of `ENVIRONMENT_MARK` in its environment, empty where there is none or where this user may not
+    look. Costs some tens of microseconds for each process of the machine.
+    """
+    entries = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        try:
+            argv = tuple(process.cmdline())
+        except _GONE:
+            continue
+        if wanted(argv, _mark(process)) and (entry := _enter(process)) is not None:
+            entries.append(entry)
+    return entries
+
+
+def _enter(process: psutil.Process) -> Entry | None:
+    # The handle is opened first and psutil's start time compared after it: had the pid been given to another process
+    # between psutil's look and ours, the times would differ, and the stranger is not entered.
+    handle = open_handle(process.pid)
+    if handle is None:
+        return None
+    try:
+        with process.oneshot():
+            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return Entry(handle, process.pid, process.ppid(), process.create_time(), tuple(process.cmdline()))
+    except _GONE:
+        return None
+
+
+def _mark(process: psutil.Process) -> str:
+    try:
+        return process.environ().get(ENVIRONMENT_MARK, "")
+    except (*_GONE, OSError):
+        return ""

@@ -1,0 +1,50 @@
+"""Adopting and reaping orphans.
+
+A process whose parent died goes to the nearest subreaper. With `prctl(PR_SET_CHILD_SUBREAPER)` (Linux 3.4) that is the
+supervisor, so that nothing a bot starts can leave the tree; as PID 1 of a container it is anyway. Whoever adopts must
+reap, but must not take the exit status of a child that somebody else in this process is waiting for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+import psutil
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> bool:
+    """Adopt orphaned descendants from now on; False where the system has no such thing (macOS, Windows)."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+class Reaper:
+    """Reaps adopted processes, and only those.
+
+    `own` holds the pids of the children that this process started itself and waits for elsewhere. A pid enters it
+    before its process can exit unseen, and leaves it once its owner has taken the status.
+    """
+
+    def __init__(self) -> None:
+        self.own: set[int] = set()
+
+    def reap(self) -> int:
+        """Take the status of every adopted process that has exited; how many there were."""
+        if sys.platform == "win32":
+            return 0
+        reaped = 0
+        for process in psutil.Process().children():
+            if process.pid in self.own:
+                continue
+            try:
+                pid, _ = os.waitpid(process.pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+            reaped += pid != 0
+        return reaped
