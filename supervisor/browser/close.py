@@ -1,0 +1,98 @@
+"""Closing a browser so that it writes everything it holds to disk.
+
+`Browser.close` over DevTools and SIGINT to the main process are the two ways that flush IndexedDB, localStorage and
+cookies alike. SIGTERM takes Chromium's fast exit, which leaves the cookies out, and SIGKILL loses up to five seconds of
+localStorage; both are here for a browser that does not answer only (measured; `docs/how-it-works.md`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.browser import locks
+from supervisor.browser.devtools import DevTools, DevToolsError, close_browser, read_endpoint
+from supervisor.browser.discovery import Browser
+from supervisor.process import Handle, Haste, Rung, climb, kill, terminate
+
+#: Seconds between the start of a browser and the writing of its port file by which their two clocks may disagree.
+_CLOCK_SLACK = 2.0
+
+#: Seconds given to processes after SIGKILL; one in uninterruptible sleep takes as long as its device does.
+_KILL_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a browser ended. `clean`: it was asked in a way that flushes, did exit, and left no lock behind."""
+
+    profile: Path
+    pid: int
+    clean: bool
+    how: str
+    seconds: float
+    survivors: tuple[int, ...] = ()
+
+
+async def close(
+    browser: Browser, devtools: DevTools | None, *, haste: Haste, close_timeout: float, term_timeout: float
+) -> Closed:
+    """Close one browser: DevTools or SIGINT, then SIGTERM, then SIGKILL; timeouts in seconds.
+
+    `devtools` is a connection that is already open, if there is one. Never raises for a browser that does not answer:
+    the result says how it went.
+    """
+    began = time.monotonic()
+    handles = [entry.handle for entry in browser.processes]
+    asked: list[asyncio.Task[None]] = []
+
+    def ask(handle: Handle) -> None:
+        # A supervisor that was killed while it took a live snapshot has left it frozen, and frozen it answers nothing.
+        handle.resume()
+        if handle is browser.main.handle:
+            asked.append(asyncio.create_task(_ask(browser, devtools, close_timeout)))
+
+    rungs = (
+        Rung("asked", ask, close_timeout),
+        Rung("SIGTERM", terminate, term_timeout),
+        Rung("SIGKILL", kill, _KILL_PATIENCE),
+    )
+    try:
+        how, survivors = await climb(handles, rungs, haste)
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    clean = how in {None, "asked"} and not survivors and not locks.remaining(browser.profile)
+    pids = tuple(handle.pid for handle in survivors)
+    return Closed(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
+
+
+async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> None:
+    """Ask for a flushing exit, by DevTools if it answers and by SIGINT otherwise."""
+    try:
+        if devtools is not None and not devtools.closed:
+            await devtools.request_browser_close(timeout=timeout / 2)
+        elif (url := live_endpoint(browser)) is not None:
+            await close_browser(url, timeout=timeout / 2)
+        else:
+            _interrupt(browser.main.handle)
+    except DevToolsError:
+        _interrupt(browser.main.handle)
+
+
+def _interrupt(main: Handle) -> None:
+    if sys.platform != "win32":  # there is no SIGINT for another process there; the next rung must do
+        main.signal(signal.SIGINT)
+
+
+def live_endpoint(browser: Browser) -> str | None:
+    """The DevTools address of this very browser: the port file survives an exit, so its age is compared."""
+    endpoint = read_endpoint(browser.profile)
+    if endpoint is None or endpoint.written_at < browser.main.started - _CLOCK_SLACK:
+        return None
+    return endpoint.url
