@@ -1,0 +1,31 @@
+"""Moments, all of the same grain, so that one that was written and read back compares like one that was not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The time, aware, UTC, in whole milliseconds."""
+    return trimmed(datetime.now(UTC))
+
+
+def trimmed(moment: datetime) -> datetime:
+    """An aware moment in UTC, cut to whole milliseconds."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def iso(moment: datetime) -> str:
+    """An aware moment as ISO 8601 in UTC, to the millisecond, ending in ``Z``.
+
+    >>> iso(datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC))
+    '2026-01-02T03:04:05.678Z'
+    """
+    return trimmed(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(text: str) -> datetime:
+    """An ISO 8601 text, without a zone taken for UTC, as such a moment. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    return trimmed(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,0 +1,58 @@
+"""What can go wrong with a session's files, as one error with one clear sentence."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space and try again",
+    errno.EDQUOT: "the disk quota is used up: free some space and try again",
+    errno.EFBIG: "the file-size limit was reached: raise it (ulimit -f) and try again",
+    errno.EACCES: "permission denied: make the folder readable and writable for this user",
+    errno.EPERM: "not permitted: make the folder readable and writable for this user",
+    errno.EROFS: "the file system is read-only: mount it writable and try again",
+    errno.EIO: "the disk reported an I/O error: check its health before going on",
+    errno.EMFILE: "too many open files: raise the limit (ulimit -n) and try again",
+}
+
+
+class SessionError(Exception):
+    """An operation on a session's files failed; the live profile and the last good snapshot are as before.
+
+    The message is one sentence for a person: what was being done, where, what was seen, what to do next.
+    """
+
+
+class SnapshotDamagedError(SessionError):
+    """A snapshot is not what was written; another one may be."""
+
+
+class ProfileInUseError(SessionError):
+    """The profile is held by a running browser, or the project by a running supervisor."""
+
+
+@contextmanager
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Turn an `OSError` inside the block into a `SessionError` that says what was being done to `path`."""
+    try:
+        yield
+    except OSError as error:
+        seen = _REMEDIES.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
+        where = f" (at {printable(error.filename)})" if error.filename else ""
+        raise SessionError(f"Could not {doing} {printable(path)}: {seen}{where}.") from error
+
+
+def printable(name: object) -> str:
+    """A file name that may be put into a one-line message: control characters and stray bytes escaped.
+
+    >>> print(printable("a\\nb"))
+    a\\nb
+    """
+    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,296 @@
+"""Durable, private file operations: the only place that knows how platforms differ.
+
+Everything written here is for its owner only (files 0600, folders 0700) whatever the umask says, because a profile is
+the account. "Durable" means that after the call returns, a power cut does not undo it.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import google_crc32c
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+if sys.platform != "win32":
+    import fcntl
+
+TEMPORARY_SUFFIX = ".scanonce-tmp"
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+_CHUNK = 1 << 20  # bytes; large enough that the cost of a call vanishes, small beside the supervisor's memory
+_COPY_STEP = 1 << 30  # bytes asked of one copy_file_range; the kernel caps it at 2 GiB
+_FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+_READ_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)  # a file swapped for a link after the walk is not followed
+    | getattr(os, "O_NONBLOCK", 0)  # nor does one swapped for a FIFO block us
+)
+_CREATE_FLAGS = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+)
+
+
+def make_private_folder(path: Path | str) -> None:
+    """Create one folder, mode 0700. `FileExistsError` if it is there."""
+    os.mkdir(path, FOLDER_MODE)  # noqa: PTH102 - called hundreds of times in a capture; Path costs more than mkdir
+    os.chmod(path, FOLDER_MODE)  # noqa: PTH101 - the umask may have taken bits away
+
+
+def ensure_private_folder(path: Path) -> None:
+    """Create `path` and its missing parents; `path` itself ends with mode 0700."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        make_private_folder(path)
+    except FileExistsError:
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "a file is in the place of a folder", str(path)) from None
+    else:
+        sync_folder(path.parent)
+
+
+def sync_file(path: Path | str) -> None:
+    """Make a file's contents durable."""
+    fd = os.open(path, _READ_FLAGS)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def begin_writing(paths: Iterable[Path]) -> None:
+    """Have the kernel begin to write files to the disk, and wait for nothing: a `sync_file` that follows waits less."""
+    if sys.platform != "linux":
+        return
+    for path in paths:
+        fd = os.open(path, _READ_FLAGS)
+        try:
+            # It starts the writing of what is dirty, and drops from memory only what is not (mm/fadvise.c).
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
+
+
+def sync_folder(path: Path | str) -> None:
+    """Make a folder's entries (creations, renames, removals) durable.
+
+    Windows cannot open a folder for this; NTFS journals its metadata itself.
+    """
+    if os.name == "nt":
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _flush(fd)
+    except OSError as error:
+        # Some file systems (network, FUSE) refuse fsync on a folder; they promise nothing that we could wait for.
+        if error.errno not in {errno.EINVAL, errno.EBADF, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(fd)
+
+
+def write_new(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Create a file, mode 0600, with `data`, its contents durable. The name is not: see `sync_folder`."""
+    fd = os.open(path, _CREATE_FLAGS, FILE_MODE)
+    try:
+        _make_private(fd)
+        write_all(fd, data)
+        if durable:
+            _flush(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` with `data`: a reader sees the old contents or the new, never a mixture.
+
+    So does one after a power cut if `durable`; if not, it may then find the file empty. One thread at a time.
+    """
+    temporary = _temporary_of(path)
+    temporary.unlink(missing_ok=True)  # left by a process that was killed and whose id we were given
+    try:
+        write_new(temporary, data, durable=durable)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def temporaries(folder: Path) -> Iterator[Path]:
+    """What processes that were killed left of the files that `replace_file` prepares in a folder."""
+    return folder.glob(f".*{TEMPORARY_SUFFIX}")
+
+
+def _temporary_of(path: Path) -> Path:
+    """A name of this process's own: two that replaced one file at once would else publish each other's halves."""
+    return path.with_name(f".{path.name[:100]}.{os.getpid()}{TEMPORARY_SUFFIX}")
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; a short write (signals, quotas) is continued, not taken for success."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def copy_file(source: Path | str, target: Path | str, *, mtime_ns: int) -> int:
+    """Copy a regular file to a new one, mode 0600, with the given mtime. Returns the bytes copied.
+
+    Shares the blocks where the file system can (reflink), else copies inside the kernel, else through memory.
+    Not durable: see `sync_file`. A `source` which is no regular file raises `OSError`.
+    """
+    read_fd = os.open(source, _READ_FLAGS)
+    try:
+        status = os.fstat(read_fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(source))
+        write_fd = os.open(target, _CREATE_FLAGS, FILE_MODE)
+        try:
+            _make_private(write_fd)
+            copied = _copy_contents(read_fd, write_fd, status.st_size)
+            _set_mtime(write_fd, target, mtime_ns)
+        finally:
+            os.close(write_fd)
+    finally:
+        os.close(read_fd)
+    return copied
+
+
+def keep_a_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where that cannot be; nothing is done if `target` is there already."""
+    if target.exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        replace_file(target, source.read_bytes())
+    sync_folder(target.parent)
+
+
+def replace_by_link(source: Path, target: Path) -> bool:
+    """Replace `target` by a hard link to `source` if both hold the same bytes; says whether that was done.
+
+    It is not where there are no hard links, or `source` is gone.
+    """
+    temporary = _temporary_of(target)
+    try:
+        if not filecmp.cmp(source, target, shallow=False):
+            return False
+        os.link(source, temporary)
+    except OSError:
+        return False
+    temporary.replace(target)
+    return True
+
+
+def checksum(path: Path | str, *, sync: bool = False) -> int:
+    """The CRC32C of a file; with `sync`, its contents are also made durable."""
+    fd = os.open(path, _READ_FLAGS)
+    try:
+        if sync:
+            os.fsync(fd)
+        value = 0
+        while chunk := os.read(fd, _CHUNK):
+            value = google_crc32c.extend(value, chunk)
+    finally:
+        os.close(fd)
+    return value
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and everything in it, what is read-only included; links are removed, never followed."""
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        _open_up(path)
+        shutil.rmtree(path)
+
+
+def _open_up(root: Path) -> None:
+    """Make every folder below ours to change, and every file: Windows removes no file that is read-only."""
+    root.chmod(FOLDER_MODE)
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(FOLDER_MODE if name in folders else FILE_MODE)
+
+
+def _flush(fd: int) -> None:
+    """Make durable what was written to `fd`, and on macOS all that was handed to the drive before.
+
+    There fsync leaves data in the drive's cache and F_FULLFSYNC empties that (fsync(2)): dear, so it is kept for
+    manifests, journals and folders, which come after the files that they vouch for.
+    """
+    if sys.platform == "darwin":
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError:  # a network mount
+            os.fsync(fd)
+    else:
+        os.fsync(fd)
+
+
+def _make_private(fd: int) -> None:
+    if os.name != "nt":
+        os.fchmod(fd, FILE_MODE)  # the umask may have taken bits away
+
+
+def _set_mtime(fd: int, path: Path | str, mtime_ns: int) -> None:
+    os.utime(fd if os.utime in os.supports_fd else path, ns=(mtime_ns, mtime_ns))
+
+
+def _copy_contents(read_fd: int, write_fd: int, size: int) -> int:
+    if size == 0:
+        return 0
+    if _reflink(read_fd, write_fd):
+        return size
+    copied = _copy_in_kernel(read_fd, write_fd)
+    while chunk := os.read(read_fd, _CHUNK):
+        write_all(write_fd, chunk)
+        copied += len(chunk)
+    return copied
+
+
+def _reflink(read_fd: int, write_fd: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        fcntl.ioctl(write_fd, _FICLONE, read_fd)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}:
+            raise
+        return False  # EOPNOTSUPP, EXDEV, EINVAL, ENOTTY: cannot be shared here, copy instead
+    return True
+
+
+def _copy_in_kernel(read_fd: int, write_fd: int) -> int:
+    """Copy as much as the kernel will, from and to the current offsets; the caller reads on from there."""
+    if sys.platform != "linux":
+        return 0
+    copied = 0
+    try:
+        while step := os.copy_file_range(read_fd, write_fd, _COPY_STEP):
+            copied += step
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}:
+            raise
+    return copied

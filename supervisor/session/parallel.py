@@ -1,0 +1,41 @@
+"""Doing the same with many files, on a few threads if that pays.
+
+Copying and waiting for the disk release the interpreter's lock, and a file system's journal commits what several
+threads wait for at once; for a few small files a thread costs more than it saves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes are done, of how many, from time to time, on the thread that does the work."""
+
+_WORTH_IT = 8 << 20  # bytes
+_WORKERS = min(4, os.cpu_count() or 1)
+
+
+def each(work: Callable[[T], R], items: Sequence[T], *, total_bytes: int) -> Iterator[R]:
+    """The results of `work` on each item, in order. Raises what `work` raises, once no other call is under way."""
+    if total_bytes < _WORTH_IT:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="session-files") as pool:
+        try:
+            yield from pool.map(work, items)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def silent(_done: int, _total: int) -> None:
+    """The progress nobody wants to hear of."""

@@ -1,0 +1,354 @@
+"""One project's sessions on disk: the face of this room.
+
+One thread at a time may change things (`capture`, `restore`, `clear`, `prune`, `recover`); `Capture.publish` and
+everything that only reads may run beside it. The caller holds the project's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from supervisor.session import (
+    baseline,
+    caches,
+    capture,
+    checks,
+    clock,
+    databases,
+    fsio,
+    holders,
+    layout,
+    manifest,
+    parallel,
+    restore,
+    retention,
+    snapshot,
+    verify,
+)
+from supervisor.session.baseline import Baseline
+from supervisor.session.capture import Base, Capture, Facts, Place
+from supervisor.session.checks import Known
+from supervisor.session.errors import ProfileInUseError, SessionError, SnapshotDamagedError, explained, printable
+from supervisor.session.layout import safe_name
+from supervisor.session.profile import Profile, discover, last_version, with_distinct_ids
+from supervisor.session.report import CheckContext, CheckReport
+from supervisor.session.retention import Pruned, Quarantined, Retention
+from supervisor.session.state import Recovery, SessionState, StateFile
+from supervisor.session.tree import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from supervisor.session.parallel import Progress
+    from supervisor.session.restore import Restored
+    from supervisor.session.snapshot import Snapshot
+
+_KEEP_A_WEEK = Retention()
+_NOTHING_KNOWN = CheckContext()
+
+
+class SessionStore:
+    """A project's profiles, their snapshots and their state."""
+
+    def __init__(
+        self,
+        project: Path,
+        *,
+        cache: Path | None = None,
+        state_file: Path | None = None,
+        policy: Retention = _KEEP_A_WEEK,
+    ) -> None:
+        self.project = project.resolve()  # a bot sees its folder so, and its browser is told so
+        self.cache = cache or self.project / layout.CACHE
+        self.policy = policy
+        self.state = StateFile(
+            state_file or self.project / layout.STATE_FILE,
+            lock=self.cache / layout.STATE_LOCK,
+            rebuild=self._rebuilt_state,
+        )
+
+    def profiles(self, configured: Sequence[Path] = ()) -> list[Profile]:
+        """The project's profiles: the configured ones, else those known and those found in the usual places."""
+        known = {
+            session_id: self._absolute(state.profile)
+            for session_id, state in self.state.load().items()
+            if state.profile is not None
+        }
+        paths = [self.project / path for path in configured]
+        return with_distinct_ids(paths or [*known.values(), *discover(self.project)], known, self.project)
+
+    def profile_at(self, path: Path) -> Profile:
+        """The profile in a folder, under the id by which it is known or would be found."""
+        given = Profile.at(self.project / path)
+        for profile in self.profiles():
+            if profile.folder == given.folder:
+                return Profile(profile.id, given.path)
+        return self.profiles([given.path])[0]
+
+    def default_path(self, session_id: str) -> Path:
+        """Where the profile of a session lies that was never seen: where `LocalAuth` puts it with `./sessions`."""
+        return self.project / "sessions" / f"session-{safe_name(session_id)}"
+
+    def recover(self) -> list[str]:
+        """Complete or undo what an earlier run was killed in the midst of, and remove what it left behind.
+
+        For the start of a supervisor, under the project's lock. Returns sentences on what was done. Raises
+        `SessionError`.
+        """
+        done = restore.recover(self.cache)
+        with explained("clean up in", self.cache):
+            for path in [*fsio.temporaries(self.cache), *fsio.temporaries(self.state.path.parent)]:
+                path.unlink(missing_ok=True)
+        for folder in self._leftovers():
+            capture.remove_leftover(folder)
+            done.append(f"Removed {printable(folder.name)}, left behind by a run that was killed.")
+        self.state.load()
+        done += self.state.problems
+        self.state.problems.clear()
+        return done
+
+    def check(self, profile: Profile, *, deep: bool = False, context: CheckContext = _NOTHING_KNOWN) -> CheckReport:
+        """Whether a bot may be started on a profile. Reads every block of its databases if `deep`.
+
+        With `context.free`, what can be mended is mended, and a profile that passes is remembered as good, so that the
+        next check looks only at what has changed by then. Raises `SessionError` if the profile cannot be read at all.
+        """
+        state = self.state.get(profile.id)
+        if context.linked is None:
+            context = replace(context, linked=state.is_linked)
+        known = Known(baseline.read(self.cache, profile), partial(self.snapshots, profile.id), state.linked_at)
+        report = checks.run(profile, known, context, deep=deep)
+        if context.free and report.may_start and report.files and not report.unchanged:
+            self._remember(profile, Baseline(clock.now(), dict(report.files), dict(report.sequences)))
+        return report
+
+    def record_clean_stop(self, profile: Profile) -> None:
+        """Remember what the profile looks like now, after a clean stop, for later checks to compare with.
+
+        Not if it is damaged: then what is remembered stays. Raises `SessionError`.
+        """
+        with explained("record the clean stop of", profile.path):
+            tree = scan(profile.folder)
+            known = baseline.read(self.cache, profile)
+            if known is not None and known.files == tree.files:
+                self._remember(profile, replace(known, at=clock.now()))
+                return
+            # A walk and the logs: blocks are verified by the next check that is not just a walk, or for a snapshot.
+            verdicts = databases.verify(
+                profile.folder,
+                databases.needed(profile.folder, tree, known.sequences if known is not None else ()),
+                trusted=lambda _path: True,
+            )
+            if any(verdict.problems or verdict.torn for verdict in verdicts):
+                return
+            trusted = known.trusted(tree) if known is not None else frozenset[str]()
+            sequences = databases.sequences(verdicts)
+            unverified = frozenset(
+                path for path in tree.files if path not in trusted and path.startswith((*sequences,))
+            )
+        self._remember(profile, Baseline(clock.now(), tree.files, sequences, unverified))
+
+    def capture(
+        self, profile: Profile, *, linked: bool | None, browser_version: str | None, live: bool = False
+    ) -> Capture:
+        """Copy the quiet profile; when this returns the bot may start again. `Capture.publish` does the rest.
+
+        Raises `SessionError`, also if the profile changes while it is read, and if the session is not linked: a copy of
+        a QR page helps nobody, and would in time push out the ones that do.
+        """
+        if linked is False:
+            raise SessionError(f"No snapshot of session {printable(profile.id)} was taken: it is not linked.")
+        return capture.capture(
+            profile,
+            Facts(linked, browser_version or last_version(profile.folder), live),
+            Place(self.cache, self._relative(profile.path)),
+            base=self._base(profile),
+            good=baseline.read(self.cache, profile),
+            on_publish=self._note_published,
+        )
+
+    def snapshots(self, session_id: str) -> list[Snapshot]:
+        """A session's published snapshots, newest first. Raises `SessionError`."""
+        with explained("list the snapshots in", self.cache):
+            return list(snapshot.of_session(self.cache, session_id))
+
+    def all_snapshots(self) -> dict[str, list[Snapshot]]:
+        """Every session's published snapshots, by id, newest first. Raises `SessionError`."""
+        with explained("list the snapshots in", self.cache):
+            return snapshot.of_all(self.cache)
+
+    def verify(self, chosen: Snapshot, *, progress: Progress = parallel.silent) -> list[str]:
+        """Read every byte of a snapshot again; one sentence per thing that is wrong with it.
+
+        One that was good and is no longer is marked so in its manifest, and with it those that share what is damaged.
+        Raises `SessionError`.
+        """
+        others = [other for other in self.snapshots(chosen.session_id) if other.path != chosen.path]
+        with explained("verify the snapshot", chosen.path):
+            return verify.verify(chosen, others, progress)
+
+    def restore(
+        self, profile: Profile, chosen: Snapshot, *, progress: Progress = parallel.silent, free: bool = False
+    ) -> Restored:
+        """Put a snapshot in the place of a profile; the profile there goes to quarantine.
+
+        Raises `ProfileInUseError` if a browser of this host may hold the profile, unless the caller has proven it
+        `free`, `SnapshotDamagedError` if the snapshot is not what was written (it is then marked so), and
+        `SessionError` if anything else prevents it. The profile is then as before.
+        """
+        if not free:
+            self.refuse_held(profile)
+        restore.recover(self.cache)
+
+        def remember(new: Path) -> None:
+            # Before the swap, whose renames change nothing of this: were it not written, the next check would compare
+            # an older snapshot, restored on purpose, with newer records, and call it damaged.
+            self._remember(profile, Baseline(clock.now(), scan(new).files, chosen.sequences))
+
+        try:
+            return restore.restore(profile, chosen, self.cache, before_swap=remember, progress=progress)
+        except SnapshotDamagedError:
+            with suppress(SessionError):  # it is the damage that must be told; it is found again the next time
+                self.verify(chosen)
+            raise
+
+    def clear(self, profile: Profile, *, free: bool = False) -> Path | None:
+        """Move a profile to quarantine and mark its session unlinked, so that the next start asks for a new link.
+
+        Returns where the profile lies now; `None` if there was none. Its snapshots stay. Raises as `restore` does.
+        """
+        if not free:
+            self.refuse_held(profile)
+        restore.recover(self.cache)
+        # First the mark: killed in between, the profile is still there, unlinked only in name.
+        self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=self._relative(profile.path))
+        moved = restore.move_to_quarantine(profile, self.cache)
+        with explained("forget the state of the profile in", self.cache):
+            baseline.forget(self.cache, profile)
+        return moved
+
+    def prune(self, *, dry_run: bool = False, policy: Retention | None = None) -> Pruned:
+        """Remove the snapshots and quarantined profiles that the policy does not keep. Raises `SessionError`.
+
+        What cannot be removed is told in the result, and tried again the next time.
+        """
+        with explained("prune the snapshots in", self.cache):
+            policy = policy or self.policy
+            sessions = snapshot.of_all(self.cache)
+            now = clock.now()
+            gone = retention.surplus(sessions, policy, now)
+            everything = [one for snapshots in sessions.values() for one in snapshots]
+            removed = {one.path for one in gone}
+            kept = [one for one in everything if one.path not in removed]
+            old = [q for q in self.quarantined() if retention.expired(q.stamp, policy.quarantine_age, now)]
+            problems = [] if dry_run else self._remove([one.path for one in gone] + [q.path for q in old])
+        freed = retention.disk_usage(everything) - retention.disk_usage(kept)
+        return Pruned(tuple(gone), tuple(q.path for q in old), freed, tuple(problems))
+
+    def quarantined(self) -> list[Quarantined]:
+        """The profiles in quarantine, newest first, in the cache and beside the known profiles."""
+        places = {self.cache, *(profile.folder.parent for profile in self.profiles())}
+        found = [
+            Quarantined(layout.id_of(parsed.name), path, parsed.stamp)
+            for place in places
+            for path in _entries(place, (layout.QUARANTINE_PREFIX, layout.HIDDEN_QUARANTINE_PREFIX))
+            if (parsed := layout.parse_stamped(path.name)) is not None
+        ]
+        return sorted(found, key=lambda one: one.stamp, reverse=True)
+
+    def trim_caches(self, profile: Profile, *, above: int) -> int:
+        """Empty the caches of a quiet profile if they hold more than `above` bytes; returns the bytes freed.
+
+        Chromium fills them again; until then pages load more slowly. Raises `SessionError`.
+        """
+        with explained("trim the caches of", profile.path):
+            return caches.trim(profile.folder, above)
+
+    def _remember(self, profile: Profile, state: Baseline) -> None:
+        with explained("remember the state of the profile in", self.cache):
+            fsio.ensure_private_folder(self.cache)
+            baseline.write(self.cache, profile, state)
+
+    def refuse_held(self, profile: Profile) -> None:
+        """Raise `ProfileInUseError` if a browser of this host may hold the profile."""
+        holder = holders.holder(profile.folder)
+        if holder is not None and holder.alive:
+            raise ProfileInUseError(
+                f"{printable(profile.path)} is in use by process {holder.pid}. Stop the bot first, then try again."
+            )
+
+    def _base(self, profile: Profile) -> Base | None:
+        with explained("list the snapshots in", self.cache):
+            for candidate in snapshot.of_session(self.cache, profile.id):
+                if not candidate.verified:  # what it holds may be damaged, and would be shared
+                    continue
+                with suppress(manifest.ManifestError, OSError):  # damaged since, or pruned just now: try the one before
+                    return Base(candidate, manifest.read(candidate.path))
+        return None
+
+    def _note_published(self, published: Snapshot) -> None:
+        with suppress(SessionError):  # the folders are the truth; the note is made again with the next one
+            self.state.update(published.session_id, last_snapshot=published.name, profile=published.home)
+
+    def _rebuilt_state(self) -> dict[str, SessionState]:
+        """What the snapshots tell of each session, for a state file that was damaged."""
+        states = {}
+        for session_id, snapshots in snapshot.of_all(self.cache).items():
+            newest = snapshots[0]
+            states[session_id] = SessionState(
+                is_linked=newest.linked,
+                created_at=snapshots[-1].created_at,
+                last_snapshot=newest.name,
+                profile=newest.home,
+            )
+        return states
+
+    def _remove(self, folders: Iterable[Path]) -> list[str]:
+        """Remove folders; sentences on those that could not be. A kill leaves none of them half there."""
+        problems = []
+        for folder in folders:
+            try:
+                trash = folder.with_name(f"{layout.TRASH_PREFIX}{folder.name}")
+                os.rename(folder, trash)  # noqa: PTH104
+                fsio.remove_tree(trash)
+            except OSError as error:
+                problems.append(f"{printable(folder)} could not be removed: {(error.strerror or str(error)).lower()}.")
+        return problems
+
+    def _leftovers(self) -> list[Path]:
+        places = {profile.folder.parent for profile in self.profiles()}
+        beside = [path for place in places for path in _entries(place, (_HIDDEN_TRASH,))]
+        staging = [path for path in _entries(self.cache, (layout.STAGING_PREFIX,)) if not _has_maker(path)]
+        return staging + _entries(self.cache, (layout.TRASH_PREFIX,)) + beside
+
+    def _absolute(self, path: str) -> Path:
+        return Path(os.path.abspath(self.project / path))  # noqa: PTH100 - lexical, as in Profile.at
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.project).as_posix() if path.is_relative_to(self.project) else str(path)
+
+
+_HIDDEN_TRASH = f"{layout.TRASH_PREFIX}{layout.HIDDEN_QUARANTINE_PREFIX}"
+
+
+def _has_maker(staging: Path) -> bool:
+    """Whether the process that makes a copy may live: one of a running bot is made without the project's lock."""
+    pid = staging.name.split("-")[-2:-1]
+    return bool(pid) and pid[0].isdecimal() and int(pid[0]) != os.getpid() and psutil.pid_exists(int(pid[0]))
+
+
+def _entries(folder: Path, prefixes: tuple[str, ...]) -> list[Path]:
+    """The folders in a folder whose names begin so, by name; none if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if e.name.startswith(prefixes) and e.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names)]
