@@ -1,0 +1,112 @@
+"""A bot that restarts itself: it writes a file that is watched, soon after each start.
+
+What gives it away: the same file changes soon after one start after the other, each time with about the same delay. A
+person who saves again and again is slower, or less regular, or saves other files in between; but not always: who tries
+something out saves as soon as the bot is back. Source files are therefore never suspected. What bots write is data, and
+to stop watching the file that somebody is working on costs more than a storm, which is seen at once.
+
+Pure: times come in, in seconds of one clock; nothing is read or done here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+#: A change counts as the bot's own if it comes within so many seconds of the start. whatsapp-web.js bots write their
+#: state when they become ready, 1 to 3 s after the start.
+WINDOW = 5.0
+
+#: So many starts in a row must be followed by it.
+ROUNDS = 4
+
+#: The delays may differ by so much: a share of the shortest, or that many seconds for very short ones.
+_SPREAD_SHARE, _SPREAD_MIN = 0.5, 0.3
+
+
+#: What people write. A build that writes such files at each start changes nothing in them, which is no change.
+_SOURCES = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".py"})
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """A file that restarted the bot after each of the last `rounds` starts; `delay` is the usual time after a start."""
+
+    path: Path
+    pattern: str
+    rounds: int
+    delay: float
+
+    @property
+    def config_line(self) -> str:
+        """What to add to the section `[watch]` of the configuration."""
+        return f"ignore = [{json.dumps(self.pattern, ensure_ascii=False)}]"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pattern} changed {self.delay:.1f} s after each of the last {self.rounds} starts: the bot writes it "
+            f"itself. It no longer restarts the bot in this run; to keep it so, put {self.config_line} under [watch]"
+        )
+
+
+@dataclass(slots=True)
+class _Streak:
+    started: float
+    delays: list[float]
+
+
+class StormDetector:
+    """Fed with each change that asks for a restart; `root` is the project, for naming files."""
+
+    def __init__(self, root: Path, *, rounds: int = ROUNDS, window: float = WINDOW) -> None:
+        self._root = root
+        self._rounds = rounds
+        self._window = window
+        self._started = float("-inf")
+        self._streaks: dict[Path, _Streak] = {}
+
+    def observe(self, at: float, paths: Iterable[Path], started: float) -> Storm | None:
+        """Files changed at `at`, and the bot that runs was started at `started`; the storm that this proves, if any.
+
+        Call it without paths for a start that nobody's change asked for, which breaks every streak. A file is reported
+        once; whoever gets the report excludes it from watching.
+        """
+        if started != self._started:
+            # The streaks of files that did not change after the previous start are broken.
+            self._streaks = {path: s for path, s in self._streaks.items() if s.started == self._started}
+            self._started = started
+        delay = at - started
+        if not 0 <= delay <= self._window:
+            return None
+        for path in paths:
+            if path.suffix in _SOURCES:
+                continue
+            streak = self._streaks.setdefault(path, _Streak(started, []))
+            if not streak.delays or streak.started != started:
+                streak.started = started
+                streak.delays = [*streak.delays, delay][-self._rounds :]
+            if len(streak.delays) == self._rounds and _regular(streak.delays):
+                del self._streaks[path]
+                return Storm(path, self._pattern(path), self._rounds, sorted(streak.delays)[self._rounds // 2])
+        return None
+
+    def _pattern(self, path: Path) -> str:
+        """The file as a pattern of `[watch] ignore`: anchored, and with wildcards taken literally."""
+        try:
+            name = path.relative_to(self._root).as_posix()
+        except ValueError:
+            name = path.as_posix()
+        return "/" + "".join(map(_literally, name.lstrip("/")))
+
+
+def _literally(character: str) -> str:
+    if character in "*?[\\":
+        return f"\\{character}"
+    # A byte that is not UTF-8 cannot stand in the configuration.
+    return "?" if "\ud800" <= character <= "\udfff" else character
+
+
+def _regular(delays: list[float]) -> bool:
+    return max(delays) - min(delays) <= max(_SPREAD_MIN, _SPREAD_SHARE * min(delays))

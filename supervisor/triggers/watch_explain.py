@@ -1,0 +1,81 @@
+"""What is watched and why, for a person to read (`scanonce dev --explain-watch`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supervisor.triggers.rules import WatchRules
+from supervisor.triggers.watch_tree import walk
+
+
+@dataclass(slots=True)
+class Explanation:
+    """`folders` are the watched folders with the number of watched files in each; `left_out` the folders that are not,
+    with the reason; `other` counts the remaining files of the watched folders by the reason why they do not count."""
+
+    root: Path
+    folders: dict[Path, int] = field(default_factory=dict)
+    left_out: dict[Path, str] = field(default_factory=dict)
+    other: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> Iterator[str]:
+        """The explanation as text."""
+        yield f"watched: {sum(self.folders.values())} files in {len(self.folders)} folders"
+        for folder, count in self.folders.items():
+            yield f"  {self._name(folder)}  {count}"
+        if self.left_out:
+            yield "not looked into:"
+        for folder, reason in self.left_out.items():
+            yield f"  {self._name(folder)}  {reason}"
+        if self.other:
+            yield "files that do not count:"
+        for reason, count in self.other.most_common():
+            yield f"  {count}  {reason}"
+
+    def refuse(self, folder: str, error: OSError) -> None:
+        """A folder that cannot be read."""
+        self.left_out[Path(folder)] = f"cannot be read: {error.strerror}"
+
+    def _name(self, folder: Path) -> str:
+        try:
+            name = folder.relative_to(self.root).as_posix()
+        except ValueError:
+            name = folder.as_posix()
+        return f"{name}/".encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def explain(rules: WatchRules) -> Explanation:
+    """Look at the tree as the watcher does, and note what is left out as well."""
+    found = Explanation(rules.root)
+    entered: dict[str, str] = {}
+    for base in rules.bases:
+        if base.is_folder():
+            for listing in walk(rules, base.path, arm=_nothing, refused=found.refuse, entered=entered):
+                found.folders[Path(listing.path)] = len(listing.files)
+                _note_the_rest(rules, listing.path, found)
+        elif base.exists():
+            folder = Path(base.path).parent
+            found.folders[folder] = found.folders.get(folder, 0) + 1
+        else:
+            found.left_out[Path(base.path)] = "does not exist yet"
+    return found
+
+
+def _nothing(_folder: str) -> None:
+    """Looking needs no watch."""
+
+
+def _note_the_rest(rules: WatchRules, folder: str, found: Explanation) -> None:
+    """The entries of a watched folder that do not count."""
+    for entry in sorted(Path(folder).iterdir()):
+        if entry.is_dir():
+            reason = rules.folder_refusal(str(entry))
+            if reason is not None:
+                found.left_out[entry] = reason
+        else:
+            reason = rules.refusal(folder, entry.name)
+            if reason is not None:
+                found.other[reason.removeprefix(f"{entry.name} is ")] += 1  # counted, so the name means nothing

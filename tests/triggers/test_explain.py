@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from supervisor.triggers.rules import WatchRules
+from supervisor.triggers.watch_explain import explain
+
+
+def test_what_is_watched_and_what_is_not(project: Path) -> None:
+    (project / ".gitignore").write_text("dist/\n*.gen.js\n")
+    (project / "dist").mkdir()
+    (project / "README.md").touch()
+    (project / "src" / "x.gen.js").touch()
+    (project / "a.js~").touch()
+    (project / "b.log").touch()
+    rules = WatchRules(project, paths=(Path(), Path("later")), excluded=(project / "profile",))
+    (project / "profile").mkdir()
+    assert list(explain(rules).lines()) == [
+        "watched: 4 files in 3 folders",
+        "  ./  2",
+        "  src/  1",
+        "  src/lib/  1",
+        "not looked into:",
+        f"  dist/  {project}/.gitignore says dist/",
+        "  node_modules/  node_modules holds installed packages",
+        f"  profile/  {project}/profile is excluded: a browser profile, or written by the bot",
+        "  later/  does not exist yet",
+        "files that do not count:",
+        "  2  a temporary file or a log",
+        "  1  hidden",
+        "  1  its extension is not watched",
+        f"  1  {project}/.gitignore says *.gen.js",
+    ]
+
+
+def test_single_files_and_folders_elsewhere(project: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    rules = WatchRules(project, paths=(Path("index.js"), shared))
+    assert list(explain(rules).lines()) == ["watched: 1 files in 2 folders", "  ./  1", f"  {shared}/  0"]
