@@ -1,0 +1,49 @@
+"""`scanonce.toml` as typed, validated, frozen models; every default lives here and nowhere else.
+
+`load` reads the project's file, lays the command line over it and returns a `Config`, or raises one `ConfigError`
+that lists everything that is wrong, each with its place.
+"""
+
+from supervisor.config.errors import ConfigError, ConfigIssue
+from supervisor.config.load import CONFIG_NAME, load, schema
+from supervisor.config.models import (
+    BY_MODE,
+    BotConfig,
+    BrowserConfig,
+    Config,
+    LogConfig,
+    Mode,
+    ReadyConfig,
+    ReadyPageConfig,
+    RestartConfig,
+    SessionConfig,
+    SnapshotConfig,
+    StopConfig,
+    TimingConfig,
+    WatchConfig,
+)
+from supervisor.config.units import parse_duration, parse_size
+
+__all__ = [
+    "BY_MODE",
+    "CONFIG_NAME",
+    "BotConfig",
+    "BrowserConfig",
+    "Config",
+    "ConfigError",
+    "ConfigIssue",
+    "LogConfig",
+    "Mode",
+    "ReadyConfig",
+    "ReadyPageConfig",
+    "RestartConfig",
+    "SessionConfig",
+    "SnapshotConfig",
+    "StopConfig",
+    "TimingConfig",
+    "WatchConfig",
+    "load",
+    "parse_duration",
+    "parse_size",
+    "schema",
+]
