@@ -1,0 +1,260 @@
+"""What is done with the profiles while nobody holds them: check, snapshot, restore.
+
+The check comes first, because a browser silently deletes what it cannot read and because damage must not be copied into
+a snapshot. A snapshot's files are read here; making it durable and verifying it (`finish`) can wait until the bot is on
+its way up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from supervisor.browser import locks
+from supervisor.browser.discovery import Browser
+from supervisor.config import Config
+from supervisor.faults import report_fault
+from supervisor.live import read_still
+from supervisor.logs import emit
+from supervisor.session import Capture, CheckContext, Profile, SessionError, SessionStore, Snapshot, candidates, holders
+from supervisor.timing import PhaseClock
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What is known of a profile that has just become quiet."""
+
+    clean: bool
+    linked: bool | None
+    version: str | None
+
+
+class Care:
+    """Looks after the profiles of one project, one file operation at a time, in a thread of its own."""
+
+    def __init__(self, config: Config, store: SessionStore) -> None:
+        self._config = config
+        self._store = store
+        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
+        self._captures: dict[Path, Capture] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def in_files(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do something with files without holding up the event loop, after whatever is being done already."""
+        return await asyncio.get_running_loop().run_in_executor(self._files, lambda: work(*args, **kwargs))
+
+    def _unworthy(self, profile: Profile, quiet: Quiet) -> str | None:
+        """Why this profile must not become the newest good snapshot, if there is a reason."""
+        if quiet.linked is False:
+            return "it is not linked"
+        # A page that can be read, but was not in this short run, may have cleared its storage before we would have
+        # seen why. Where a page never could be read, nothing better than the profile's soundness is to be had.
+        if quiet.linked is None and self._store.state.get(profile.id).is_linked is not None:
+            return "its page was not seen in this run"
+        return None
+
+    def in_background(self, work: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Do something with files some time soon, in the order in which it was asked for."""
+        doing = asyncio.get_running_loop().run_in_executor(self._files, lambda: work(*args, **kwargs))
+        doing.add_done_callback(report_fault)
+
+    async def profiles(self) -> list[Profile]:
+        """The profiles that are known, or found where bots usually keep them."""
+        return await self.in_files(self._store.profiles, self._config.session.profiles)
+
+    async def prepare(self, quiet: Mapping[Path, Quiet], wanted: Mapping[str, Snapshot], clock: PhaseClock) -> bool:
+        """Put every profile in order before a start; False if one could not be, and was left as it is.
+
+        `quiet` tells what was seen of profiles that a browser has just let go of; `wanted` names snapshots that are to
+        be restored whatever the check says, by session.
+        """
+        clock.enter("check")
+        ready = True
+        for profile in await self._known_and(quiet):
+            try:
+                ready &= await self._prepare(profile, quiet.get(profile.path), wanted.get(profile.id), clock)
+            except SessionError as error:
+                emit("error", problem=str(error))
+                ready = False
+        return ready
+
+    async def _known_and(self, quiet: Iterable[Path]) -> list[Profile]:
+        profiles = await self.profiles()
+        known = {profile.path for profile in profiles}
+        return profiles + [await self.in_files(self._store.profile_at, path) for path in quiet if path not in known]
+
+    async def _prepare(self, profile: Profile, quiet: Quiet | None, wanted: Snapshot | None, clock: PhaseClock) -> bool:
+        clock.enter("check")
+        holder = holders.holder(profile.folder)
+        if holder is not None and holder.alive:
+            # Ours are proven gone: somebody else has opened it since our bot was started. Its browser keeps ours off.
+            emit(
+                "error",
+                problem=f"{profile.path} is held by process {holder.pid}, which scanonce did not start",
+                remedy="it is left as it is; end that process if the bot is to use this profile",
+            )
+            return True
+        self._clear_stale_marks(profile)
+        if wanted is not None:
+            clock.enter("restore")
+            await self._restore(profile, [wanted], "a QR code appeared although the session was linked")
+            return True
+        clean = quiet is not None and quiet.clean
+        if self._config.session.check:
+            context = CheckContext(free=True, browser_version=quiet.version if quiet else None)
+            unclean = quiet is not None and not quiet.clean
+            report = await self.in_files(self._store.check, profile, deep=unclean, context=context)
+            for sentence in report.blocked:
+                emit("error", problem=sentence)
+            if report.blocked:
+                return False
+            if report.damage:
+                clock.enter("restore")
+                await self._recover(profile, " ".join(report.damage))
+                return True
+        elif clean:
+            await self.in_files(self._store.record_clean_stop, profile)
+        if quiet is not None and clean:
+            clock.enter("snapshot")
+            await self._capture(profile, quiet)
+        await self._trim(profile)
+        return True
+
+    async def _trim(self, profile: Profile) -> None:
+        above = self._config.session.trim_caches
+        if above is not None and (freed := await self.in_files(self._store.trim_caches, profile, above=above)):
+            emit("session.trimmed", session=profile.id, bytes=freed)
+
+    def _clear_stale_marks(self, profile: Profile) -> None:
+        """Remove what the last browser left: nobody holds the profile, that has been proven.
+
+        A lock that names another host makes Chromium refuse to start, and the port file of a browser that is gone
+        would be taken for the next one's.
+        """
+        with contextlib.suppress(OSError):  # a profile that may not be written to is found out by the check
+            named = locks.holder(profile.path)
+            if locks.clear(profile.path) and named is not None:
+                emit("session.unlocked", session=profile.id, host=named.host, pid=named.pid)
+            (profile.path / "DevToolsActivePort").unlink(missing_ok=True)
+
+    async def _recover(self, profile: Profile, damage: str) -> None:
+        """Put the newest sound snapshot in the place of a damaged profile.
+
+        Where there is none, or the session was not linked anyway, the damaged profile is moved aside, never deleted,
+        and the bot starts for a new link.
+        """
+        state = self._store.state.get(profile.id)
+        if state.is_linked is not False:
+            snapshots = await self.in_files(self._store.snapshots, profile.id)
+            if await self._restore(profile, candidates(snapshots, linked_at=state.linked_at), damage):
+                return
+        moved = await self.in_files(self._store.clear, profile, free=True)
+        emit(
+            "session.damaged",
+            session=profile.id,
+            profile=str(profile.path),
+            problem=damage,
+            moved_to=str(moved) if moved else None,
+        )
+
+    async def _restore(self, profile: Profile, snapshots: Iterable[Snapshot], why: str) -> bool:
+        """Restore the first snapshot that proves sound; False, and the profile as it was, if none does."""
+        for snapshot in snapshots:
+            try:
+                restored = await self.in_files(self._store.restore, profile, snapshot, free=True)
+            except SessionError as error:
+                emit("session.restore_failed", session=profile.id, snapshot=snapshot.name, problem=str(error))
+                continue
+            age = datetime.now(UTC) - snapshot.created_at
+            emit(
+                "session.restored",
+                session=profile.id,
+                profile=str(profile.path),
+                problem=why,
+                snapshot=snapshot.name,
+                age_s=round(age.total_seconds()),
+                moved_to=str(restored.quarantine) if restored.quarantine else None,
+            )
+            return True
+        return False
+
+    async def _capture(self, profile: Profile, quiet: Quiet) -> None:
+        if not self._config.snapshot.enabled:
+            return
+        if (reason := self._unworthy(profile, quiet)) is not None:
+            emit("snapshot.skipped", session=profile.id, reason=reason)
+            return
+        try:
+            capture = await self.in_files(
+                self._store.capture, profile, linked=quiet.linked, browser_version=quiet.version
+            )
+        except SessionError as error:
+            emit("snapshot.failed", session=profile.id, reason=str(error))
+            return
+        superseded, self._captures[profile.path] = self._captures.get(profile.path), capture
+        if superseded is not None:
+            await self.in_files(superseded.discard)
+
+    async def capture_live(self, profile: Profile, browser: Browser, *, linked: bool, version: str | None) -> None:
+        """Take a snapshot of a profile whose browser runs: it stands still while its files are read."""
+        if not self._config.snapshot.enabled:
+            return
+        try:
+            still = await self.in_files(read_still, self._store, profile, browser, linked=linked, version=version)
+        except SessionError as error:
+            emit("snapshot.failed", session=profile.id, reason=str(error))
+            return
+        await self._finish([still.capture])
+
+    def finish_in_background(self) -> None:
+        """Make the snapshots that have been read durable, verify and publish them, while the bot comes up."""
+        captures, self._captures = self._captures, {}
+        if captures:
+            task = asyncio.create_task(self._finish(list(captures.values())), name="finish-snapshots")
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
+
+    async def _finish(self, captures: list[Capture]) -> None:
+        for capture in captures:
+            began = time.monotonic()
+            try:
+                snapshot = await self.in_files(capture.publish)
+            except SessionError as error:
+                emit("snapshot.failed", session=capture.profile.id, reason=str(error))
+                continue
+            emit(
+                "snapshot.taken",
+                session=snapshot.session_id,
+                snapshot=snapshot.name,
+                live=snapshot.live,
+                bytes=snapshot.bytes,
+                took_ms=round((time.monotonic() - began) * 1000),
+            )
+        with contextlib.suppress(SessionError):  # what could not be removed now is tried again after the next one
+            await self.in_files(self._store.prune)
+
+    def discard(self, profile: Profile) -> None:
+        """Drop a snapshot that has been read but not published: the start from what it holds has gone wrong."""
+        if (capture := self._captures.pop(profile.path, None)) is not None:
+            self.in_background(capture.discard)
+            emit("snapshot.skipped", session=profile.id, reason="the start that followed showed a QR code")
+
+    async def finished(self) -> None:
+        """Wait until every snapshot that was begun is published."""
+        self.finish_in_background()
+        if self._finishing:
+            await asyncio.wait(set(self._finishing))
+
+    def close(self) -> None:
+        """End the thread once it has done what it was given."""
+        self._files.shutdown()

@@ -1,0 +1,49 @@
+"""`scanonce`: the commands and what they have in common."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from supervisor import __version__
+from supervisor.cli import session, snapshot, supervise
+
+app = typer.Typer(
+    name="scanonce",
+    help="Scan the QR code once, restart as often as you like: a supervisor for bots that live in a browser.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+supervise.register(app)
+session.register(app)
+snapshot.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit.")) -> None:
+    if version:
+        print(f"scanonce {__version__}")
+        raise typer.Exit
+
+
+def _hold_standard_streams() -> None:
+    """Open what our caller has closed of the three streams.
+
+    Whatever file was opened next, a snapshot's perhaps, would get the number, and with it what the bot writes.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+
+
+def main() -> None:
+    """The entry point of the command `scanonce`."""
+    _hold_standard_streams()
+    sys.exit(app())

@@ -1,0 +1,210 @@
+"""`scanonce session`: the project's sessions, whether a bot may start on them, and a fresh start for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.output import AsJson, Cell, Yes
+from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.config import Mode, load
+
+if TYPE_CHECKING:
+    from supervisor.inspection import Inspection
+    from supervisor.inventory import Inventory, Overview
+
+Session = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="The session, or a part of its id; may be left out if there is only one."),
+]
+
+_COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    group.command("list")(list_sessions)
+    group.command("info")(info)
+    group.command("check")(check)
+    group.command("clear")(clear)
+    app.add_typer(group, name="session", help="The sessions: list, info, check, clear.")
+
+
+def open_inventory(project: Path, file: Path | None) -> Inventory:
+    """The sessions of a project as configured. Raises `ConfigError`."""
+    from supervisor.inventory import Inventory  # what only these commands need, a supervisor does not carry
+
+    folder = project.resolve()
+    return Inventory(folder, load(folder, file, mode=Mode.DEV))
+
+
+def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the sessions of the project."""
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        found = inventory.overviews()
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json({"sessions": [shapes.session(seen) for seen in found]})
+        elif found:
+            headings = (
+                "SESSION",
+                "LINKED",
+                "LAST STATE",
+                "LAST SEEN",
+                "SNAPSHOTS",
+                "NEWEST",
+                "SIZE",
+                "IN USE",
+                "PROFILE",
+            )
+            output.table(headings, [_row(seen, inventory) for seen in found])
+        else:
+            output.say(f"There is no session in {inventory.store.project} yet.")
+
+
+def info(
+    session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Tell all that is known of a session."""
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        seen = inventory.overview(inventory.select(session))
+        can_restore = inventory.can_restore(seen)
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json(shapes.session_in_full(seen, can_restore=can_restore))
+            return
+        output.table(("SESSION", seen.profile.id), _facts(seen, inventory, can_restore=can_restore))
+        if seen.snapshots:
+            output.say()
+            from supervisor.cli.snapshot import print_snapshots
+
+            print_snapshots(seen.snapshots)
+        if seen.quarantined:
+            output.say()
+            rows = [(one.path.name, output.when(shapes.quarantined_at(one))) for one in seen.quarantined]
+            output.table(("IN QUARANTINE", "SINCE"), rows)
+
+
+def check(
+    session: Session = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every block of the databases.")] = False,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check whether a bot may be started on a session's profile. Changes nothing.
+
+    Exit status 0 if it may, 1 if not.
+    """
+    from supervisor.cli import shapes
+    from supervisor.inspection import inspect
+    from supervisor.occupancy import occupant
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        profile = inventory.select(session)
+        with output.progress(f"Checking {profile.id}", as_json=as_json):
+            found = inspect(inventory.store, profile, holder=occupant(profile, inventory.store), deep=deep)
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json(shapes.check(found, deep=deep))
+        else:
+            _print_check(found)
+        if not found.report.may_start:
+            raise typer.Exit(output.FAILED)
+
+
+def clear(
+    session: Session = None,
+    yes: Yes = False,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the next start ask for a new link: move the profile to quarantine. Its snapshots stay."""
+    from supervisor import upkeep
+    from supervisor.occupancy import refuse_in_use
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        profile = inventory.select(session)
+        refuse_in_use(profile, inventory.store)
+        output.confirm(f"Move {profile.path} to quarantine, so that the next start asks for a new link?", yes=yes)
+        moved = upkeep.clear(inventory.store, profile)
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json({"session": profile.id, "moved_to": str(moved) if moved else None})
+        elif moved is None:
+            output.say(f"Session {profile.id} had no profile; it counts as not linked now.")
+        else:
+            output.say(f"The profile of session {profile.id} is now {moved}.")
+            output.say("The next start asks for a new link; until then `scanonce snapshot restore` undoes this.")
+
+
+def _row(seen: Overview, inventory: Inventory) -> list[str]:
+    newest = seen.snapshots[0].created_at if seen.snapshots else None
+    return [
+        seen.profile.id,
+        output.yes_no(seen.state.is_linked),
+        seen.state.last_state or "",
+        output.ago(seen.state.last_seen),
+        str(len(seen.snapshots)),
+        output.ago(newest),
+        output.size(seen.size) if seen.exists else "none",
+        f"process {seen.occupant.pid}" if seen.occupant else "",
+        inventory.shown(seen.profile),
+    ]
+
+
+def _facts(seen: Overview, inventory: Inventory, *, can_restore: bool) -> list[tuple[str, str]]:
+    state = seen.state
+    newest = seen.snapshots[0] if seen.snapshots else None
+    facts = [
+        ("profile", inventory.shown(seen.profile)),
+        ("exists", f"yes, {output.size(seen.size)}" if seen.exists else "no"),
+        ("in use", str(seen.occupant) if seen.occupant else "no"),
+        ("can restore", output.yes_no(can_restore)),
+        ("linked", output.yes_no(state.is_linked)),
+        ("linked since", output.when(state.linked_at)),
+        ("linked by", state.auth_method or ""),
+        ("last state", state.last_state or ""),
+        ("created", output.when(seen.created_at)),
+        ("last seen", output.when(state.last_seen)),
+        ("last snapshot", f"{newest.name}, {output.ago(newest.created_at)}" if newest else "none"),
+        ("recovery", _recovery(seen, inventory.config.session.recovery_attempts)),
+    ]
+    return [(name, fact) for name, fact in facts if fact]
+
+
+def _recovery(seen: Overview, allowed: int) -> str:
+    recovery = seen.state.recovery
+    if not recovery.attempts:
+        return "no attempts"
+    tried = f"{recovery.attempts} of {allowed} attempts, the last {output.ago(recovery.last_attempt)}"
+    return f"{tried}; the next one {output.ago(recovery.cooldown_until)}" if seen.cooling else tried
+
+
+def _print_check(found: Inspection) -> None:
+    report = found.report
+    rows = [
+        (one.name, Cell(str(one.outcome), _COLOURS[one.outcome]), f"{one.seen} {one.remedy}".strip())
+        for one in report.checks
+    ]
+    output.table(("CHECK", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), rows)
+    output.say()
+    if report.may_start:
+        output.say(f"A bot may start on session {report.profile.id}.")
+    elif found.holder is not None and not report.damage:
+        output.say(f"Session {report.profile.id} is in use; as far as can be told meanwhile, it is sound.")
+    else:
+        output.say(f"No bot should start on session {report.profile.id} as it is.")

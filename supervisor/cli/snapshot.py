@@ -1,0 +1,242 @@
+"""`scanonce snapshot`: the copies of linked sessions: list, take, verify, restore, prune."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.output import AsJson, Cell, Yes
+from supervisor.cli.session import Session, open_inventory
+from supervisor.cli.supervise import ConfigFile, Project
+
+if TYPE_CHECKING:
+    from supervisor.session import Pruned, Snapshot
+    from supervisor.upkeep import Plan, Taken
+
+Verdict = tuple["Snapshot", list[str] | None]
+OfSession = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="The session, or a part of its id; all sessions if left out.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    group.command("list")(list_snapshots)
+    group.command("take")(take)
+    group.command("verify")(verify)
+    group.command("restore")(restore)
+    group.command("prune")(prune)
+    app.add_typer(group, name="snapshot", help="Copies of linked sessions: list, take, verify, restore, prune.")
+
+
+def list_snapshots(
+    session: OfSession = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """List the snapshots, newest first."""
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        found = inventory.snapshots(session)
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json({"snapshots": [shapes.snapshot(one) for one in found]})
+        elif found:
+            print_snapshots(found)
+        else:
+            output.say("There are no snapshots yet.")
+
+
+def take(
+    session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Take a snapshot of a session, also while its bot runs: it then stands still for some milliseconds.
+
+    Exit status 1 if what was taken is not sound.
+    """
+    from supervisor import upkeep
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        profile = inventory.select(session)
+        with output.progress(f"Taking a snapshot of {profile.id}", as_json=as_json) as progress:
+            result = upkeep.take(inventory.store, profile, inventory.config, progress)
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json(shapes.taken(result))
+        else:
+            _print_taken(result)
+        if not result.snapshot.verified:
+            raise typer.Exit(output.FAILED)
+
+
+def verify(
+    session: OfSession = None,
+    name: Annotated[
+        str | None, typer.Option("--snapshot", "-s", help="Only this one: its name, or a part of it.")
+    ] = None,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every byte of the snapshots again. One that is no longer sound is marked so.
+
+    Exit status 1 if one of them is not sound.
+    """
+    from supervisor import upkeep
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        chosen = inventory.snapshots(session, name)
+        verdicts: list[Verdict] = []
+        for number, one in enumerate(chosen, 1):
+            doing = f"Verifying {one.name} ({number} of {len(chosen)})"
+            with output.progress(doing, as_json=as_json) as progress:
+                verdicts.append((one, upkeep.verify(inventory.store, one, progress)))
+        output.tell(inventory.remarks())
+        if as_json:
+            output.print_json({"snapshots": [shapes.verified(one, problems) for one, problems in verdicts]})
+        elif verdicts:
+            output.table(("SNAPSHOT", "VERDICT", "WHAT WAS SEEN"), [_verdict(*one) for one in verdicts])
+        else:
+            output.say("There are no snapshots yet.")
+        if any(problems for _, problems in verdicts):
+            raise typer.Exit(output.FAILED)
+
+
+def restore(
+    session: Session = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--snapshot", "-s", help="The one to restore: its name, or a part of it.", show_default="the best sound one"
+        ),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a snapshot in the place of a session's profile, which goes to quarantine. The bot must be stopped."""
+    from supervisor import upkeep
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        profile = inventory.select(session)
+        plan = upkeep.plan_restore(inventory.store, profile, name)
+        if not as_json:
+            _print_plan(plan)
+        elif dry_run:
+            output.print_json(shapes.plan(plan))
+        if dry_run:
+            return
+        output.confirm("Restore it?", yes=yes)
+        with output.progress(f"Restoring {plan.snapshots[0].name}", as_json=as_json) as progress:
+            result = upkeep.restore(inventory.store, plan, progress)
+        output.tell([*inventory.remarks(), *result.remarks])
+        if as_json:
+            output.print_json(shapes.restored(result))
+            return
+        output.say(f"Restored {result.restored.snapshot.name}. The next start of the bot uses it.")
+        if result.restored.quarantine is not None:
+            output.say(f"The profile that was there is now {result.restored.quarantine}.")
+
+
+def prune(
+    dry_run: DryRun = False, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Remove the snapshots and quarantined profiles that [snapshot] in the configuration does not keep.
+
+    The last good snapshot of each session always stays.
+    """
+    from supervisor import upkeep
+    from supervisor.cli import shapes
+
+    with output.exits():
+        inventory = open_inventory(project, config)
+        result = upkeep.prune(inventory.store, dry_run=dry_run)
+        output.tell([*inventory.remarks(), *result.problems])
+        if as_json:
+            output.print_json(shapes.pruned(result, dry_run=dry_run))
+        else:
+            _print_pruned(result, dry_run=dry_run)
+        if result.problems:
+            raise typer.Exit(output.UNUSABLE)
+
+
+def print_snapshots(snapshots: Iterable[Snapshot]) -> None:
+    """Print snapshots as a table."""
+    headings = ("SNAPSHOT", "TAKEN", "LINKED", "BOT", "SIZE", "OWN", "BROWSER", "VERDICT")
+    output.table(headings, [_row(one) for one in snapshots])
+
+
+def _row(one: Snapshot) -> list[str | Cell]:
+    return [
+        one.name,
+        output.ago(one.created_at),
+        output.yes_no(one.linked),
+        "running" if one.live else "stopped",
+        output.size(one.bytes),
+        output.size(one.own_bytes),
+        one.browser_version or "",
+        Cell("sound", "green") if one.verified else Cell("; ".join(one.problems) or "not verified", "red"),
+    ]
+
+
+def _verdict(one: Snapshot, problems: list[str] | None) -> list[str | Cell]:
+    if problems is None:
+        return [one.name, "gone", "It was pruned meanwhile."]
+    if not problems:
+        return [one.name, Cell("sound", "green"), f"{output.size(one.bytes)} read."]
+    return [one.name, Cell("damaged", "red"), " ".join(problems)]
+
+
+def _print_taken(result: Taken) -> None:
+    one = result.snapshot
+    if result.new:
+        output.say(f"Taken: {one.name}, {output.size(one.bytes)}, of which {output.size(one.own_bytes)} are new.")
+    else:
+        output.say(f"Nothing has changed since {one.name}, taken {output.ago(one.created_at)}: it stands.")
+    if result.pause is not None:
+        output.say(f"The bot stood still for {result.pause * 1000:.0f} ms.")
+    output.tell(result.remarks)
+    for problem in one.problems:
+        output.complain(f"It is not sound: {problem}")
+
+
+def _print_plan(plan: Plan) -> None:
+    first, *others = plan.snapshots
+    kind = "while its bot ran" if first.live else "while its bot was stopped"
+    output.say(f"Session   {plan.profile.id}")
+    output.say(f"Snapshot  {first.name}, taken {output.when(first.created_at)} {kind}, {output.size(first.bytes)}")
+    output.say(f"Linked    {output.yes_no(first.linked)}")
+    if not first.verified:
+        output.say(f"Verdict   {'; '.join(first.problems) or 'not verified'}")
+    if others:
+        output.say(f"If that proves damaged, {len(others)} more would be tried, the best first.")
+    what = "goes to quarantine; nothing is deleted" if plan.replaces else "does not exist now"
+    output.say(f"Profile   {plan.profile.path} {what}.")
+    output.tell(plan.remarks)
+
+
+def _print_pruned(result: Pruned, *, dry_run: bool) -> None:
+    for one in result.snapshots:
+        output.say(f"{one.name}  taken {output.when(one.created_at)}")
+    for path in result.quarantined:
+        output.say(path.name)
+    count = len(result.snapshots) + len(result.quarantined)
+    if not count:
+        output.say("There is nothing to remove.")
+    else:
+        verb = "Would remove" if dry_run else "Removed"
+        output.say(f"{verb} {count}, {output.size(result.bytes)} of snapshots among them.")

@@ -1,0 +1,163 @@
+"""Putting the rooms together: everything that one running supervisor consists of, opened and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from supervisor import __version__, logs
+from supervisor.app import Supervisor
+from supervisor.browser.discovery import drives_a_browser
+from supervisor.care import Care
+from supervisor.config import Config, Mode
+from supervisor.lifecycle import Policy
+from supervisor.logs import emit
+from supervisor.process import Reaper, become_subreaper, resolve_command
+from supervisor.project_lock import project_lock
+from supervisor.run import Setting
+from supervisor.runtime import runtime_folder
+from supervisor.session import Retention, SessionStore
+from supervisor.sessions import Sessions
+from supervisor.territory import Territory
+from supervisor.timing import History
+from supervisor.triggers.keys import Keys
+
+
+def open_store(project: Path, config: Config) -> SessionStore:
+    """The project's sessions on disk, as configured."""
+    snapshot = config.snapshot
+    return SessionStore(
+        project,
+        cache=project / config.session.cache,
+        state_file=project / config.session.state_file,
+        policy=Retention(
+            max_age=timedelta(seconds=snapshot.max_age),
+            max_count=snapshot.max_count,
+            max_bytes=snapshot.max_bytes,
+            quarantine_age=timedelta(seconds=snapshot.max_age),
+        ),
+    )
+
+
+def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str]) -> int:
+    """Run the bot until the end; returns the exit status.
+
+    Raises CommandError for a command that cannot be run, ProjectBusyError, RuntimeFolderError, and OSError for a
+    project that cannot be written to; nothing has been started then.
+    """
+    directory = project / (config.bot.cwd or ".")
+    resolved = resolve_command(command, directory, os.environ | config.bot.env)
+    with project_lock(project / config.session.cache):
+        return asyncio.run(
+            _supervise(
+                project,
+                config,
+                mode,
+                Setting(
+                    config=config,
+                    command=resolved,
+                    directory=directory,
+                    territory=(territory := Territory(project, contained=become_subreaper())),
+                    reaper=Reaper(),
+                    runtime=runtime_folder(territory.key),
+                ),
+            )
+        )
+
+
+async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting) -> int:
+    store = open_store(project, config)
+    history = History(
+        project / config.session.cache / "history.db",
+        keep=config.timing.keep,
+        warn=lambda problem: emit("history.problem", problem=problem),
+    )
+    care = Care(config, store)
+    sessions = Sessions(config, store, care)
+    sessions.opens_browser = drives_a_browser(setting.directory)
+    supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(history))
+        stack.enter_context(contextlib.closing(care))
+        stack.enter_context(_signals(supervisor, setting.reaper))
+        # From here on a signal is a request. Nothing is said before, so that nobody sends one too early.
+        emit(
+            "supervisor.starting",
+            version=__version__,
+            mode=str(mode),
+            project=str(project),
+            pid=os.getpid(),
+            run_id=setting.territory.key,
+        )
+        stack.callback(logs.subscribe(history.event))
+        for sentence in await care.in_files(store.recover):
+            emit("supervisor.recovered", what=sentence)
+        for profile in await care.profiles():
+            linked = store.state.get(profile.id).is_linked
+            emit("session.found", session=profile.id, profile=str(profile.path), linked=linked)
+            sessions.opens_browser = True
+        _listen(supervisor)
+        if mode is Mode.RUN:
+            return await supervisor.run()
+        # Only here: production does not pay for the watcher's libraries.
+        from supervisor.watching import watching
+
+        async with watching(project, config, store, supervisor):
+            return await supervisor.run()
+
+
+def _policy(config: Config, mode: Mode) -> Policy:
+    restart = config.restart
+    return Policy(
+        rest_after_exit=mode is Mode.DEV,
+        limit=restart.limit,
+        window=restart.window,
+        reset_after=restart.reset_after,
+        final_codes=frozenset(restart.no_restart_codes),
+    )
+
+
+@contextlib.contextmanager
+def _signals(supervisor: Supervisor, reaper: Reaper) -> Iterator[None]:
+    """Signal handlers only put a note into the loop."""
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(supervisor.on_signal, signal.SIGINT))
+        yield
+        return
+    requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers: dict[signal.Signals, Callable[[], object]] = {
+        number: lambda number=number: supervisor.on_signal(number)  # type: ignore[misc]
+        for number in requests
+        # Under nohup SIGHUP is ignored from the start, and that is what was asked for.
+        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
+    }
+    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: supervisor.resize}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+            # The bot is gone and the end is near: one more Ctrl+C must not turn it into a traceback.
+            signal.signal(number, signal.SIG_IGN if number in requests else signal.SIG_DFL)
+
+
+def _listen(supervisor: Supervisor) -> None:
+    typed = os.isatty(sys.stdin.fileno()) if sys.stdin else False
+
+    def pass_on(data: bytes) -> None:
+        # What comes through a pipe waits for the next bot; what is typed while there is none is for nobody.
+        run = supervisor.current_run if typed else supervisor.wait_for_run()
+        if run is not None:
+            run.child.wiring.write(data)
+
+    commands = {"rs": lambda: supervisor.restart("key", "rs"), "q": lambda: supervisor.quit("q")}
+    Keys(commands, pass_on, supervisor.end_input).start()

@@ -1,0 +1,167 @@
+"""One restart, step by step.
+
+    freeze -> close -> stop -> prove -> check -> snapshot (or restore) -> spawn
+
+The first half of that line is here, the second in `care.py` and `run.py`. Each step is timed under its own name, has
+its own deadline and its own fallback, and none raises for a bot or a browser that does not do as it is asked: what came
+of it is in the result. Who wanted the restart, and what follows, is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supervisor.browser import locks
+from supervisor.browser.close import Closed, close
+from supervisor.browser.discovery import find_browsers, without_browsers
+from supervisor.config import StopConfig
+from supervisor.logs import emit
+from supervisor.observe import Live
+from supervisor.process import Entry, Frost, Haste, Rung, climb, kill
+from supervisor.process.wrappers import unwrap
+from supervisor.timing import PhaseClock
+
+#: Seconds that a bot without any browser is given at least: it has nothing that could be lost by waiting, and a program
+#: that does not handle SIGTERM exits on it at once.
+_PLAIN_GRACE = 2.0
+
+#: Seconds until the owner of a process that has just exited has reaped it.
+_REAPING = 0.001
+
+Look = Callable[[], Sequence[Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """How a bot came down. `survivors` are processes that would not die: nothing may be started beside them."""
+
+    closed: tuple[Closed, ...] = ()
+    survivors: tuple[int, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether every browser wrote what it held."""
+        return not self.survivors and all(closed.clean for closed in self.closed)
+
+
+@dataclass(slots=True)
+class Stop:
+    """One stop of a bot: what there is to stop, and how much of a hurry there is."""
+
+    look: Look
+    proven: Callable[[], bool]
+    """Whether nothing lives that a look has missed."""
+    config: StopConfig
+    haste: Haste
+    clock: PhaseClock
+    leader: int | None = None
+    live: Mapping[Path, Live] = field(default_factory=dict)
+    closed: list[Closed] = field(default_factory=list)
+    tree: Sequence[Entry] = ()
+    """The bot's processes when last looked at; while they are frozen none can be added to them."""
+
+    async def bring_down(self) -> Descent:
+        """Freeze the bot, close its browsers, stop it, and prove that nothing is left."""
+        with Frost() as frost:
+            if self.config.order == "bot-first":
+                self.clock.enter("close")
+                await self._let_bot_close()
+            else:
+                self.clock.enter("freeze")
+                self._freeze(frost)
+                self.clock.enter("close")
+                await self._close_browsers(self.tree)
+            self.clock.enter("stop")
+            await self._stop_bot(frost)
+        self.clock.enter("prove")
+        survivors = await self._prove()
+        return Descent(tuple(self.closed), tuple(survivors))
+
+    def _freeze(self, frost: Frost) -> None:
+        """Keep the bot from reacting to the loss of its browser: some relaunch it, some delete the profile."""
+
+        def bot() -> Sequence[Entry]:
+            self.tree = self.look()
+            return without_browsers(self.tree)
+
+        frost.freeze(bot)
+        for pid in frost.refused:
+            emit("bot.not_frozen", pid=pid)
+
+    async def _close_browsers(self, tree: Sequence[Entry]) -> None:
+        """Close every browser in the tree, all at once."""
+        async with asyncio.TaskGroup() as group:
+            closing = [
+                group.create_task(
+                    close(
+                        browser,
+                        self.live[browser.profile].devtools if browser.profile in self.live else None,
+                        haste=self.haste,
+                        close_timeout=self.config.close_timeout,
+                        term_timeout=self.config.term_timeout,
+                    )
+                )
+                for browser in find_browsers(tree)
+            ]
+        self.closed += [task.result() for task in closing]
+
+    async def _let_bot_close(self) -> None:
+        """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
+        self.tree = self.look()
+        before = find_browsers(self.tree)
+        self._ask_bot(without_browsers(self.tree))
+        patience = max(self.config.grace, self.config.close_timeout)
+        await self.haste.wait_all([entry.handle for browser in before for entry in browser.processes], patience)
+        self.tree = self.look()
+        await self._close_browsers(self.tree)
+        seen = {closed.profile for closed in self.closed}
+        for browser in before:
+            if browser.profile not in seen:
+                clean = not locks.remaining(browser.profile)
+                self.closed.append(Closed(browser.profile, browser.main.pid, clean, "bot", 0.0))
+
+    def _ask_bot(self, bot: Sequence[Entry]) -> None:
+        """Send the stop signal to the bot proper, past whatever stands between it and us."""
+        pids = {entry.pid for entry in bot}
+        # A leader that has gone ahead may have left the bot proper behind, and nobody knows which of these it is.
+        asked = {unwrap(self.leader, bot)[0]} if self.leader in pids else pids
+        number = signal.Signals[self.config.signal]
+        for entry in bot:
+            if entry.pid in asked:
+                with contextlib.suppress(PermissionError):  # one that has changed its user; the rest is asked still
+                    entry.handle.signal(number)
+
+    async def _stop_bot(self, frost: Frost) -> None:
+        """Let the bot clean up for as long as its grace lasts, then end what is left of it."""
+        bot = without_browsers(self.tree)
+        handles = [entry.handle for entry in bot]
+        if not self.haste.ruthless:
+            # The signal is queued before the thaw, so that the bot finds it before the news of its browser.
+            if self.config.order == "browser-first":
+                self._ask_bot(bot)
+            frost.release()
+            grace = self.config.grace if self.closed else max(self.config.grace, _PLAIN_GRACE)
+            await self.haste.wait_all(handles, grace)
+        await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
+
+    async def _prove(self) -> list[int]:
+        """End whatever has turned up since, until there is nothing left; the pids of what would not die."""
+        deadline = asyncio.get_running_loop().time() + self.config.prove_timeout
+        seen: Sequence[Entry] = ()
+        while (left := self.look()) or not self.proven():
+            seen = left or seen
+            if asyncio.get_running_loop().time() >= deadline:
+                return [entry.pid for entry in seen]
+            if not left:
+                await asyncio.sleep(_REAPING)
+                continue
+            # A bot that was thawed for its cleanup may have opened its browser anew in that time.
+            await self._close_browsers(left)
+            rest = [entry.handle for entry in self.look()]
+            await climb(rest, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
+        return []

@@ -1,0 +1,11 @@
+"""Fields that several events share."""
+
+from typing import Final
+
+from supervisor.events.model import Field
+
+SESSION: Final = Field("session", "string", "the session's id: its profile folder's name without `session-`")
+PROFILE: Final = Field("profile", "string", "the profile's path")
+BROWSER_PID: Final = Field("pid", "integer", "process id of the browser's main process")
+REASON: Final = Field("reason", "string", "why, in words")
+CLEAN: Final = Field("clean", "boolean", "whether every browser wrote everything down before it exited")

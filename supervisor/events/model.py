@@ -1,0 +1,98 @@
+"""What an event is: a name, a level, typed fields, and a sentence for people."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+Tone = Literal["plain", "good"]
+
+EventName = Literal[
+    "supervisor.starting",
+    "supervisor.stopping",
+    "supervisor.stopped",
+    "supervisor.leftovers",
+    "supervisor.recovered",
+    "bot.starting",
+    "bot.started",
+    "bot.exited",
+    "bot.crashed",
+    "bot.backoff",
+    "bot.waiting",
+    "bot.ready",
+    "bot.not_ready",
+    "bot.not_frozen",
+    "bot.stuck",
+    "browser.up",
+    "browser.blind",
+    "browser.closed",
+    "browser.unclean",
+    "browser.lost",
+    "session.found",
+    "session.needs_link",
+    "session.linked",
+    "session.ready",
+    "session.logged_out",
+    "session.attention",
+    "session.state",
+    "session.unlocked",
+    "session.trimmed",
+    "session.damaged",
+    "session.restored",
+    "session.restore_failed",
+    "session.not_recovered",
+    "snapshot.taken",
+    "snapshot.skipped",
+    "snapshot.failed",
+    "restart.requested",
+    "restart.done",
+    "watch.started",
+    "watch.notice",
+    "watch.storm",
+    "watch.change",
+    "npm.between",
+    "history.problem",
+    "error",
+]
+"""Every name there is, so that a mistyped one is a type error. The registry's keys, held to it by a test."""
+
+Sentence = Callable[[Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an event. An optional one is left out when it is not known."""
+
+    name: str
+    type: str
+    doc: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What is known of one event.
+
+    `sentence` is a template over the fields or a function of them. A `detail` is for the log: the console has it only
+    when asked to be verbose.
+    """
+
+    name: EventName
+    level: Level
+    doc: str
+    fields: Sequence[Field]
+    sentence: str | Sentence
+    tone: Tone = "plain"
+    detail: bool = False
+
+    def describe(self, fields: Mapping[str, Any]) -> str:
+        """The sentence for these fields, which hold all the required ones."""
+        return self.sentence.format_map(fields) if isinstance(self.sentence, str) else self.sentence(fields)
+
+    def check(self, fields: Mapping[str, Any]) -> None:
+        """Raise `TypeError` if a required field is missing or one is not in the registry."""
+        unknown = fields.keys() - {field.name for field in self.fields}
+        missing = {field.name for field in self.fields if not field.optional} - fields.keys()
+        if unknown or missing:
+            wrong = [f"{name} unknown" for name in sorted(unknown)] + [f"{name} missing" for name in sorted(missing)]
+            raise TypeError(f"event {self.name}: {', '.join(wrong)}")

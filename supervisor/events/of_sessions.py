@@ -1,0 +1,159 @@
+"""Events of sessions and their snapshots."""
+
+from typing import Final
+
+from supervisor.events import sentences
+from supervisor.events.fields import PROFILE, REASON, SESSION
+from supervisor.events.model import Event, Field
+
+SESSIONS: Final = (
+    Event(
+        name="session.found",
+        level="info",
+        doc="A session was found on disk.",
+        fields=(
+            SESSION,
+            PROFILE,
+            Field("linked", "boolean", "whether it was linked when last seen, if that is known", optional=True),
+        ),
+        sentence=sentences.session_found,
+    ),
+    Event(
+        name="session.needs_link",
+        level="warning",
+        doc="The page shows a QR code.",
+        fields=(SESSION,),
+        sentence="session {session} needs a link: scan the QR code with the phone",
+    ),
+    Event(
+        name="session.linked",
+        level="info",
+        doc="The session is linked.",
+        fields=(SESSION,),
+        sentence="session {session} is linked",
+        tone="good",
+    ),
+    Event(
+        name="session.ready",
+        level="info",
+        doc="A session that has just been linked has caught up with the phone.",
+        fields=(SESSION,),
+        sentence="session {session} is ready",
+        tone="good",
+    ),
+    Event(
+        name="session.logged_out",
+        level="error",
+        doc="The phone removed this device. No snapshot can undo that.",
+        fields=(SESSION,),
+        sentence="session {session} was logged out by the phone; it must be linked again",
+    ),
+    Event(
+        name="session.attention",
+        level="warning",
+        doc="The page is linked but cannot be used: it is open elsewhere, or the service refuses it.",
+        fields=(SESSION, Field("state", "string", "`conflict` or `blocked`"), REASON),
+        sentence="session {session} needs attention: {reason}",
+    ),
+    Event(
+        name="session.state",
+        level="debug",
+        doc="The page's state changed.",
+        fields=(SESSION, Field("state", "string", "the page's own word for it, such as `OPENING`")),
+        sentence="session {session}: {state}",
+    ),
+    Event(
+        name="session.unlocked",
+        level="info",
+        doc="A lock that no living browser holds was removed from the profile.",
+        fields=(
+            SESSION,
+            Field("host", "string", "the machine or container that the lock names"),
+            Field("pid", "integer", "the process that it names"),
+        ),
+        sentence="session {session}: removed the lock left by process {pid} on {host}",
+    ),
+    Event(
+        name="session.trimmed",
+        level="info",
+        doc="The caches of the profile were emptied (`session.trim_caches`).",
+        fields=(SESSION, Field("bytes", "integer", "bytes freed")),
+        sentence=sentences.trimmed,
+    ),
+    Event(
+        name="session.damaged",
+        level="error",
+        doc="A check found the profile damaged.",
+        fields=(
+            SESSION,
+            PROFILE,
+            Field("problem", "string", "what was found: names of files and checks, nothing of their content"),
+            Field("moved_to", "string", "where the damaged profile lies now", optional=True),
+        ),
+        sentence=sentences.damaged,
+    ),
+    Event(
+        name="session.restored",
+        level="warning",
+        doc="A snapshot was put in the place of a profile.",
+        fields=(
+            SESSION,
+            PROFILE,
+            Field("problem", "string", "what was wrong with the profile"),
+            Field("snapshot", "string", "the snapshot's folder name"),
+            Field("age_s", "number", "the snapshot's age in seconds"),
+            Field("moved_to", "string", "where the original lies now, if there was one", optional=True),
+        ),
+        sentence=sentences.restored,
+    ),
+    Event(
+        name="session.restore_failed",
+        level="warning",
+        doc="A snapshot could not be restored; the next one is tried.",
+        fields=(
+            SESSION,
+            Field("snapshot", "string", "the snapshot's folder name"),
+            Field("problem", "string", "what was found"),
+        ),
+        sentence="session {session}: {snapshot} could not be restored ({problem})",
+    ),
+    Event(
+        name="session.not_recovered",
+        level="error",
+        doc="A linked session shows a QR code, and no snapshot is left to try.",
+        fields=(SESSION, REASON),
+        sentence="session {session} shows a QR code although it was linked, and cannot be recovered: {reason}",
+    ),
+)
+
+SNAPSHOTS: Final = (
+    Event(
+        name="snapshot.taken",
+        level="info",
+        doc="A snapshot was taken and verified.",
+        fields=(
+            SESSION,
+            Field("snapshot", "string", "its folder name"),
+            Field("live", "boolean", "whether the browser was running"),
+            Field("files", "integer", "files in it", optional=True),
+            Field("bytes", "integer", "bytes in it, shared ones included"),
+            Field("took_ms", "integer", "milliseconds"),
+        ),
+        sentence=sentences.snapshot_taken,
+        detail=True,
+    ),
+    Event(
+        name="snapshot.skipped",
+        level="debug",
+        doc="No snapshot was taken.",
+        fields=(SESSION, REASON),
+        sentence="session {session}: no snapshot ({reason})",
+    ),
+    Event(
+        name="snapshot.failed",
+        level="error",
+        doc="A snapshot could not be taken. The one before stands.",
+        fields=(SESSION, REASON),
+        sentence="session {session}: the snapshot failed ({reason}); the one before is untouched",
+    ),
+)

@@ -1,0 +1,121 @@
+"""Every event there is.
+
+Programs read these, so a name or a field once published keeps its meaning; new fields may be added. No field may hold
+anything out of a profile: a profile is the account. `docs/events.md` is written from this page.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from supervisor.events import sentences
+from supervisor.events.fields import CLEAN
+from supervisor.events.model import Event, Field
+from supervisor.events.of_processes import BOT, BROWSER, SUPERVISOR
+from supervisor.events.of_sessions import SESSIONS, SNAPSHOTS
+
+_RESTART: Final = (
+    Event(
+        name="restart.requested",
+        level="info",
+        doc="Something asked for a restart.",
+        fields=(
+            Field("reason", "string", "`change`, `crash`, `key`, `control`, `schedule`, ..."),
+            Field("detail", "string", "the trigger: a file, an exit code, who asked", optional=True),
+        ),
+        sentence=sentences.restart_requested,
+    ),
+    Event(
+        name="restart.done",
+        level="info",
+        doc="A start or restart ended.",
+        fields=(
+            Field("reason", "string", "as in `restart.requested`, or `start` for the first one of a run"),
+            Field("outcome", "string", "`ready`, `needs_link` or `failed`"),
+            Field("phases_ms", "object of integers", "milliseconds by phase, adding up to `total_ms`"),
+            Field("total_ms", "integer", "the whole restart in milliseconds"),
+            Field("target", "string", "`ahead`, `within` or `over`; only when `ready`", optional=True),
+            Field("target_low_s", "number", "fewer seconds than this are ahead of the target"),
+            Field("target_high_s", "number", "more seconds than this are over it"),
+            CLEAN,
+        ),
+        sentence=sentences.restart_done,
+        tone="good",
+    ),
+)
+
+_WATCH: Final = (
+    Event(
+        name="watch.started",
+        level="info",
+        doc="Files are being watched.",
+        fields=(
+            Field("paths", "list of strings", "what is watched"),
+            Field("poll", "boolean", "whether files are compared instead of waiting for the system's notices"),
+        ),
+        sentence=sentences.watching,
+    ),
+    Event(
+        name="watch.notice",
+        level="warning",
+        doc="Something about the watching that the user should know.",
+        fields=(Field("notice", "string", "one sentence"),),
+        sentence="{notice}",
+    ),
+    Event(
+        name="watch.storm",
+        level="warning",
+        doc="The bot writes a file that is watched, and so restarts itself. The file is left out from now on.",
+        fields=(
+            Field("path", "string", "the file"),
+            Field("line", "string", "what to add to the configuration, under `[watch]`"),
+            Field("notice", "string", "one sentence"),
+        ),
+        sentence="{notice}",
+    ),
+    Event(
+        name="watch.change",
+        level="info",
+        doc="Watched files changed.",
+        fields=(Field("paths", "list of strings", "the changed files"),),
+        sentence=sentences.changed,
+        detail=True,
+    ),
+)
+
+_OTHER: Final = (
+    Event(
+        name="history.problem",
+        level="warning",
+        doc="The history of restarts cannot be kept, or had to be begun anew.",
+        fields=(Field("problem", "string", "what was found and done"),),
+        sentence="{problem}",
+    ),
+    Event(
+        name="error",
+        level="error",
+        doc="Anything else that went wrong.",
+        fields=(
+            Field("problem", "string", "what was seen, and where"),
+            Field("remedy", "string", "what to do next", optional=True),
+        ),
+        sentence=sentences.error,
+    ),
+)
+
+EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
+    {
+        event.name: event
+        for event in (
+            *SUPERVISOR,
+            *BOT,
+            *BROWSER,
+            *SESSIONS,
+            *SNAPSHOTS,
+            *_RESTART,
+            *_WATCH,
+            *_OTHER,
+        )
+    }
+)
+"""The registry."""

@@ -1,0 +1,156 @@
+"""The sentences of events that are more than a template: what a person reads on the terminal."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from supervisor.timing.report import restart_line
+from supervisor.timing.target import Target
+
+Fields = Mapping[str, Any]
+
+
+def stopped(fields: Fields) -> str:
+    """For `supervisor.stopped`."""
+    code = fields["exit_code"]
+    ending = "stopped" if code == 0 else f"stopped, exit code {code}"
+    return ending + _unclean(fields)
+
+
+def leftovers(fields: Fields) -> str:
+    """For `supervisor.leftovers`."""
+    number = len(fields["pids"])
+    return f"found {number} process{'' if number == 1 else 'es'} of an earlier run; closing cleanly"
+
+
+def starting(fields: Fields) -> str:
+    """For `bot.starting`."""
+    return f"starting {' '.join(fields['command'])}"
+
+
+def exited(fields: Fields) -> str:
+    """For `bot.exited`."""
+    return f"the bot {_ending(fields)}"
+
+
+def crashed(fields: Fields) -> str:
+    """For `bot.crashed`."""
+    return f"the bot {_ending(fields)} after {fields['ran_s']:.1f} s"
+
+
+def ready(fields: Fields) -> str:
+    """For `bot.ready`."""
+    return f"the bot is ready after {fields['after_ms'] / 1000:.2f} s"
+
+
+def not_ready(fields: Fields) -> str:
+    """For `bot.not_ready`."""
+    seen = _and(" (last seen: {})", fields.get("state"))
+    return f"the bot is not ready after {fields['waited_s']:g} s{seen}; look at its output, or raise ready.timeout"
+
+
+def stuck(fields: Fields) -> str:
+    """For `bot.stuck`."""
+    pids = ", ".join(map(str, fields["pids"]))
+    return f"these processes do not die: {pids}; the bot is not started while they live. End them, then restart"
+
+
+def browser_closed(fields: Fields) -> str:
+    """For `browser.closed`."""
+    return f"browser on {fields['profile']} closed in {fields['took_ms'] / 1000:.2f} s"
+
+
+def session_found(fields: Fields) -> str:
+    """For `session.found`."""
+    linked = fields.get("linked")
+    known = "" if linked is None else ", linked" if linked else ", not linked"
+    return f"session {fields['session']} found{known}"
+
+
+def damaged(fields: Fields) -> str:
+    """For `session.damaged`."""
+    moved = _and("; moved to {}", fields.get("moved_to"))
+    return f"session {fields['session']} is damaged: {fields['problem']}{moved}"
+
+
+def restored(fields: Fields) -> str:
+    """For `session.restored`."""
+    moved = _and("; the original lies in {}", fields.get("moved_to"))
+    done = f"restored {fields['snapshot']}, {_age(fields['age_s'])} old"
+    return f"session {fields['session']}: {fields['problem']}; {done}{moved}"
+
+
+def snapshot_taken(fields: Fields) -> str:
+    """For `snapshot.taken`."""
+    return f"session {fields['session']}: {fields['snapshot']} taken in {fields['took_ms'] / 1000:.2f} s"
+
+
+def trimmed(fields: Fields) -> str:
+    """For `session.trimmed`."""
+    return f"session {fields['session']}: emptied its caches, {fields['bytes'] / 1e6:.0f} MB"
+
+
+def restart_requested(fields: Fields) -> str:
+    """For `restart.requested`."""
+    return f"restarting ({fields['reason']}{_and(': {}', fields.get('detail'))})"
+
+
+def restart_done(fields: Fields) -> str:
+    """For `restart.done`."""
+    target = Target(fields["target_low_s"], fields["target_high_s"])
+    line = restart_line(fields["phases_ms"], target, fields["outcome"], first=fields["reason"] == "start")
+    return line + _unclean(fields)
+
+
+def watching(fields: Fields) -> str:
+    """For `watch.started`."""
+    return f"watching {_first(fields['paths'])}{' by polling' if fields['poll'] else ''}"
+
+
+def changed(fields: Fields) -> str:
+    """For `watch.change`."""
+    return f"changed: {_first(fields['paths'])}"
+
+
+def npm_between(fields: Fields) -> str:
+    """For `npm.between`."""
+    return f"the bot runs behind npm or a shell; starting it directly is faster: {' '.join(fields['command'])}"
+
+
+def error(fields: Fields) -> str:
+    """For `error`."""
+    return f"{fields['problem']}{_and('; {}', fields.get('remedy'))}"
+
+
+def _ending(fields: Fields) -> str:
+    """How a process ended, as a clause."""
+    number = fields.get("signal")
+    if number is not None:
+        try:
+            return f"was ended by {signal.Signals(number).name}"
+        except ValueError:  # a signal that has no name here, such as the real-time ones
+            return f"was ended by signal {number}"
+    code = fields.get("code")
+    return "ended" if code is None else f"exited with code {code}"
+
+
+def _unclean(fields: Fields) -> str:
+    return "" if fields["clean"] else "  (a browser did not close cleanly)"
+
+
+def _and(clause: str, value: object) -> str:
+    return "" if value is None else clause.format(value)
+
+
+def _first(items: Sequence[object]) -> str:
+    """The first few of many, for a short line."""
+    shown = ", ".join(str(item) for item in items[:3])
+    return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = int(seconds // size)
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"{seconds:.0f} s"

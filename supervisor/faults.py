@@ -1,0 +1,27 @@
+"""What background work of ours ended with: never silent, and never the end of the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+from supervisor.logs import emit
+from supervisor.session import SessionError
+
+
+def report_fault(work: asyncio.Future[None]) -> bool:
+    """Report what a task of ours failed with, if it did; for `add_done_callback`. True if it did."""
+    if work.cancelled() or (error := work.exception()) is None:
+        return False
+    if isinstance(error, SessionError):
+        emit("error", problem=str(error))
+        return True
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    emit(
+        "error",
+        problem=f"internal error: {type(error).__name__}: {error} ({last.name}, line {last.lineno} of {last.filename})",
+        remedy="please report it with this line",
+    )
+    return True

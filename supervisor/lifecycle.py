@@ -1,0 +1,309 @@
+"""What each event means in each state: a pure table, no I/O.
+
+Theory of operation
+-------------------
+
+One bot at a time. The supervisor is always in exactly one `Phase`:
+
+    CLOSING -> PREPARING -> STARTING -> UP          the way up, also of the very first start
+    STARTING, UP -> CLOSING                         every way down, whoever asked for it
+    CLOSING -> RESTING | BACKOFF | ENDED            where it leads when no bot is to follow at once
+    CLOSING -> STUCK -> CLOSING                     a process would not die; nothing starts until it has
+
+*CLOSING* brings the bot down: freeze, close its browsers, stop it, prove that its tree is empty. It is also where a
+supervisor begins, since an earlier one may have left a bot behind. *PREPARING* works on the profiles while nobody holds
+them: check, snapshot, restore. *STARTING* lasts from the spawn until the bot is ready or shows a QR code; *UP* is
+everything after. *RESTING* (development) waits for the next change after a crash, *BACKOFF* (production) for a timer.
+
+What follows CLOSING is written in the state (`after`) and may change while the closing lasts: a quit overrides a
+restart, and nothing overrides a quit.
+
+Everything that happens outside is told as an event: signals, exits, changed files, finished steps. `step` answers with
+the next state and the actions to begin. An action reports back as an event when it has finished; there is never more
+than one of BRING_DOWN, PREPARE and SPAWN under way. Two rules follow from the table alone, and are tested on generated
+sequences of events:
+
+- SPAWN is an answer to PREPARED only, PREPARE to a proof only: no bot starts before the last one is proven gone.
+- Every BRING_DOWN ends in DOWN or NOT_DOWN, and whoever carries it out thaws what it froze before it says either.
+
+A change that arrives in CLOSING or PREPARING needs no restart of its own: the start that is coming reads the files as
+they are then. One that arrives in STARTING or UP does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum, auto
+
+
+class Phase(StrEnum):
+    """Where the supervisor is."""
+
+    CLOSING = auto()
+    PREPARING = auto()
+    STARTING = auto()
+    UP = auto()
+    RESTING = auto()
+    BACKOFF = auto()
+    STUCK = auto()
+    ENDED = auto()
+
+
+class After(StrEnum):
+    """What follows once the tree is proven empty."""
+
+    START = auto()
+    REST = auto()
+    BACKOFF = auto()
+    END = auto()
+
+
+class Kind(StrEnum):
+    """What can happen."""
+
+    RESTART = auto()  # somebody wants a restart: a changed file, a key, a request, a plan
+    QUIT = auto()  # somebody wants the supervisor to end; `code` is what it then exits with
+    EXITED = auto()  # the bot's leader has exited; `code` is its status
+    BROWSER_LOST = auto()  # a browser is gone under a living bot, and has not come back
+    READY = auto()  # the bot is ready, or shows a QR code: its start is over
+    NEVER_READY = auto()  # the time for becoming ready is over
+    DOWN = auto()  # the tree is proven empty
+    NOT_DOWN = auto()  # a process would not die
+    PREPARED = auto()  # the profiles are in order
+    UNPREPARED = auto()  # they could not be put in order
+    SPAWN_FAILED = auto()  # the command cannot be run; `code` is a shell's status for that
+    BACKOFF_OVER = auto()  # the time to wait before the next try is over
+
+
+class Action(StrEnum):
+    """What is to be done now; carried out by `app.py`."""
+
+    BRING_DOWN = auto()
+    HURRY = auto()  # cut the graces of the BRING_DOWN under way short
+    KILL = auto()  # ... and do not even ask
+    PREPARE = auto()
+    SPAWN = auto()
+    START_BACKOFF = auto()
+    AWAIT_DEATH = auto()  # keep watching the processes that would not die
+    END = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that has happened. `code` as described at `Kind`; `at` is a monotonic time in seconds."""
+
+    kind: Kind
+    code: int = 0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What to do about a bot that ends by itself.
+
+    `rest_after_exit`: wait for the next change (development) instead of starting it again (production). `limit`
+    failures within `window` seconds end the supervisor; a bot that was ready for `reset_after` seconds had no failure.
+    A status in `final_codes` is taken as the bot's own wish to end.
+    """
+
+    rest_after_exit: bool
+    limit: int = 10
+    window: float = 600.0
+    reset_after: float = 600.0
+    final_codes: frozenset[int] = frozenset()
+
+
+#: Exit statuses of the supervisor itself, as listed in `docs/exit-codes.md`.
+NEVER_BECAME_READY, CRASH_LOOP, WOULD_NOT_DIE = 3, 4, 6
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The whole state. `failures` are the monotonic times of recent ends that nobody asked for."""
+
+    phase: Phase = Phase.CLOSING
+    after: After = After.START
+    exit_code: int = 0
+    quits: int = 0
+    ready_at: float | None = None
+    ever_ready: bool = False
+    failures: tuple[float, ...] = ()
+
+    @property
+    def bot_may_run(self) -> bool:
+        """Whether a process of the bot may exist in this phase."""
+        return self.phase in {Phase.CLOSING, Phase.STARTING, Phase.UP, Phase.STUCK}
+
+
+Answer = tuple[State, tuple[Action, ...]]
+_Cell = Callable[[State, Event, Policy], Answer]
+
+
+def begin() -> Answer:
+    """The first state, and the first thing to do: close whatever an earlier supervisor left behind."""
+    return State(), (Action.BRING_DOWN,)
+
+
+def step(state: State, event: Event, policy: Policy) -> Answer:
+    """The next state, and what to do on the way."""
+    return _TABLE[state.phase].get(event.kind, _nothing)(state, event, policy)
+
+
+def _nothing(state: State, _event: Event, _policy: Policy) -> Answer:
+    return state, ()
+
+
+def _close(state: State, after: After, exit_code: int = 0) -> Answer:
+    closing = replace(state, phase=Phase.CLOSING, after=after, exit_code=exit_code, ready_at=None)
+    return closing, (Action.BRING_DOWN,)
+
+
+def _restart(state: State, _event: Event, _policy: Policy) -> Answer:
+    return _close(state, After.START)
+
+
+def _quit_running(state: State, event: Event, _policy: Policy) -> Answer:
+    return _close(replace(state, quits=1), After.END, event.code)
+
+
+def _quit_idle(state: State, event: Event, _policy: Policy) -> Answer:
+    return replace(state, phase=Phase.ENDED, exit_code=event.code, quits=1), (Action.END,)
+
+
+def _quit_closing(state: State, event: Event, _policy: Policy) -> Answer:
+    """The first one settles what follows; the second cuts the graces short; the third kills."""
+    actions = {0: (), 1: (Action.HURRY,)}.get(state.quits, (Action.KILL,))
+    code = event.code if state.quits == 0 else state.exit_code
+    return replace(state, after=After.END, exit_code=code, quits=state.quits + 1), actions
+
+
+def _quit_preparing(state: State, event: Event, policy: Policy) -> Answer:
+    """The work on a profile is short and is finished first, unless it is asked for again and again."""
+    asked, _ = _quit_closing(state, event, policy)
+    return _prepared(asked, event, policy) if state.quits >= 2 else (asked, ())
+
+
+def _quit_stuck(state: State, _event: Event, _policy: Policy) -> Answer:
+    return replace(state, phase=Phase.ENDED, exit_code=WOULD_NOT_DIE), (Action.END,)
+
+
+def _restart_closing(state: State, _event: Event, _policy: Policy) -> Answer:
+    """A restart that is asked for while the bot goes down: only a quit is stronger."""
+    return (state, ()) if state.after is After.END else (replace(state, after=After.START), ())
+
+
+def _exited(state: State, event: Event, policy: Policy) -> Answer:
+    if policy.rest_after_exit:
+        return _close(state, After.REST)
+    if event.code in policy.final_codes:
+        return _close(state, After.END, event.code)
+    return _failed(state, event, policy)
+
+
+def _failed(state: State, event: Event, policy: Policy) -> Answer:
+    """Count one end that nobody asked for, and decide whether to try again."""
+    steady = state.ready_at is not None and event.at - state.ready_at >= policy.reset_after
+    recent = () if steady else tuple(at for at in state.failures if event.at - at < policy.window)
+    counted = replace(state, failures=(*recent, event.at))
+    if len(counted.failures) >= policy.limit:
+        return _close(counted, After.END, CRASH_LOOP if state.ever_ready else NEVER_BECAME_READY)
+    return _close(counted, After.BACKOFF)
+
+
+def _never_ready(state: State, event: Event, policy: Policy) -> Answer:
+    """In development the user is looking at it and decides; in production it is a failure like a crash."""
+    return (state, ()) if policy.rest_after_exit else _failed(state, event, policy)
+
+
+def _ready(state: State, event: Event, _policy: Policy) -> Answer:
+    return replace(state, phase=Phase.UP, ready_at=event.at, ever_ready=True), ()
+
+
+def _down(state: State, _event: Event, _policy: Policy) -> Answer:
+    """Whatever follows: a profile that has just become quiet is looked after first, before an end as before a start."""
+    return replace(state, phase=Phase.PREPARING), (Action.PREPARE,)
+
+
+def _not_down(state: State, _event: Event, _policy: Policy) -> Answer:
+    if state.after is After.END:
+        return replace(state, phase=Phase.ENDED, exit_code=WOULD_NOT_DIE), (Action.END,)
+    return replace(state, phase=Phase.STUCK), (Action.AWAIT_DEATH,)
+
+
+def _prepared(state: State, _event: Event, _policy: Policy) -> Answer:
+    match state.after:
+        case After.START:
+            return replace(state, phase=Phase.STARTING), (Action.SPAWN,)
+        case After.REST:
+            return replace(state, phase=Phase.RESTING), ()
+        case After.BACKOFF:
+            return replace(state, phase=Phase.BACKOFF), (Action.START_BACKOFF,)
+        case After.END:
+            return replace(state, phase=Phase.ENDED), (Action.END,)
+
+
+def _unprepared(state: State, event: Event, policy: Policy) -> Answer:
+    """A profile that could not be put in order is not started on: that would destroy the evidence."""
+    if state.after is not After.START:
+        return _prepared(state, event, policy)
+    if policy.rest_after_exit:
+        return replace(state, phase=Phase.RESTING), ()
+    return _failed(state, event, policy)
+
+
+def _prove_again(state: State, _event: Event, _policy: Policy) -> Answer:
+    """What was waited for has died; what it may have started meanwhile has not, so the proof is made anew."""
+    return _close(state, state.after, state.exit_code)
+
+
+def _begin_again(state: State, _event: Event, _policy: Policy) -> Answer:
+    """Nothing runs and nothing is held; still the way up begins with a proof."""
+    return _close(state, After.START)
+
+
+def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
+    return replace(state, phase=Phase.ENDED, exit_code=event.code), (Action.END,)
+
+
+# A cell that is not written does nothing. In CLOSING the exits and lost browsers are the stop's own doing; in
+# PREPARING, RESTING and BACKOFF no bot runs that could report anything; a report that was under way when its phase
+# ended (READY, NEVER_READY, BACKOFF_OVER) comes too late to matter; in UP a bot that has been ready once is watched by
+# its session's state, not by READY.
+_TABLE: dict[Phase, dict[Kind, _Cell]] = {
+    Phase.CLOSING: {
+        Kind.RESTART: _restart_closing,
+        Kind.QUIT: _quit_closing,
+        Kind.DOWN: _down,
+        Kind.NOT_DOWN: _not_down,
+    },
+    Phase.PREPARING: {
+        Kind.RESTART: _restart_closing,
+        Kind.QUIT: _quit_preparing,
+        Kind.PREPARED: _prepared,
+        Kind.UNPREPARED: _unprepared,
+    },
+    Phase.STARTING: {
+        Kind.RESTART: _restart,
+        Kind.QUIT: _quit_running,
+        Kind.EXITED: _exited,
+        Kind.BROWSER_LOST: _restart,
+        Kind.READY: _ready,
+        Kind.NEVER_READY: _never_ready,
+        Kind.SPAWN_FAILED: _spawn_failed,
+    },
+    Phase.UP: {
+        Kind.RESTART: _restart,
+        Kind.QUIT: _quit_running,
+        Kind.EXITED: _exited,
+        Kind.BROWSER_LOST: _restart,
+    },
+    Phase.RESTING: {Kind.RESTART: _begin_again, Kind.QUIT: _quit_idle},
+    Phase.BACKOFF: {Kind.RESTART: _begin_again, Kind.QUIT: _quit_idle, Kind.BACKOFF_OVER: _begin_again},
+    Phase.STUCK: {
+        Kind.RESTART: _restart_closing,
+        Kind.QUIT: _quit_stuck,
+        Kind.DOWN: _prove_again,
+    },
+    Phase.ENDED: {},
+}

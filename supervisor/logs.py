@@ -1,0 +1,150 @@
+"""scanonce's own output: one event in, one line out on standard error.
+
+`configure` chooses the form once; `emit` writes. Nothing that happens to the output reaches the caller: a supervisor
+that dies of its own log line, or hangs because nobody reads it, would take the session with it.
+"""
+
+import atexit
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
+
+from supervisor.events import EVENTS, EventName
+from supervisor.lines import LineWriter
+
+if TYPE_CHECKING:
+    import structlog
+else:
+    # structlog imports rich, for pretty tracebacks, wherever that is installed (here, with typer), and does without if
+    # it is not. A supervisor would carry those 3.5 MB for months and never use them. None in sys.modules is Python's
+    # documented way of making an import fail; it is taken back at once, for the command line does use rich.
+    _hide_rich = "rich" not in sys.modules
+    if _hide_rich:
+        sys.modules["rich"] = None
+    try:
+        import structlog
+    finally:
+        if _hide_rich:
+            del sys.modules["rich"]
+
+Format = Literal["console", "json"]
+Sink = Callable[[str, Mapping[str, Any]], None]
+_Fields = MutableMapping[str, Any]
+
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_DIM, _RED, _GREEN, _YELLOW, _RESET = "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LAST_WORDS_S: Final = 1.0
+
+_sinks: list[Sink] = []
+_writer: LineWriter | None = None
+_log: Any = None
+
+
+def configure(
+    format: Format,  # noqa: A002  named as the option
+    stream: TextIO | None = None,
+    color: bool | None = None,
+    *,
+    verbose: bool = False,
+) -> None:
+    """Set the form of all further lines.
+
+    `stream` is standard error unless given. `color` None means: on a terminal, unless NO_COLOR is set or TERM is dumb.
+    `verbose` also writes events of level debug, and on the console those marked as detail.
+    """
+    global _writer, _log
+    _writer = LineWriter(stream, "utf-8" if format == "json" else None)
+    render = _Json() if format == "json" else _Console(_wants_color(_writer) if color is None else color, verbose)
+    _log = structlog.wrap_logger(
+        _writer,
+        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"), render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+
+
+def emit(event: EventName, /, **fields: object) -> None:
+    """Report an event: to every subscriber, and as a line.
+
+    Optional fields that are None are left out. Raises `LookupError` for an event and `TypeError` for a field that the
+    registry does not have: mistakes of the program, which its tests find.
+    """
+    known = EVENTS.get(event)
+    if known is None:
+        raise LookupError(f"event {event!r} is not in the registry")
+    present = {name: value for name, value in fields.items() if value is not None}
+    known.check(present)
+    for sink in tuple(_sinks):
+        sink(event, present)
+    if _log is None:
+        configure("console")
+    _log.log(_LEVELS[known.level], event, **present)
+
+
+def subscribe(sink: Sink) -> Callable[[], None]:
+    """Have `sink(name, fields)` called with every event, whatever its level. Returns the function that ends that."""
+    _sinks.append(sink)
+    return lambda: _sinks.remove(sink)
+
+
+def flush(timeout: float = _LAST_WORDS_S) -> None:
+    """Give a reader that is slow up to `timeout` seconds to take what is waiting. Done at exit as well."""
+    if _writer is not None:
+        _writer.flush(timeout)
+
+
+atexit.register(flush)
+
+
+def _wants_color(writer: LineWriter) -> bool:
+    return writer.is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class _Json:
+    """The last processor for programs: one object a line, the same three keys first."""
+
+    def __call__(self, _logger: object, _method: str, fields: _Fields) -> str:
+        name = fields.pop("event")
+        line = {"ts": fields.pop("ts"), "level": EVENTS[name].level, "event": name, **fields}
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        # Bytes of a file's name that are not UTF-8; strict readers of JSON refuse surrogates.
+        return _SURROGATE.sub(lambda match: rf"\\u{ord(match[0]):04x}", text)
+
+
+class _Console:
+    """The last processor for people: a dim prefix and the registry's sentence, coloured by how good the news is."""
+
+    def __init__(self, color: bool, verbose: bool) -> None:
+        self._color = color
+        self._verbose = verbose
+
+    def __call__(self, _logger: object, _method: str, fields: _Fields) -> str:
+        event = EVENTS[fields["event"]]
+        if event.detail and not self._verbose:
+            raise structlog.DropEvent
+        sentence = _visible(event.describe(fields))
+        if not self._color:
+            return f"scanonce  {sentence}"
+        tint = _tint(event.level, event.tone, fields)
+        return f"{_DIM}scanonce{_RESET}  {tint}{sentence}{_RESET if tint else ''}"
+
+
+def _tint(level: str, tone: str, fields: Mapping[str, Any]) -> str:
+    outcome = fields.get("outcome")
+    if level == "error" or outcome == "failed":
+        return _RED
+    if level == "warning" or outcome == "needs_link" or fields.get("target") == "over":
+        return _YELLOW
+    return _GREEN if tone == "good" else ""
+
+
+def _visible(text: str) -> str:
+    """Make control characters visible: a file's name must not be able to drive the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

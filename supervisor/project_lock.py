@@ -1,0 +1,48 @@
+"""One supervisor per project."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class ProjectBusyError(Exception):
+    """Another supervisor holds this project; the message names it."""
+
+
+@contextlib.contextmanager
+def project_lock(cache: Path) -> Iterator[None]:
+    """Hold the project for as long as the context is open.
+
+    The lock is the kernel's and goes with its holder, however that dies; the note beside it only serves the message.
+    Raises ProjectBusyError at once if another holds it, OSError if the folder cannot be written to.
+    """
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note = cache / "supervisor.json"
+    lock = FileLock(cache / "supervisor.lock", timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ProjectBusyError(f"another scanonce runs in this project: {_who(note)}") from None
+    try:
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
+            note.write_text(json.dumps({"pid": os.getpid(), "started": time.time()}))
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink()
+        lock.release()
+
+
+def _who(note: Path) -> str:
+    try:
+        holder = json.loads(note.read_text())
+        return f"process {int(holder['pid'])}, started {time.time() - float(holder['started']):.0f} s ago"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has just started"

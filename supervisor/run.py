@@ -1,0 +1,269 @@
+"""One run of the bot: everything that is true only from its spawn until its tree is proven gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from supervisor import ready
+from supervisor.browser import locks
+from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
+from supervisor.care import Quiet
+from supervisor.config import Config, ReadyPageConfig
+from supervisor.faults import report_fault
+from supervisor.observe import Live, Observer, Reports
+from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
+from supervisor.readiness.http import http_ready
+from supervisor.readiness.notify import Notification, NotifySocket
+from supervisor.readiness.output import OutputMatcher
+from supervisor.runtime import runtime_folder
+from supervisor.territory import Territory
+
+Signal = Literal["notify", "http", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What does not change from one run to the next."""
+
+    config: Config
+    command: Sequence[str]
+    directory: Path
+    territory: Territory
+    reaper: Reaper
+    runtime: Path
+    """A folder that is closed to other users, for sockets and lists."""
+
+
+class Run:
+    """A bot that is running, and what is seen of it.
+
+    `on_exit(code)` and `on_start_over(verdict)` are called on the event loop: the first once, the second when the start
+    is over, and once more for a bot that first waited for a link and then is ready. `reports` hears of the browsers and
+    their pages.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        reports: Reports,
+        *,
+        number: int,
+        expected: frozenset[Path],
+        opens_browser: bool,
+        changes: Sequence[Path],
+        on_exit: Callable[[int], None],
+        on_start_over: Callable[[ready.Verdict], None],
+    ) -> None:
+        """Spawn the bot. Raises CommandError if that cannot be done, and then leaves nothing behind."""
+        self.setting = setting
+        self.number = number
+        self.mark = setting.territory.new_mark()
+        self.expected = expected
+        self.opens_browser = opens_browser
+        self.stopping = False
+        self._reports = reports
+        self._on_exit = on_exit
+        self._on_start_over = on_start_over
+        self._started = asyncio.get_running_loop().time()
+        self._sight_changed = self._started
+        #: By which of the ways that it has the bot has said that it is ready.
+        self._signalled: Signal | None = None
+        self._verdict: ready.Verdict | None = None
+        self._gone: dict[Path, Quiet] = {}
+        self._resources = contextlib.ExitStack()
+        self._tasks: set[asyncio.Task[None]] = set()
+        try:
+            self.child = self._spawn(changes)
+        except BaseException:
+            self._resources.close()
+            raise
+        ready_config = setting.config.ready
+        self.observer = Observer(
+            setting.territory.living,
+            self,
+            _preset(ready_config.page),
+            expected=expected,
+            interval=ready_config.page.poll,
+        )
+        self._exited = asyncio.create_task(self._wait(), name="bot-exit")
+        self._begin(self.observer.run(), "observer")
+        self._begin(self._settle(), "settle")
+        if ready_config.http is not None:
+            self._begin(self._ask_http(ready_config.http), "http-ready")
+
+    def _spawn(self, changes: Sequence[Path]) -> Child:
+        setting = self.setting
+        matcher = None
+        if (pattern := setting.config.ready.output) is not None:
+            loop = asyncio.get_running_loop()
+
+            def matched(_text: str) -> None:
+                loop.call_soon_threadsafe(self._signal, "output")
+
+            matcher = OutputMatcher(str(pattern), matched)
+        return Child.spawn(
+            setting.command,
+            directory=setting.directory,
+            environment=self._environment(changes),
+            reaper=setting.reaper,
+            on_output=matcher.feed if matcher else None,
+        )
+
+    def _environment(self, changes: Sequence[Path]) -> Mapping[str, str]:
+        """Our own environment, without what was meant for us, with what the bot should know."""
+        environment = {
+            name: value for name, value in os.environ.items() if name not in {"NOTIFY_SOCKET", "WATCHDOG_USEC"}
+        }
+        environment |= self.setting.config.bot.env
+        environment |= {"SCANONCE": "1", ENVIRONMENT_MARK: self.mark, "SCANONCE_RESTARTS": str(self.number)}
+        runtime = self.setting.runtime
+        if not runtime.is_dir():
+            # systemd removes a user's runtime folder when he logs out; a bot under nohup or tmux goes on.
+            runtime = runtime_folder(self.setting.territory.key)
+        changed = runtime / "changes"
+        changed.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
+        environment["SCANONCE_CHANGES"] = str(changed)
+        if self.setting.config.ready.method in {"auto", "notify"}:
+            notify = NotifySocket(runtime / "notify", self._notified, trusted=self._is_mine)
+            self._resources.enter_context(notify)
+            environment |= notify.environment
+        return environment
+
+    def _is_mine(self, pid: int) -> bool:
+        return any(entry.pid == pid for entry in self.setting.territory.living())
+
+    # -- what is seen ------------------------------------------------------------------------------------------------
+
+    def browser_up(self, live: Live) -> None:
+        """A browser's main process is there."""
+        self._gone.pop(live.profile, None)
+        self._seen()
+        self._reports.browser_up(live)
+
+    def page_state(self, live: Live) -> None:
+        """The state of a browser's page has changed."""
+        self._reports.page_state(live)
+        self._seen()
+
+    def browser_blind(self, live: Live) -> None:
+        """A browser is up whose page cannot be read."""
+        self._seen()
+        self._reports.browser_blind(live)
+
+    def browser_gone(self, live: Live) -> None:
+        """A browser's main process has exited."""
+        self._gone[live.profile] = Quiet(not locks.remaining(live.profile), live.linked, live.version)
+        self._seen()
+        self._reports.browser_gone(live)
+
+    def _notified(self, notification: Notification) -> None:
+        if notification.ready:
+            self._signal("notify")
+
+    def _signal(self, by: Signal) -> None:
+        self._signalled = by
+        self._judge(settled=False)
+
+    async def _ask_http(self, url: str) -> None:
+        if await http_ready(url, interval=0.1, timeout=self.setting.config.ready.timeout):
+            self._signal("http")
+
+    def look_again(self) -> None:
+        """Something that is known of the browsers from elsewhere has changed."""
+        self._judge(settled=False)
+
+    def _seen(self) -> None:
+        self._sight_changed = asyncio.get_running_loop().time()
+        self._judge(settled=False)
+
+    async def _settle(self) -> None:
+        """Judge once more whenever nothing has come or gone for as long as "up" must last."""
+        loop = asyncio.get_running_loop()
+        while self._verdict is None:
+            left = self._sight_changed + self._quiet_enough() - loop.time()
+            if left <= 0:
+                self._judge(settled=True)
+                left = self.setting.config.ready.settle
+            await asyncio.sleep(min(max(left, 0.01), self.setting.config.ready.settle))
+
+    def _quiet_enough(self) -> float:
+        """Seconds of quiet after which nothing more is expected to come.
+
+        A bot that is known to open browsers may be compiled first, or wait for a database. One that had a browser in
+        its last run and has none now is never just "up"; one that lacks some of them, or that only has profiles from
+        earlier days, gets as long as is granted for opening them.
+        """
+        config, live = self.setting.config, self.observer.live
+        if self.expected and not live:
+            return math.inf
+        waits = self.expected - live.keys() or (self.opens_browser and not live)
+        return config.ready.settle + (config.browser.start_timeout if waits else 0.0)
+
+    def _judge(self, *, settled: bool) -> None:
+        if self.stopping or self._verdict == "ready":
+            return
+        pages = tuple(_readable(live) for live in self.observer.live.values())
+        missing = len(self.expected - self.observer.live.keys())
+        sight = ready.Sight(pages, missing, self._signalled is not None, settled)
+        verdict = ready.judge(sight, self.setting.config.ready)
+        if verdict is not None and verdict != self._verdict:
+            self._verdict = verdict
+            self._on_start_over(verdict)
+
+    @property
+    def method(self) -> str:
+        """By what the start was found to be over: the bot's own word, its page, or that it is up."""
+        if self._signalled is not None:
+            return self._signalled
+        return "page" if any(_readable(live) for live in self.observer.live.values()) else "up"
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        self._on_exit(await self.child.wait())
+
+    def quiet(self, closed: Mapping[Path, bool]) -> dict[Path, Quiet]:
+        """What is known of each profile that this run held; `closed` tells which were closed, and whether cleanly."""
+        seen = dict(self._gone)
+        for profile, clean in closed.items():
+            live = self.observer.live.get(profile)
+            before = seen.get(profile)
+            linked = live.linked if live else before.linked if before else None
+            version = live.version if live else before.version if before else None
+            seen[profile] = Quiet(clean, linked, version)
+        return seen
+
+    async def release(self) -> None:
+        """Let go of everything, once the tree is proven gone."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._exited
+        self._resources.close()
+        self.child.release()
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(report_fault)
+
+
+def _readable(live: Live) -> SessionStatus | None:
+    """The status that a browser's page has; None for a browser whose page cannot be read, or is none that we know."""
+    if live.blind or live.foreign:
+        return None
+    unsettled = live.doubted or live.state.status is SessionStatus.UNKNOWN
+    return SessionStatus.STARTING if unsettled else live.state.status
+
+
+def _preset(page: ReadyPageConfig) -> PagePreset:
+    if page.ready is None:
+        return WHATSAPP
+    return custom_preset(page.url or "*", ready=page.ready, needs_login=page.needs_login)

@@ -1,0 +1,207 @@
+"""What is known of each session while its bot runs: said, written down, and acted on.
+
+A QR code on a session that was linked is doubted at first: it may go away by itself, or the profile may be at fault.
+When it has stood for a while, the newest snapshot that has not been tried yet is restored, each once, a few in a row,
+then there is a cool-down (`session/recovery.py` decides). A logout by the phone is final, and never doubted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from supervisor.browser.presets import SessionStatus
+from supervisor.care import Care
+from supervisor.config import Config
+from supervisor.logs import emit
+from supervisor.observe import Live
+from supervisor.session import (
+    CoolDown,
+    Exhausted,
+    Profile,
+    RecoveryPolicy,
+    SessionStore,
+    Snapshot,
+    Try,
+    attempted,
+    decide,
+)
+from supervisor.session.state import Recovery, StateChanges
+
+_LINKED = {SessionStatus.LINKED, SessionStatus.READY}
+_TOLD = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT, SessionStatus.CONFLICT, SessionStatus.BLOCKED, *_LINKED}
+
+#: Seconds that a bot is given to react to a logout before it is restarted.
+_LOGOUT_PATIENCE = 3.0
+
+
+class Sessions:
+    """Follows the sessions of one project's bot, from one run to the next.
+
+    `restart(reason, detail)` asks for a restart; `undoubted()` says that a doubted QR code is to be believed.
+    """
+
+    def __init__(self, config: Config, store: SessionStore, care: Care) -> None:
+        self._config = config
+        self._store = store
+        self._care = care
+        self._policy = RecoveryPolicy(
+            config.session.recovery_attempts, timedelta(seconds=config.session.recovery_cooldown)
+        )
+        self._told: dict[str, SessionStatus] = {}
+        self._linked_anew: set[str] = set()
+        self._wanted: dict[str, Snapshot] = {}
+        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._live_snapshots: set[asyncio.Task[None]] = set()
+        self.restart: Callable[[str, str], None] = lambda _reason, _detail: None
+        self.undoubted: Callable[[], None] = lambda: None
+        #: The profiles that the last run had open: the next one counts as ready when it has them all.
+        self.expected: frozenset[Path] = frozenset()
+        #: Whether this bot is known to open a browser: the last run did, or there are profiles from earlier ones.
+        self.opens_browser = False
+
+    def take_wanted(self) -> dict[str, Snapshot]:
+        """The snapshots that are to be restored before the next start, by session; asked for once."""
+        wanted, self._wanted = self._wanted, {}
+        return wanted
+
+    def note_start(self, lives: Iterable[Live]) -> None:
+        """A start is over: these browsers belong to the bot."""
+        self.expected = frozenset(live.profile for live in lives)
+        self.opens_browser = bool(self.expected)
+
+    def note_stop(self) -> None:
+        """The bot is going down: what was planned for its sessions is off."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._told.clear()
+
+    def page_state(self, live: Live) -> None:
+        """A page has changed its state: say so in a line if it matters, write it down, and act on it."""
+        profile = self._store.profile_at(live.profile)
+        status, before = live.state.status, self._told.get(profile.id)
+        emit("session.state", session=profile.id, state=str(status))
+        if status not in _TOLD or status is before:
+            return
+        self._told[profile.id] = status
+        if status is SessionStatus.NEEDS_LINK and before is None and self._was_linked(profile):
+            live.doubted = True
+            self._later("doubt", profile, self._config.session.qr_patience, lambda: self._stop_doubting(live, profile))
+            return
+        live.doubted = False
+        self._cancel("doubt", profile)
+        self._say(profile, live, before)
+        self._write_down(profile, live, before)
+        if status in _LINKED:
+            self._plan_live_snapshot(profile, live)
+        elif status is SessionStatus.LOGGED_OUT:
+            # LocalAuth deletes the profile under the running browser, and what is linked in it then is lost.
+            self._later("logout", profile, _LOGOUT_PATIENCE, lambda: self.restart("logged out", profile.id))
+
+    def _was_linked(self, profile: Profile) -> bool:
+        return self._store.state.get(profile.id).is_linked is True
+
+    def _say(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
+        status, detail = live.state.status, live.state.detail
+        if status is SessionStatus.NEEDS_LINK:
+            emit("session.needs_link", session=profile.id)
+        elif status is SessionStatus.LOGGED_OUT:
+            emit("session.logged_out", session=profile.id)
+        elif status in _LINKED:
+            # What was linked before and simply is so again needs no line: that the bot is back says it.
+            if before not in _LINKED and (before is not None or not self._was_linked(profile)):
+                emit("session.linked", session=profile.id)
+                self._linked_anew.add(profile.id)
+            if status is SessionStatus.READY and profile.id in self._linked_anew:
+                emit("session.ready", session=profile.id)
+                self._linked_anew.discard(profile.id)
+        else:
+            emit("session.attention", session=profile.id, state=str(status), reason=detail)
+
+    def _write_down(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
+        status = live.state.status
+        now = datetime.now(UTC)
+        changes = StateChanges(last_seen=now, last_state=str(status), profile=self._home(profile.path))
+        if status in _LINKED:
+            changes |= {"is_linked": True, "recovery": Recovery()}
+            if before is SessionStatus.NEEDS_LINK:
+                changes |= {"auth_method": "qr", "linked_at": now}
+        elif status is SessionStatus.LOGGED_OUT:
+            changes |= {"is_linked": False}
+        self._care.in_background(self._update, profile.id, changes)
+
+    def _home(self, profile: Path) -> str:
+        """Relative to the project where the profile lies inside, so that the project can be moved."""
+        project = self._store.project
+        return profile.relative_to(project).as_posix() if profile.is_relative_to(project) else str(profile)
+
+    def _update(self, session: str, changes: StateChanges) -> None:
+        self._store.state.update(session, **changes)
+
+    # -- a QR code that should not be there --------------------------------------------------------------------------
+
+    def _stop_doubting(self, live: Live, profile: Profile) -> None:
+        """The QR code has stood for long enough: try a snapshot, or believe it."""
+        if live.state.status is not SessionStatus.NEEDS_LINK:
+            return
+        state, now = self._store.state.get(profile.id), datetime.now(UTC)
+        snapshots = self._store.snapshots(profile.id)
+        decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.linked_at)
+        if isinstance(decision, Try):
+            recovery = attempted(state.recovery, decision.snapshot.name, now, self._policy)
+            # Written down before it is tried: a crash in between must not give the same snapshot another chance.
+            self._store.state.update(profile.id, recovery=recovery)
+            self._wanted[profile.id] = decision.snapshot
+            self._care.discard(profile)
+            self.restart("recovery", f"session {profile.id} shows a QR code although it was linked")
+            return
+        emit("session.not_recovered", session=profile.id, reason=self._why_not(decision))
+        live.doubted = False
+        self._say(profile, live, None)
+        self._write_down(profile, live, None)
+        self.undoubted()
+
+    def _why_not(self, decision: CoolDown | Exhausted) -> str:
+        if isinstance(decision, CoolDown):
+            tried = f"{self._policy.max_attempts} snapshots were tried in vain"
+            return f"{tried}; the next try is at {decision.until:%H:%M} UTC"
+        if self._policy.max_attempts == 0:
+            return "session.recovery_attempts is 0"
+        return f"every snapshot ({decision.tried}) was tried in vain" if decision.tried else "there is no snapshot"
+
+    # -- snapshots of a bot that keeps running -----------------------------------------------------------------------
+
+    def _plan_live_snapshot(self, profile: Profile, live: Live) -> None:
+        """The first one some time after the link, if there is none of it yet; then as scheduled."""
+        config = self._config.snapshot
+        if ("live", profile.id) in self._timers:
+            return
+        linked_at = self._store.state.get(profile.id).linked_at
+        newest = next((s for s in self._store.snapshots(profile.id) if s.good), None)
+        covered = newest is not None and linked_at is not None and newest.created_at >= linked_at
+        pause = config.schedule if covered else config.live_after or config.schedule
+        if pause:
+            self._later("live", profile, pause, lambda: self._take_live_snapshot(profile, live))
+
+    def _take_live_snapshot(self, profile: Profile, live: Live) -> None:
+        del self._timers["live", profile.id]
+        if live.state.status in _LINKED:
+            work = self._care.capture_live(profile, live.browser, linked=True, version=live.version)
+            task = asyncio.create_task(work, name="live-snapshot")
+            self._live_snapshots.add(task)
+            task.add_done_callback(self._live_snapshots.discard)
+        if self._config.snapshot.schedule:
+            self._later(
+                "live", profile, self._config.snapshot.schedule, lambda: self._take_live_snapshot(profile, live)
+            )
+
+    def _later(self, kind: str, profile: Profile, seconds: float, call: Callable[[], None]) -> None:
+        self._cancel(kind, profile)
+        self._timers[kind, profile.id] = asyncio.get_running_loop().call_later(seconds, call)
+
+    def _cancel(self, kind: str, profile: Profile) -> None:
+        if (timer := self._timers.pop((kind, profile.id), None)) is not None:
+            timer.cancel()

@@ -1,0 +1,96 @@
+"""Which processes are ours: those of the running bot, and those that an earlier supervisor left behind.
+
+A process is touched only if it descends from this supervisor, carries this project's mark in its environment, or is an
+orphaned browser on one of this project's profiles. A browser on our profile whose bot was started by somebody else and
+still runs is a stranger's: it is reported, and waited for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from supervisor.browser.discovery import find_browsers, profile_of
+from supervisor.process import Entry, childless, find, offspring, parent_program
+
+#: Programs that adopt orphans: the user's own systemd, and what runs as init, or in its place, in containers.
+_ADOPTERS = frozenset({"systemd", "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
+
+
+class Territory:
+    """The processes of one project. `contained`: no descendant of ours can leave the tree (subreaper, Linux)."""
+
+    def __init__(self, project: Path, *, contained: bool) -> None:
+        self.project = project
+        self._contained = contained
+        #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
+        self._inherited = offspring()
+        self._numbers = itertools.count(1)
+        #: The path goes in as it is: a copy of the project is another project, with processes of its own.
+        self.key = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+
+    def new_mark(self) -> str:
+        """The mark for one run of the bot: the project's key, then what makes the run unique."""
+        return f"{self.key}-{os.getpid()}-{int(time.time() * 1000)}-{next(self._numbers)}"
+
+    def living(self) -> list[Entry]:
+        """Every living process of the bot that this supervisor has started, parents before children."""
+        descendants = self._without_inherited(offspring())
+        if self._contained:
+            return descendants
+        pids = {entry.pid for entry in descendants}
+        return descendants + [entry for entry in self._marked() if entry.pid not in pids]
+
+    def proven_empty(self) -> bool:
+        """Whether, beyond what a look can tell, nothing of the bot lives; every zombie must have been reaped."""
+        return not self._contained or childless() or any(entry.handle.alive for entry in self._inherited)
+
+    def left_behind(self, profiles: Iterable[Path]) -> tuple[list[Entry], list[Entry]]:
+        """What earlier runs left: first what is ours to close, then the browsers that belong to somebody else."""
+        wanted = {profile.resolve() for profile in profiles}
+        marked = self._marked()
+        # Chromium's children write their title over their environment: they are found by descent only.
+        families = (offspring(entry.pid) for entry in marked)
+        ours = {entry.pid: entry for entry in itertools.chain(self.living(), marked, *families)}
+        strangers = []
+        for main in _browsers_of_the_machine():
+            if main.pid in ours or profile_of(main) not in wanted:
+                continue
+            if self._has_a_bot(main):
+                strangers.append(main)
+            else:
+                ours |= {entry.pid: entry for entry in (main, *offspring(main.pid))}
+        return list(ours.values()), strangers
+
+    def _without_inherited(self, descendants: list[Entry]) -> list[Entry]:
+        if not self._inherited:
+            return descendants
+        theirs = {entry.pid for entry in descendants if entry in self._inherited}
+        ours = []
+        for entry in descendants:  # parents come before children
+            if entry.pid in theirs or entry.parent in theirs:
+                theirs.add(entry.pid)
+            else:
+                ours.append(entry)
+        return ours
+
+    def _marked(self) -> Sequence[Entry]:
+        return find(lambda _argv, mark: mark.startswith(f"{self.key}-"))
+
+    def _has_a_bot(self, browser: Entry) -> bool:
+        """Whether whoever started the browser still runs. An orphan's parent is init, or another that adopts.
+
+        In doubt it is somebody's: to close a browser under a bot that runs would be worse than to ask its user.
+        """
+        program = parent_program(browser.pid) if browser.parent != 1 else None
+        return program is not None and program not in _ADOPTERS
+
+
+def _browsers_of_the_machine() -> list[Entry]:
+    switch = "--user-data-dir="
+    candidates = find(lambda argv, _mark: any(word.startswith(switch) for word in argv[1:]))
+    return [browser.main for browser in find_browsers(candidates)]

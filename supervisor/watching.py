@@ -1,0 +1,115 @@
+"""Restarting the bot when its source files change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from supervisor.app import Supervisor
+from supervisor.config import Config
+from supervisor.faults import report_fault
+from supervisor.logs import emit
+from supervisor.session import SessionStore
+from supervisor.triggers.files import Change, FileWatcher
+from supervisor.triggers.rules import WatchRules
+from supervisor.triggers.storm import StormDetector
+
+
+class SourceFiles:
+    """The source files of one project, watched; a change asks the supervisor for a restart."""
+
+    def __init__(self, project: Path, rules: WatchRules, config: Config, supervisor: Supervisor) -> None:
+        self._project = project
+        self._supervisor = supervisor
+        self._storms = StormDetector(project)
+        watch = config.watch
+        self._watcher = FileWatcher(
+            rules,
+            quiet=watch.quiet,
+            poll=watch.poll,
+            on_change=self._changed,
+            on_notice=lambda notice: emit("watch.notice", notice=notice),
+        )
+        self._watching = asyncio.create_task(self._watcher.run(), name="watcher")
+        self._watching.add_done_callback(report_fault)
+
+    async def armed(self) -> None:
+        """Return once changes are noticed."""
+        await self._unless_over(self._watcher.armed())
+
+    async def settled(self) -> None:
+        """Return once the files have been quiet for a moment."""
+        await self._unless_over(self._watcher.settled())
+
+    def drain(self) -> tuple[Path, ...]:
+        """The files that have changed since this was last called."""
+        return self._watcher.drain()
+
+    def exclude(self, folder: Path) -> None:
+        """Leave out a profile that has come to light."""
+        self._watcher.exclude(folder)
+
+    def describe(self) -> tuple[list[str], bool]:
+        """What is watched, and whether by polling."""
+        bases = self._watcher.rules.bases
+        return [self._name(Path(base.path)) for base in bases], self._watcher.mode == "polling"
+
+    async def close(self) -> None:
+        """End the watching."""
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+
+    def _changed(self, change: Change) -> None:
+        storm = self._storms.observe(change.first_seen, change.paths, self._supervisor.spawned_at)
+        if storm is not None:
+            self._watcher.exclude(storm.path)
+            emit("watch.storm", path=str(storm.path), line=storm.config_line, notice=str(storm))
+        paths = [path for path in change.paths if storm is None or path != storm.path]
+        if paths:
+            names = [
+                str(path.relative_to(self._project) if path.is_relative_to(self._project) else path) for path in paths
+            ]
+            emit("watch.change", paths=names)
+            self._supervisor.restart("change", names[0])
+
+    def _name(self, path: Path) -> str:
+        """A path as the user would write it in the project's folder."""
+        return str(path.relative_to(self._project) if path.is_relative_to(self._project) else path)
+
+    async def _unless_over(self, waiting: object) -> None:
+        """Wait for something of the watcher's, but not for a watcher that has failed and will never tell."""
+        assert asyncio.iscoroutine(waiting)
+        task: asyncio.Task[None] = asyncio.create_task(waiting)
+        try:
+            await asyncio.wait({task, self._watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def watching(project: Path, config: Config, store: SessionStore, supervisor: Supervisor) -> AsyncIterator[None]:
+    """Watch the source files for as long as this is open."""
+    watch = config.watch
+    rules = WatchRules(
+        root=project,
+        paths=tuple(project / path for path in watch.paths),
+        ext=frozenset(watch.ext),
+        ignore=watch.ignore,
+        gitignore=watch.gitignore,
+        excluded=(
+            project / config.session.cache,
+            project / config.session.state_file,
+            *(profile.path for profile in store.profiles(config.session.profiles)),
+        ),
+    )
+    files = SourceFiles(project, rules, config, supervisor)
+    try:
+        await files.armed()
+        paths, polling = files.describe()
+        emit("watch.started", paths=paths, poll=polling)
+        supervisor.follow(files)
+        yield
+    finally:
+        await files.close()

@@ -1,0 +1,120 @@
+"""The fake browser's DevTools port: as much of WebSocket (RFC 6455) and of the protocol as a supervisor asks for."""
+
+# pathlib takes longer to import than all the rest:
+# ruff: noqa: PTH110, PTH123
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+URL = "https://web.whatsapp.com/"
+
+
+class DevToolsPort:
+    """Listens on a port of its own and names it in the profile, as Chromium does."""
+
+    def __init__(self, profile: str, *, deaf: bool) -> None:
+        self._profile = profile
+        self._deaf = deaf
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._clients: dict[socket.socket, bytearray] = {}
+        path = f"/devtools/browser/00000000-0000-4000-8000-{os.getpid():012x}"
+        with open(f"{profile}/DevToolsActivePort", "w") as file:
+            file.write(f"{self._listener.getsockname()[1]}\n{path}")
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """What to wait for."""
+        return [self._listener, *self._clients]
+
+    def take(self, ready: socket.socket) -> bool:
+        """Handle what has come; True if the browser is to close."""
+        if ready is self._listener:
+            self._clients[ready.accept()[0]] = bytearray()
+            return False
+        data = ready.recv(65536)
+        if not data:
+            del self._clients[ready]
+            ready.close()
+            return False
+        buffer = self._clients[ready]
+        buffer += data
+        if buffer.startswith(b"GET "):
+            self._shake_hands(ready, buffer)
+        closing = [self._answer(ready, json.loads(message)) for message in frames(ready, buffer)]
+        return any(closing)
+
+    def _shake_hands(self, client: socket.socket, buffer: bytearray) -> None:
+        head, end, rest = bytes(buffer).partition(b"\r\n\r\n")
+        if not end:
+            return
+        headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        key = next(value for name, value in headers.items() if name.lower() == b"sec-websocket-key")
+        digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+        client.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+        )
+        buffer[:] = rest
+
+    def _answer(self, client: socket.socket, call: dict[str, Any]) -> bool:
+        method = str(call["method"])
+        closing = method == "Browser.close"
+        if closing and self._deaf:
+            return False
+        result: dict[str, object] = {}
+        if method == "Browser.getVersion":
+            result = {"product": "Chrome/156.0.0.0"}
+        elif method == "Target.attachToTarget":
+            result = {"sessionId": "page-session"}
+        elif method == "Runtime.evaluate":
+            result = {"result": {"value": [URL, self._page()]}}
+        send(client, {"id": call["id"], "result": result})
+        if method == "Target.setDiscoverTargets":
+            info = {"targetId": "page", "type": "page", "url": URL}
+            send(client, {"method": "Target.targetCreated", "params": {"targetInfo": info}})
+        return closing
+
+    def _page(self) -> dict[str, object]:
+        """A reading of the preset `whatsapp`."""
+        path = f"{self._profile}/page"
+        state = "CONNECTED"
+        if os.path.exists(path):
+            with open(path) as file:
+                state = file.read().strip()
+        return {"url": URL, "version": "1", "state": state, "synced": True}
+
+
+def frames(client: socket.socket, buffer: bytearray) -> Iterator[bytes]:
+    """Take whole text frames off the buffer; a farewell is answered."""
+    while len(buffer) >= 6 and not buffer.startswith(b"GET "):
+        opcode, length, at = buffer[0] & 15, buffer[1] & 127, 2
+        if length == 126:
+            length, at = int.from_bytes(buffer[2:4], "big"), 4
+        elif length == 127:
+            length, at = int.from_bytes(buffer[2:10], "big"), 10
+        if len(buffer) < at + 4 + length:
+            return
+        mask, payload = buffer[at : at + 4], buffer[at + 4 : at + 4 + length]
+        del buffer[: at + 4 + length]
+        text = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        if opcode == 1:
+            yield text
+        elif opcode == 8:
+            client.sendall(b"\x88" + bytes([len(text)]) + text)
+
+
+def send(client: socket.socket, message: dict[str, object]) -> None:
+    """Send one text frame."""
+    data = json.dumps(message).encode()
+    head = bytes([0x81, len(data)]) if len(data) < 126 else b"\x81\x7e" + len(data).to_bytes(2, "big")
+    try:
+        client.sendall(head + data)
+    except OSError:  # the client has hung up
+        return

@@ -1,0 +1,72 @@
+"""What is done with profiles while nobody holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from supervisor.care import Care, Quiet
+from supervisor.config import Config, Mode, load
+from supervisor.session import SessionStore
+from supervisor.timing import PhaseClock
+
+
+def a_profile(project: Path) -> Path:
+    profile = project / "sessions" / "session-1"
+    (profile / "Default" / "Cache").mkdir(parents=True)
+    (profile / "Default" / "Cache" / "data_0").write_bytes(bytes(5000))
+    (profile / "Default" / "Preferences").write_text("{}")
+    return profile
+
+
+def configured(project: Path, **options: object) -> Config:
+    return load(project, mode=Mode.DEV, overrides={key.replace("__", "."): value for key, value in options.items()})
+
+
+async def prepare(project: Path, config: Config, quiet: dict[Path, Quiet]) -> bool:
+    care = Care(config, SessionStore(project))
+    try:
+        ready = await care.prepare(quiet, {}, PhaseClock())
+        await care.finished()
+    finally:
+        care.close()
+    return ready
+
+
+@pytest.mark.parametrize(("limit", "kept"), [("off", True), ("1MB", True), ("1KB", False)])
+async def test_caches_are_emptied_past_a_size_only_if_asked_for(tmp_path: Path, limit: str, kept: bool) -> None:
+    profile = a_profile(tmp_path)
+    assert await prepare(tmp_path, configured(tmp_path, session__trim_caches=limit), {})
+    assert (profile / "Default" / "Cache" / "data_0").exists() is kept
+    assert (profile / "Default" / "Preferences").exists()
+
+
+@pytest.mark.parametrize(
+    ("quiet", "taken"),
+    [
+        (Quiet(clean=True, linked=True, version="1"), True),
+        (Quiet(clean=True, linked=None, version=None), True),  # a page that can never be read
+        (Quiet(clean=True, linked=False, version="1"), False),
+        (Quiet(clean=False, linked=True, version="1"), False),
+    ],
+)
+async def test_only_a_clean_profile_that_may_be_linked_is_copied(tmp_path: Path, quiet: Quiet, taken: bool) -> None:
+    profile = a_profile(tmp_path)
+    assert await prepare(tmp_path, configured(tmp_path), {profile: quiet})
+    assert bool(list((tmp_path / ".session-cache").glob("backup-1-*"))) is taken
+
+
+async def test_a_linked_session_whose_page_was_not_seen_in_a_run_is_not_copied(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    SessionStore(tmp_path).state.update("1", is_linked=True, profile="sessions/session-1")
+    assert await prepare(tmp_path, configured(tmp_path), {profile: Quiet(clean=True, linked=None, version=None)})
+    assert not list((tmp_path / ".session-cache").glob("backup-1-*"))
+
+
+async def test_what_the_last_browser_left_in_a_profile_is_cleared(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    (profile / "SingletonLock").symlink_to("another-host-4711")
+    (profile / "DevToolsActivePort").write_text("1\n/devtools/browser/x")
+    assert await prepare(tmp_path, configured(tmp_path), {})
+    assert {path.name for path in profile.iterdir()} == {"Default"}

@@ -1,0 +1,490 @@
+"""Stops and restarts through the real command: whatever the bot is like, it is never there twice and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from supervisor import cycle
+from supervisor.config import StopConfig
+from supervisor.cycle import Stop
+from supervisor.process import Haste, offspring
+from supervisor.timing import PhaseClock
+from tests.fake.command import Project, Running, eventually
+from tests.fake.journal import lives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: A stop that leaves the bot a moment, so that what it does in it can be seen.
+GRACE = '[stop]\ngrace = "300ms"\n'
+
+
+def clean_exits(project: Project) -> list[int]:
+    """The browsers that wrote everything down."""
+    return [note.pid for note in project.notes("browser", "clean")]
+
+
+async def opened(project: Project, running: Running, count: int = 1) -> list[int]:
+    """Wait until the bot has so many browsers, which the supervisor has seen; returns their pids."""
+
+    def all_seen() -> bool:
+        seen = {event["pid"] for event in running.all("browser.up")}
+        return len(living := project.living("browser")) == count and seen.issuperset(living)
+
+    await eventually(all_seen, f"{count} browsers")
+    return project.living("browser")
+
+
+async def restart(project: Project, running: Running) -> None:
+    """Save a source file, and wait until the bot is back."""
+    project.touch("index.js")
+    await running.until("restart.requested", reason="change")
+    await running.until("restart.done", reason="change")
+
+
+# -- one restart -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["browser={profile},devtools"], id="with DevTools"),
+        pytest.param(["browser={profile}"], id="without DevTools"),
+        pytest.param(["deaf-term", "browser={profile},devtools"], id="ignores SIGTERM"),
+        pytest.param(["browser={profile},bare-children", "orphans=2", "children=2"], id="has helpers"),
+        pytest.param(["relaunch", "browser={profile}"], id="opens a lost browser again"),
+        pytest.param(["relaunch-on-term", "browser={profile}"], id="opens its browser again when stopped"),
+        pytest.param(["browser={profile}", "hang"], id="hangs"),
+    ],
+)
+async def test_no_bot_starts_before_the_last_one_is_gone_and_its_browser_has_written(
+    project: Project, words: list[str]
+) -> None:
+    project.configure(GRACE)
+    words = [word.format(profile=project.profile("1")) for word in words]
+    async with project.supervised("dev", *words) as running:
+        (first,) = await opened(project, running)
+        await restart(project, running)
+        assert first in clean_exits(project)
+        await opened(project, running)
+        await project.noted("bot", "start", 2)
+    # Also those that were opened in the middle of a stop.
+    assert clean_exits(project) == [note.pid for note in project.notes("browser", "start")]
+    assert running.events[-1]["clean"] is True
+    assert not list(project.profile("1").glob("Singleton*"))
+    assert not running.all("browser.unclean")
+    assert not running.problems()
+
+
+async def test_two_browsers_of_one_bot_are_closed_side_by_side(project: Project) -> None:
+    words = [f"browser={project.profile(name)},slow=0.5" for name in ("1", "2")]
+    async with project.supervised("dev", *words) as running:
+        await opened(project, running, 2)
+    assert len(clean_exits(project)) == 2
+    assert running.events[-1]["total_ms"] < 1000
+
+
+async def test_the_phases_of_a_restart_add_up_to_the_whole(project: Project) -> None:
+    async with project.supervised("dev", f"browser={project.profile('1')},devtools") as running:
+        await opened(project, running)
+        await restart(project, running)
+    started, restarted = running.all("restart.done")
+    for done in (started, restarted):
+        assert sum(done["phases_ms"].values()) == done["total_ms"]
+    assert {"freeze", "close", "stop", "prove", "check", "settle", "boot"} <= restarted["phases_ms"].keys()
+    assert restarted["target"] == "ahead"
+
+
+async def test_the_bot_stands_still_while_its_browser_is_closed_and_is_asked_when_it_wakes(project: Project) -> None:
+    words = ["relaunch", f"browser={project.profile('1')},slow=0.3", "children=1"]
+    async with project.supervised("dev", *words) as running:
+        await opened(project, running)
+        (bot,) = project.living("bot")
+        project.touch("index.js")
+        await eventually(lambda: bot in {process.pid for process in project.frozen()}, "the bot is frozen")
+        assert not clean_exits(project)
+        await running.until("restart.done", reason="change")
+    order = [note.what for note in project.notes() if note.what in {"clean", "term", "stop"}]
+    assert order[:3] == ["clean", "term", "stop"]
+    assert clean_exits(project) == [note.pid for note in project.notes("browser", "start")]
+
+
+async def test_the_bot_learns_what_has_changed_and_how_often_it_was_restarted(project: Project) -> None:
+    async with project.supervised("dev", "report-env") as running:
+        await project.noted("bot", "up")
+        project.touch("index.js")
+        await running.until("restart.done", reason="change")
+        await project.noted("bot", "changes", 2)
+    notes = [note.what for note in project.notes("bot")]
+    assert notes.count("SCANONCE=1") == 2
+    assert [what for what in notes if "RESTARTS" in what] == ["SCANONCE_RESTARTS=0", "SCANONCE_RESTARTS=1"]
+    assert len({what for what in notes if "RUN_ID" in what}) == 2
+    assert [note.more for note in project.notes("bot", "changes")] == ["", "index.js"]
+
+
+# -- bots that do it another way ---------------------------------------------------------------------------------------
+
+
+async def test_a_bot_without_a_browser_is_asked_and_has_its_time(project: Project) -> None:
+    async with project.supervised("dev"):
+        await project.noted("bot", "up")
+    assert [note.what for note in project.notes("bot")][-2:] == ["term", "stop"]
+
+
+async def test_the_signal_to_stop_is_the_one_that_is_configured(project: Project) -> None:
+    project.configure('[stop]\nsignal = "SIGINT"\n')
+    async with project.supervised("dev"):
+        await project.noted("bot", "up")
+    assert project.notes("bot")[-1].what == "int"
+
+
+async def test_a_bot_that_closes_its_own_browser_is_asked_first(project: Project) -> None:
+    project.configure('[stop]\norder = "bot-first"\n')
+    async with project.supervised("dev", "closes-browsers", f"browser={project.profile('1')}") as running:
+        await opened(project, running)
+        await restart(project, running)
+        await opened(project, running)
+    assert [note.what for note in project.notes() if note.what in {"term", "clean", "stop"}] == [
+        *("term", "clean", "stop"),
+        *("term", "clean", "stop"),
+    ]
+    assert {closed["method"] for closed in running.all("browser.closed")} == {"bot"}
+
+
+async def test_a_bot_that_should_close_its_browser_and_does_not_is_helped(project: Project) -> None:
+    project.configure('[stop]\norder = "bot-first"\nclose_timeout = "300ms"\ngrace = "50ms"\n')
+    async with project.supervised("dev", "deaf-term", f"browser={project.profile('1')}") as running:
+        await opened(project, running)
+    assert len(clean_exits(project)) == 1
+    assert running.events[-1]["clean"] is True
+
+
+async def test_behind_a_shell_the_bot_itself_is_asked(project: Project) -> None:
+    script = subprocess.list2cmdline(project.bot(f"browser={project.profile('1')}"))
+    async with project.supervised("dev", command=["sh", "-c", f"{script}; true"]) as running:
+        await opened(project, running)
+        await project.noted("bot", "up")
+    assert project.notes("bot")[-1].what == "stop"
+    assert len(clean_exits(project)) == 1
+    assert len(running.all("npm.between")) == 1
+
+
+async def test_a_bot_that_forks_away_is_found_and_ended(project: Project) -> None:
+    running = await project.start("dev", "escape", f"browser={project.profile('1')}")
+    await running.until("bot.exited")
+    await running.until("bot.waiting")
+    assert {p.pid for p in project.processes()} == {running.process.pid}
+    assert [note.what for note in project.notes("bot")][-1] in {"stop", "start"}
+    project.touch("index.js")
+    await running.until("bot.starting")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_a_bot_that_forks_all_the_time_is_ended(project: Project) -> None:
+    async with project.supervised("dev", f"browser={project.profile('1')}", "bomb=0.35") as running:
+        await eventually(lambda: len(project.processes()) > 8)
+    assert not running.all("bot.stuck")
+
+
+async def test_a_process_that_forks_and_exits_all_the_time_is_not_taken_for_gone(project: Project) -> None:
+    """It has another pid at every moment, so that a walk through the process table misses it most of the time."""
+    async with project.supervised("dev", "hop=0.8"):
+        await project.noted("bot", "up")
+
+
+# -- browsers that do not do as they are asked -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        pytest.param("deaf-int", "SIGTERM", id="ignores SIGINT"),
+        pytest.param("devtools,deaf-close,deaf-int", "SIGTERM", id="never answers"),
+        pytest.param("deaf-int,deaf-term", "SIGKILL", id="ignores everything"),
+    ],
+)
+async def test_a_browser_that_does_not_close_is_ended_and_said_to_be(project: Project, words: str, reason: str) -> None:
+    project.configure('[stop]\nclose_timeout = "300ms"\nterm_timeout = "300ms"\n')
+    async with project.supervised("dev", f"browser={project.profile('1')},{words}") as running:
+        await opened(project, running)
+    (unclean,) = running.all("browser.unclean")
+    assert unclean["reason"] == reason
+    assert running.events[-1]["clean"] is False
+    assert not clean_exits(project)
+
+
+async def test_a_browser_whose_devtools_do_not_answer_is_asked_by_signal(project: Project) -> None:
+    project.configure('[stop]\nclose_timeout = "600ms"\n')
+    async with project.supervised("dev", f"browser={project.profile('1')},devtools,deaf-close") as running:
+        await running.until("session.linked")
+    assert len(clean_exits(project)) == 1
+    assert running.events[-1]["clean"] is True
+
+
+async def test_a_browser_that_is_lost_and_comes_back_needs_no_restart(project: Project) -> None:
+    project.configure('[browser]\nlost_patience = "700ms"\n')
+    words = ["relaunch=0.2", f"browser={project.profile('1')}", f"browser={project.profile('2')}"]
+    async with project.supervised("dev", *words) as running:
+        first, _ = await opened(project, running, 2)
+        psutil.Process(first).kill()
+        await running.until("browser.lost")
+        # It is looked for before the patience is over, however seldom a running bot is looked at.
+        await asyncio.sleep(1.0)
+        assert not running.all("restart.requested")
+        assert len(project.notes("bot", "start")) == 1
+        assert len(project.living("browser")) == 2
+
+
+async def test_a_browser_that_is_lost_for_good_restarts_the_bot(project: Project) -> None:
+    """Lost before the bot counts as ready, which must not be forgotten when it does."""
+    project.configure('[browser]\nlost_patience = "500ms"\n[ready]\nmethod = "up"\nsettle = "200ms"\n', quick=False)
+    running = await project.start("dev", f"browser={project.profile('1')},devtools")
+    (browser,) = await opened(project, running)
+    psutil.Process(browser).kill()
+    await running.until("browser.lost")
+    await running.until("restart.done", reason="browser lost")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+@pytest.mark.parametrize(("words", "told"), [("die=9", {"signal": 9}), ("exit=1", {"code": 1})])
+async def test_what_a_dead_bot_leaves_is_closed_before_the_next_one_starts(
+    project: Project, words: str, told: dict[str, int]
+) -> None:
+    """As after a kill for lack of memory: the browser goes on, and the profile stays locked."""
+    project.configure('[restart]\nbackoff_initial = "20ms"\n')
+    flag = project.touch("die")
+    running = await project.start("run", f"browser={project.profile('1')}", f"when={flag}:after=0.2:{words}")
+    crashed = await running.until("bot.crashed")
+    assert crashed.items() >= told.items()
+    await running.until("browser.closed")
+    flag.unlink()
+    await running.until("restart.done", reason="crash")
+    await project.noted("browser", "start", 2)
+    await project.noted("bot", "up")
+    assert await running.stop() == 143
+    assert len(clean_exits(project)) == len(project.notes("browser", "start"))
+    project.is_left_alone()
+
+
+# -- what a dead supervisor leaves behind ------------------------------------------------------------------------------
+
+
+async def killed(project: Project, running: Running) -> None:
+    """The supervisor dies at once and can do nothing about it."""
+    running.process.kill()
+    await running.ends()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["browser={profile},devtools,bare-children"], id="with DevTools"),
+        pytest.param(["browser={profile},bare-children", "orphans=2", "deaf-term"], id="with orphans"),
+        pytest.param(["browser={profile}", "hang"], id="frozen"),
+    ],
+)
+async def test_what_a_killed_supervisor_left_is_closed_before_the_next_start(
+    project: Project, words: list[str]
+) -> None:
+    words = [word.format(profile=project.profile("1")) for word in words]
+    first = await project.start("dev", *words)
+    await opened(project, first)
+    (browser,) = await project.noted("browser", "start")
+    await killed(project, first)
+    assert lives(browser.pid)
+    async with project.supervised("dev", *words) as running:
+        (leftovers,) = running.all("supervisor.leftovers")
+        assert browser.pid in leftovers["pids"]
+        assert clean_exits(project) == [browser.pid]
+        await project.noted("browser", "start", 2)
+
+
+async def test_a_bot_that_was_frozen_when_its_supervisor_was_killed_is_thawed_and_asked(project: Project) -> None:
+    first = await project.start("dev", f"browser={project.profile('1')},slow=0.5")
+    await opened(project, first)
+    await project.noted("bot", "up")
+    project.touch("index.js")
+    await eventually(project.frozen, "the bot is frozen")
+    await killed(project, first)
+    assert project.frozen()
+    async with project.supervised("dev", f"browser={project.profile('1')}"):
+        assert not project.frozen()
+    assert project.notes("bot", "stop"), "its own cleanup has run"
+
+
+async def test_a_browser_that_was_frozen_when_its_supervisor_was_killed_still_writes(project: Project) -> None:
+    """A snapshot of a running bot freezes it for a moment."""
+    first = await project.start("dev", f"browser={project.profile('1')}")
+    (browser,) = await opened(project, first)
+    for process in (psutil.Process(browser), *psutil.Process(browser).children()):
+        process.suspend()
+    await killed(project, first)
+    async with project.supervised("dev", f"browser={project.profile('1')}"):
+        assert clean_exits(project) == [browser]
+
+
+# -- what is not ours --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(project: Project, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """A bot on our profile that somebody else has started, working in the folder that the test names."""
+    place = getattr(request, "param", ".")
+    process = project.spawn(f"browser={project.profile('1')}", cwd=project.folder / place)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("stranger", [".", ".."], ids=["in our folder", "elsewhere"], indirect=True)
+async def test_a_browser_of_somebody_elses_is_waited_for_and_not_touched(
+    project: Project, stranger: subprocess.Popen[bytes]
+) -> None:
+    (browser,) = await project.noted("browser", "start")
+    running = await project.start("dev", f"browser={project.profile('1')}")
+    error = await running.until("error")
+    assert str(browser.pid) in error["problem"]
+    assert lives(browser.pid)
+    assert not running.all("bot.starting")
+    psutil.Process(browser.pid).send_signal(signal.SIGINT)
+    await running.until("restart.done")
+    assert await running.stop() == 143
+
+
+async def test_a_stranger_who_comes_while_our_bot_runs_keeps_his_locks(project: Project) -> None:
+    project.profile("1").mkdir(parents=True)
+    running = await project.start("dev", f"browser={project.profile('2')}")
+    await opened(project, running)
+    stranger = project.spawn(f"browser={project.profile('1')}")
+    await project.noted("browser", "start", 2)
+    try:
+        project.touch("index.js")
+        await running.until("error")
+        assert len(list(project.profile("1").glob("Singleton*"))) == 3
+        assert len(project.notes("bot", "start")) == 2
+        assert await running.stop() != 0
+    finally:
+        stranger.send_signal(signal.SIGINT)
+        stranger.wait()
+    assert not project.notes("browser", "conflict")
+
+
+async def test_a_browser_on_another_profile_is_nobody_to_us(project: Project) -> None:
+    elsewhere = project.home / "elsewhere"
+    stranger = project.spawn(f"browser={elsewhere}")
+    await project.noted("browser", "start")
+    running = await project.start("dev")
+    await running.until("restart.done")
+    assert await running.stop() == 143
+    assert len(project.living("browser")) == 1
+    stranger.kill()
+    stranger.wait()
+
+
+async def test_what_the_script_that_started_us_has_started_before_is_not_the_bots(project: Project) -> None:
+    """An entrypoint such as `Xvfb :99 & exec scanonce run`, whose children the kernel counts as ours."""
+    entrypoint = ["sh", "-c", '(sleep 600; true) >/dev/null 2>&1 & echo $! > other; exec "$@"', "sh"]
+    running = await project.start("dev", prefix=entrypoint)
+    await running.until("restart.done")
+    await restart(project, running)
+    assert await running.stop() == 143
+    other = psutil.Process(int((project.folder / "other").read_text()))
+    family = [*other.children(), other]
+    assert [process.status() for process in family] == [psutil.STATUS_SLEEPING] * 2
+    for process in family:
+        process.kill()
+
+
+# -- what will not die -------------------------------------------------------------------------------------------------
+
+
+async def test_a_process_that_will_not_die_is_named_and_nothing_starts_beside_it(project: Project) -> None:
+    project.configure('[stop]\nprove_timeout = "300ms"\n')
+    words = [f"browser={project.profile('1')}", "other-user"]
+    running = await project.start("dev", *words, prefix=project.without("kill"))
+    (immortal,) = await project.noted("bot", "other-user")
+    await running.until("restart.done")
+    project.touch("index.js")
+    stuck = await running.until("bot.stuck")
+    assert stuck["pids"] == [int(immortal.more)]
+    project.touch("index.js")
+    psutil.Process(int(immortal.more)).kill()
+    await running.until("restart.done", reason="change")
+    await project.noted("bot", "start", 2)
+    assert not project.notes("bot", "overlap")
+    assert await running.stop() == 6
+    assert "bot.stuck" in {event["event"] for event in running.events[-3:]}
+
+
+# -- a stop that goes wrong --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[psutil.Process]:
+    """A bot that does nothing."""
+    with subprocess.Popen(["sleep", "600"], cwd=tmp_path) as process:
+        yield psutil.Process(process.pid)
+        process.kill()
+
+
+def stop_of(sleeper: psutil.Process) -> Stop:
+    return Stop(
+        look=lambda: [entry for entry in offspring() if entry.pid == sleeper.pid],
+        proven=lambda: True,
+        config=StopConfig(),
+        haste=Haste(),
+        clock=PhaseClock(),
+    )
+
+
+async def test_a_stop_that_fails_leaves_nothing_frozen(
+    sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: Stop, tree: object) -> None:
+        await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
+        raise KeyError("a fault of our own")
+
+    monkeypatch.setattr(Stop, "_close_browsers", fail)
+    with pytest.raises(KeyError):
+        await stop_of(sleeper).bring_down()
+    await eventually(lambda: sleeper.status() != psutil.STATUS_STOPPED)
+
+
+async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
+    sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(self: Stop, tree: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Stop, "_close_browsers", never)
+    stopping = asyncio.create_task(stop_of(sleeper).bring_down())
+    await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
+    stopping.cancel()
+    await asyncio.wait([stopping])
+    await eventually(lambda: sleeper.status() != psutil.STATUS_STOPPED)
+
+
+async def test_a_bot_without_a_browser_has_two_seconds_at_least(
+    sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patiences = []
+
+    async def wait_all(self: Haste, handles: object, patience: float) -> list[object]:
+        patiences.append(patience)
+        return []
+
+    monkeypatch.setattr(Haste, "wait_all", wait_all)
+    monkeypatch.setattr(cycle, "climb", lambda *_: asyncio.sleep(0))
+    stop = stop_of(sleeper)
+    stop.config = StopConfig.model_validate({"grace": "50ms", "prove_timeout": "1ms"})
+    await stop.bring_down()
+    assert patiences[0] == 2.0
