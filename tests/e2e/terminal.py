@@ -1,0 +1,103 @@
+"""A supervisor on a real pseudo-terminal of its own, as a person at a keyboard has it."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import termios
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.supervised import BOT, PATIENCE, SCANONCE
+
+ROWS, COLUMNS = 50, 120
+
+
+class Terminal:
+    """What the screen has shown so far, and the keyboard."""
+
+    def __init__(self, fd: int, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.screen = ""
+        self._fd = fd
+        self._decode = codecs.getincrementaldecoder("utf-8")()
+        self._typed_at = 0
+        self._news = asyncio.Event()
+        asyncio.get_running_loop().add_reader(fd, self._read)
+
+    def _read(self) -> None:
+        try:
+            chunk = os.read(self._fd, 65536)
+        except OSError:  # EIO: nobody has the terminal open any more
+            chunk = b""
+        self.screen += self._decode.decode(chunk)
+        if not chunk:
+            asyncio.get_running_loop().remove_reader(self._fd)
+        self._news.set()
+
+    async def shows(self, text: str, timeout: float = PATIENCE) -> None:
+        """Wait until the screen has shown a text since keys were last typed."""
+        try:
+            async with asyncio.timeout(timeout):
+                while text not in self.screen[self._typed_at :]:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            pytest.fail(f"the screen has not shown {text!r} within {timeout:g} s:\n{self.screen}")
+
+    def type(self, keys: str) -> None:
+        """Type keys; the terminal makes signals of those that mean one."""
+        self._typed_at = len(self.screen)
+        os.write(self._fd, keys.encode())
+
+    async def ended(self, timeout: float = PATIENCE) -> int:
+        """Wait for the supervisor's end, and return its exit status."""
+        async with asyncio.timeout(timeout):
+            return await self.process.wait()
+
+    def hang_up(self) -> None:
+        """Close the window."""
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+
+@contextlib.asynccontextmanager
+async def on_terminal(folder: Path) -> AsyncIterator[Terminal]:
+    """`scanonce dev` on the bot in `folder`, with a terminal that is its controlling one."""
+    fd, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    try:
+        process = await asyncio.create_subprocess_exec(
+            SCANONCE,
+            "dev",
+            "--",
+            *BOT,
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"},
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+    finally:
+        os.close(end)
+    terminal = Terminal(fd, process)
+    try:
+        yield terminal
+    finally:
+        terminal.hang_up()  # which stops a supervisor that the test has not
+        with contextlib.suppress(TimeoutError):
+            await terminal.ended()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
