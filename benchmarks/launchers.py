@@ -1,0 +1,207 @@
+"""Launchers under measurement: each runs the same linked bot in a folder of its own, and each is seen in the same way.
+
+What sees is a DevTools client beside the launcher. It waits for a new `DevToolsActivePort`, attaches to the page once,
+and has the page itself note the time at which it was ready, so that the seeing adds the same few milliseconds of load
+to whichever launcher it sees, and nothing to the figure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from examples.offline import DevTools, PageError, Phone, SetupError, Tally, find_chromium, prepare, profile_of
+from examples.offline.phone import DEFAULT_NUMBER, PAGE_URL
+from tests.e2e.processes import end_processes_of, variables
+from tests.e2e.supervised import SCANONCE
+
+NODEMON = "3.1.10"
+CACHE = Path(__file__).parent / ".cache"
+PATIENCE = 60.0
+"""Seconds that a start may take before the benchmark gives up."""
+
+_POLL = 0.005
+_OUTCOME = """new Promise((done) => {
+    const look = () => {
+        const socket = window.require?.('WAWebSocketModel').Socket;
+        if (socket?.hasSynced) done(['READY', Date.now()]);
+        else if (socket?.state === 'UNPAIRED') done(['QR', Date.now()]);
+        else setTimeout(look, 5);
+    };
+    look();
+})"""
+
+
+def scanonce() -> list[str]:
+    """Ours, as it is used while writing a bot, in the form that can be read by a program."""
+    return [str(SCANONCE), "dev", "--log-format=json", "--", "node", "index.js"]
+
+
+def nodemon() -> list[str]:
+    """nodemon, pinned; told to watch the one file that is edited, which is the least that it can have to do."""
+    folder = CACHE / f"nodemon-{NODEMON}"
+    program = folder / "node_modules" / "nodemon" / "bin" / "nodemon.js"
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (CACHE / ".gitignore").write_text("*\n")
+        quiet = ("--no-save", "--no-audit", "--no-fund")
+        command = ["npm", "install", *quiet, "--prefix", str(folder), f"nodemon@{NODEMON}"]
+        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
+            raise SetupError(f"npm could not install nodemon {NODEMON} into {folder}; try it by hand there")
+    return ["node", str(program), "--quiet", "--watch", "index.js", "index.js"]
+
+
+def node_watch() -> list[str]:
+    """What node itself offers since version 18."""
+    return ["node", "--watch", "index.js"]
+
+
+LAUNCHERS: Mapping[str, Callable[[], list[str]]] = {
+    "scanonce": scanonce,
+    "nodemon": nodemon,
+    "node --watch": node_watch,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """One edit and what came of it. `seconds` is from just before the file was written until the page was ready."""
+
+    seconds: float
+    linked: bool
+    lost: Tally
+    phases: Mapping[str, int]
+    """Milliseconds by phase, where the launcher tells them; `notice` lasts until it has noticed the edit."""
+
+
+class Launched:
+    """A bot that runs under one launcher, in a folder of its own."""
+
+    def __init__(self, name: str, folder: Path, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self.folder = folder
+        self.profile = profile_of(folder, DEFAULT_NUMBER)
+        self.process = process
+        self.restarts: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        """The launcher's own reports of its restarts, where it makes any."""
+        self._noticed = 0.0
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, name: str, folder: Path, linked: Path | None, temporary: Path) -> Self:
+        """Lay out the bot in `folder` with a copy of the profile `linked`, start it, and wait until it is up."""
+        _lay_out(folder, linked, temporary)
+        process = await asyncio.create_subprocess_exec(
+            *LAUNCHERS[name](),
+            cwd=folder,
+            env=os.environ | variables(folder, temporary, find_chromium()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        launched = cls(name, folder, process)
+        await launched.outcome("")
+        return launched
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            if b'"event": "restart.requested"' in line:
+                self._noticed = datetime.fromisoformat(json.loads(line)["ts"]).timestamp()
+            elif b'"event": "restart.done", "reason": "change"' in line:
+                self.restarts.put_nowait(json.loads(line))
+
+    # -- the one who sees --------------------------------------------------------------------------------------------
+
+    def _port(self) -> str:
+        try:
+            return (self.profile / "DevToolsActivePort").read_text()
+        except FileNotFoundError:
+            return ""
+
+    async def outcome(self, last_port: str) -> tuple[bool, float]:
+        """Whether the next page is linked, and when it was ready or showed its QR code, in seconds since the epoch.
+
+        The next page is that of the browser after the one that wrote `last_port`.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while self._port() in {"", last_port}:  # noqa: ASYNC110 - a file, and a watch on it would weigh on the disk
+                await asyncio.sleep(_POLL)
+            while True:
+                async with await DevTools.attach(self.profile, PAGE_URL, timeout=PATIENCE) as page:
+                    try:
+                        outcome, at = await page.evaluate(_OUTCOME)
+                    except PageError:  # the page has navigated under us
+                        continue
+                return outcome == "READY", at / 1000
+
+    async def edit(self) -> Restart:
+        """Save a changed source file, and see the bot come back."""
+        port = self._port()
+        async with await Phone.connect(self.profile) as phone:
+            written = (await phone.counters()).written
+        began = time.time()
+        with (self.folder / "index.js").open("a") as file:
+            file.write("// saved\n")
+        linked, at = await self.outcome(port)
+        async with await Phone.connect(self.profile) as phone:
+            found = (await phone.counters()).found
+        phases = {}
+        if self.name == "scanonce":
+            phases = (await asyncio.wait_for(self.restarts.get(), PATIENCE))["phases_ms"]
+            phases = {"notice": round((self._noticed - began) * 1000), **phases}
+        return Restart(at - began, linked, written.lost_in(found), phases)
+
+    # -- the rest ----------------------------------------------------------------------------------------------------
+
+    def rss(self) -> float:
+        """Resident memory of the launcher itself, without the bot, in megabytes."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
+
+    async def stop(self) -> list[str]:
+        """End the launcher as Ctrl+C does, then whatever it has left behind; returns what that was."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(self.process.wait(), PATIENCE)
+        finally:
+            self._reader.cancel()
+            left = end_processes_of(self.folder)
+        return left
+
+
+def _lay_out(folder: Path, linked: Path | None, temporary: Path) -> None:
+    prepare(folder)
+    if linked is not None:
+        shutil.copytree(linked, profile_of(folder, DEFAULT_NUMBER), symlinks=True)
+    temporary.mkdir()
+
+
+async def link_once(folder: Path, temporary: Path) -> Path:
+    """A profile that was linked by the phone and closed cleanly, to be copied."""
+    launched = await Launched.start("scanonce", folder, None, temporary)
+    async with await Phone.connect(launched.profile) as phone:
+        await phone.scan()
+        await phone.devtools.evaluate(_OUTCOME)
+    await launched.stop()
+    return launched.profile
+
+
+def describe(values: Sequence[float], form: str) -> str:
+    """The least, the middle and the greatest."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    return " / ".join(f"{value:{form}}" for value in (ordered[0], median, ordered[-1]))

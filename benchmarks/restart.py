@@ -1,0 +1,103 @@
+"""Edit-to-ready against another launcher: the same bot, the same edits, in turns.
+
+    python -m benchmarks restart --vs nodemon --edits 20
+
+Each launcher runs the bot in a folder of its own, on its own copy of one linked profile. The edits go to them in turns,
+so that whatever else the machine does meets both. Lost writes are those that the page had seen acknowledged before the
+edit and did not find after it, in IndexedDB, localStorage and cookies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from benchmarks.launchers import LAUNCHERS, Launched, Restart, describe, link_once
+from examples.offline import ensure_node_modules
+
+OURS = "scanonce"
+DOWN = ("close", "stop", "prove")
+"""The phases of the stop that the project has set itself a limit for."""
+
+
+async def quiet(busy: float) -> None:
+    """Wait until no more than this share of the machine, in percent, has been busy for a second."""
+    psutil.cpu_percent()
+    while True:
+        await asyncio.sleep(1)
+        if psutil.cpu_percent() <= busy:
+            return
+
+
+async def measure(
+    rival: str, edits: int, pause: float, busy: float, folder: Path
+) -> tuple[Mapping[str, Sequence[Restart]], str]:
+    """Restart the bot `edits` times under each launcher, in turns. Returns the restarts, and the launchers' memory.
+
+    `pause` is how long, in seconds, a bot is let run between its restart and the next edit of either; then as long as
+    it takes until no more than `busy` percent of the machine are busy.
+    """
+    linked = await link_once(folder / "linked", folder / "t0")
+    runs: dict[str, Launched] = {}
+    results: dict[str, list[Restart]] = {OURS: [], rival: []}
+    try:
+        for number, name in enumerate(results):
+            runs[name] = await Launched.start(name, folder / f"bot-{number}", linked, folder / f"t{number + 1}")
+        for number in range(edits + 1):
+            for name, run in runs.items():
+                await asyncio.sleep(pause)
+                await quiet(busy)
+                restart = await run.edit()
+                if number:  # the first one warms the caches
+                    results[name].append(restart)
+        memory = ", ".join(f"{name} {run.rss():.1f} MB" for name, run in runs.items())
+    finally:
+        for run in runs.values():
+            await run.stop()
+    return results, memory
+
+
+def report(rival: str, results: Mapping[str, Sequence[Restart]], memory: str) -> str:
+    """The figures as a table, least / median / greatest."""
+    lines = [f"{'':14}{'edit to ready, s':24}{'writes lost':>13}  QR codes"]
+    for name, restarts in results.items():
+        seconds = describe([restart.seconds for restart in restarts], ".2f")
+        lost = sum(restart.lost.indexed_db + restart.lost.local_storage + restart.lost.cookie for restart in restarts)
+        codes = sum(not restart.linked for restart in restarts)
+        lines.append(f"{name:14}{seconds:24}{lost:13}  {codes} of {len(restarts)}")
+    ours, theirs = results[OURS], results[rival]
+    ratios = [a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True)]
+    lines.append(f"ratio, pair by pair: {describe(ratios, '.3f')}")
+    down = [float(sum(restart.phases.get(name, 0) for name in DOWN)) for restart in ours]
+    lines.append(f"{' + '.join(DOWN)}, ms: {describe(down, '.0f')}")
+    names = dict.fromkeys(name for restart in ours for name in restart.phases)
+    medians = {name: statistics.median(restart.phases.get(name, 0) for restart in ours) for name in names}
+    lines.append("phases, median ms: " + "  ".join(f"{name} {value:.0f}" for name, value in medians.items()))
+    lines.append(f"memory after {len(ours) + 1} restarts: {memory}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks restart", description=(__doc__ or "").split("\n")[0])
+    rivals = [name for name in LAUNCHERS if name != OURS]
+    parser.add_argument("--vs", choices=rivals, default="nodemon", help="the other launcher (%(default)s)")
+    parser.add_argument("--edits", type=int, default=20, help="edits under each (%(default)s)")
+    parser.add_argument("--pause", type=float, default=2.0, help="seconds between two edits (%(default)s)")
+    help_busy = "edit only while no more than this share of the machine is busy, in percent (%(default)s)"
+    parser.add_argument("--busy", type=float, default=100.0, help=help_busy)
+    options = parser.parse_args(arguments)
+    ensure_node_modules()
+    LAUNCHERS[options.vs]()  # an installation must not fall into the measurement
+    print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, {options.edits} edits each")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        results, memory = asyncio.run(measure(options.vs, options.edits, options.pause, options.busy, Path(folder)))
+    print(report(options.vs, results, memory))
+    print(f"load after: {os.getloadavg()[0]:.2f}, of which the two bots make about 1")
