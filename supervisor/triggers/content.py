@@ -58,14 +58,32 @@ def look(path: str) -> Known | None:
     except OSError:
         return _unread(path)
     try:
-        sign = signature(os.fstat(descriptor))
-        if sign is None:
-            return None
-        return Known(sign, _digest(descriptor, sign.size) if sign.size <= READ_LIMIT else None)
+        return _read(descriptor)
     except OSError:  # an I/O error or a network drive gone: what stat says has to do
         return _unread(path)
     finally:
         os.close(descriptor)
+
+
+def _read(descriptor: int) -> Known | None:
+    """An open file, or None if it is no regular one, with a signature no newer than the content.
+
+    A file may be written between the `fstat` and the `read`. The new content under the old signature would make the
+    very change that the next survey finds pass for none, so it is read again under its new one; once is enough, since
+    after that `read_ahead` sees another signature than it was given.
+    """
+    known = _read_once(descriptor)
+    if known is not None and signature(os.fstat(descriptor)) != known.signature:
+        return _read_once(descriptor)
+    return known
+
+
+def _read_once(descriptor: int) -> Known | None:
+    sign = signature(os.fstat(descriptor))
+    if sign is None or sign.size > READ_LIMIT:
+        return None if sign is None else Known(sign, None)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return Known(sign, _digest(descriptor, sign.size))
 
 
 def same(old: Known | None, new: Known | None) -> bool:

@@ -45,6 +45,25 @@ def test_the_last_byte_counts(tmp_path: Path, size: int) -> None:
     assert not same(first, look(str(path)))
 
 
+def test_a_file_written_between_its_status_and_its_content_is_not_taken_for_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.js"
+    path.write_text("old content")
+    old = look(str(path))
+    assert old is not None
+    read, writes = os.read, iter(["", "other"])
+
+    def written_meanwhile(descriptor: int, size: int) -> bytes:
+        if (content := next(writes, None)) is not None:
+            path.write_text(content)
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", written_meanwhile)
+    assert read_ahead([(str(path), old.signature)]) == []
+    assert same(look(str(path)), look(str(path)))
+
+
 def test_too_large_to_be_read(tmp_path: Path) -> None:
     path = tmp_path / "big.json"
     path.write_bytes(b"")
