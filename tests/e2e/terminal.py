@@ -19,6 +19,18 @@ from tests.e2e.supervised import BOT, PATIENCE, SCANONCE
 
 ROWS, COLUMNS = 50, 120
 
+#: What tells programs of another terminal than this one, or that no person sits at it.
+_OTHERS = {
+    "CI",
+    "COLORTERM",
+    "FORCE_COLOR",
+    "NODE_DISABLE_COLORS",
+    "NO_COLOR",
+    "TEAMCITY_VERSION",
+    "TERM_PROGRAM",
+    "TMUX",
+}
+
 
 class Terminal:
     """What the screen has shown so far, and the keyboard."""
@@ -82,7 +94,7 @@ async def on_terminal(folder: Path) -> AsyncIterator[Terminal]:
             "--",
             *BOT,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"},
+            env={name: value for name, value in os.environ.items() if name not in _OTHERS} | {"TERM": "xterm-256color"},
             stdin=end,
             stdout=end,
             stderr=end,
