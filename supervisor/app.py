@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +34,7 @@ from supervisor.process.wrappers import unwrap
 from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
 from supervisor.sessions import Sessions
-from supervisor.timing import History, Outcome
+from supervisor.timing import History, Outcome, Restart
 from supervisor.turn import Turn
 
 
@@ -61,9 +62,14 @@ class Supervisor:
 
     def __init__(self, setting: Setting, care: Care, sessions: Sessions, history: History, policy: Policy) -> None:
         self._setting = setting
+        self._sessions = sessions
+        self.started_at = datetime.now(UTC)
+        #: The last start or restart that is over.
+        self.last_restart: Restart | None = None
+        #: What will be done by itself, and when, in seconds of the monotonic clock.
+        self.planned: dict[str, float] = {}
         self._config: Config = setting.config
         self._care = care
-        self._sessions = sessions
         self._history = history
         self._policy = policy
         self._changes: Changes | None = None
@@ -107,6 +113,21 @@ class Supervisor:
     def current_run(self) -> Run | None:
         """The bot that runs now, if one does."""
         return self._run
+
+    @property
+    def setting(self) -> Setting:
+        """What does not change from one run to the next."""
+        return self._setting
+
+    @property
+    def sessions(self) -> Sessions:
+        """What is known of the bot's sessions."""
+        return self._sessions
+
+    @property
+    def restarts(self) -> int:
+        """How often the bot was started again."""
+        return max(0, self._runs - 1)
 
     def wait_for_run(self) -> Run:
         """The bot that runs now, or the next one. Blocks until there is one: for a thread that has input for it."""
@@ -203,6 +224,7 @@ class Supervisor:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self.planned.clear()
 
     # -- down --------------------------------------------------------------------------------------------------------
 
@@ -323,6 +345,7 @@ class Supervisor:
         longest = min(config.backoff_max, config.backoff_initial * 2.0 ** min(crashes - 1, 64))
         pause = longest * random.uniform(0.8, 1.2)  # noqa: S311
         emit("bot.backoff", pause_s=round(pause, 1), crashes=crashes)
+        self.planned["start"] = time.monotonic() + pause
         self._later(pause, lambda: self._post(Kind.BACKOFF_OVER))
 
     # -- up ----------------------------------------------------------------------------------------------------------
@@ -403,7 +426,8 @@ class Supervisor:
             )
 
     def _record(self, run: Run, outcome: Outcome) -> None:
-        self._history.record(self._turn.end(outcome, run.mark, self._config.timing))
+        self.last_restart = self._turn.end(outcome, run.mark, self._config.timing)
+        self._history.record(self.last_restart)
 
     def _tell_about_npm(self, run: Run) -> None:
         if self._told_about_npm:

@@ -66,6 +66,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str])
                     territory=(territory := Territory(project, contained=become_subreaper())),
                     reaper=Reaper(),
                     runtime=runtime_folder(territory.key),
+                    mode=mode,
                 ),
             )
         )

@@ -15,7 +15,7 @@ from supervisor import ready
 from supervisor.browser import locks
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.care import Quiet
-from supervisor.config import Config, ReadyPageConfig
+from supervisor.config import Config, Mode, ReadyPageConfig
 from supervisor.faults import report_fault
 from supervisor.observe import Live, Observer, Reports
 from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
@@ -39,6 +39,7 @@ class Setting:
     reaper: Reaper
     runtime: Path
     """A folder that is closed to other users, for sockets and lists."""
+    mode: Mode = Mode.DEV
 
 
 class Run:

@@ -8,7 +8,9 @@ then there is a cool-down (`session/recovery.py` decides). A logout by the phone
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +39,14 @@ _TOLD = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT, SessionStatus.CONFL
 _LOGOUT_PATIENCE = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an open page says, and since when."""
+
+    state: SessionStatus
+    since: datetime
+
+
 class Sessions:
     """Follows the sessions of one project's bot, from one run to the next.
 
@@ -44,12 +54,13 @@ class Sessions:
     """
 
     def __init__(self, config: Config, store: SessionStore, care: Care) -> None:
-        self._config = config
         self._store = store
+        self._config = config
         self._care = care
         self._policy = RecoveryPolicy(
             config.session.recovery_attempts, timedelta(seconds=config.session.recovery_cooldown)
         )
+        self._standing: dict[str, Standing] = {}
         self._told: dict[str, SessionStatus] = {}
         self._linked_anew: set[str] = set()
         self._wanted: dict[str, Snapshot] = {}
@@ -61,6 +72,22 @@ class Sessions:
         self.expected: frozenset[Path] = frozenset()
         #: Whether this bot is known to open a browser: the last run did, or there are profiles from earlier ones.
         self.opens_browser = False
+
+    @property
+    def store(self) -> SessionStore:
+        """The project's sessions on disk."""
+        return self._store
+
+    def standing(self) -> Mapping[str, Standing]:
+        """What the pages that are open say, by session."""
+        return dict(self._standing)
+
+    def planned_snapshots(self) -> Iterator[tuple[str, float]]:
+        """The sessions of which a snapshot will be taken, and when, in seconds of the monotonic clock."""
+        ahead = time.monotonic() - asyncio.get_running_loop().time()
+        for (kind, session), timer in self._timers.items():
+            if kind == "live":
+                yield session, timer.when() + ahead
 
     def take_wanted(self) -> dict[str, Snapshot]:
         """The snapshots that are to be restored before the next start, by session; asked for once."""
@@ -78,11 +105,15 @@ class Sessions:
             timer.cancel()
         self._timers.clear()
         self._told.clear()
+        self._standing.clear()
 
     def page_state(self, live: Live) -> None:
         """A page has changed its state: say so in a line if it matters, write it down, and act on it."""
         profile = self._store.profile_at(live.profile)
         status, before = live.state.status, self._told.get(profile.id)
+        stood = self._standing.get(profile.id)
+        if stood is None or stood.state is not status:
+            self._standing[profile.id] = Standing(status, datetime.now(UTC))
         emit("session.state", session=profile.id, state=str(status))
         if status not in _TOLD or status is before:
             return

@@ -28,6 +28,7 @@ from supervisor.lifecycle import Policy
 from supervisor.process import Reaper, handle
 from supervisor.run import Setting
 from supervisor.sessions import Sessions
+from supervisor.status import gather
 from supervisor.territory import Territory
 from supervisor.timing import History
 from tests.fake.command import Project, Running, eventually
@@ -586,6 +587,33 @@ async def test_a_restart_and_the_end_of_a_start_in_one_moment_do_no_harm(
     assert await running == 0
     assert not one.told("error")
     assert not one.told("restart.done"), "the first start was over before it was, the second is not over yet"
+
+
+async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
+    project: Project, inside: Callable[..., Inside]
+) -> None:
+    project.configure("", quick=False)
+    one = inside(f"browser={project.profile('1')},devtools")
+    running = asyncio.create_task(one.run())
+    await eventually(lambda: one.told("bot.ready"))
+    run = one.supervisor.current_run
+    assert run is not None
+    status = await gather(one.supervisor)
+    assert (status.phase, status.pid, status.bot_pid, status.restarts) == ("up", os.getpid(), run.child.pid, 0)
+    assert status.uptime_s is not None
+    assert [(session.id, session.state) for session in status.sessions] == [("1", "ready")]
+    assert status.sessions[0].since is not None
+    assert status.last_restart is not None
+    assert (status.last_restart.reason, status.last_restart.outcome) == ("start", "ready")
+    assert status.memory.processes >= 2
+    assert status.memory.tree > status.memory.processes * 100_000
+    assert [(planned.what, planned.session) for planned in status.planned] == [("snapshot", "1")]
+    assert 0 < status.planned[0].in_s <= 60
+    one.supervisor.quit("test")
+    assert await running == 0
+    ended = await gather(one.supervisor)
+    assert (ended.bot_pid, ended.uptime_s, ended.memory.processes, ended.planned) == (None, None, 0, ())
+    assert [session.state for session in ended.sessions] == ["closed"]
 
 
 async def test_thousands_of_crashes_do_not_overflow_the_pause(project: Project, inside: Callable[..., Inside]) -> None:
