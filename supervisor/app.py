@@ -33,7 +33,7 @@ from supervisor.process import CommandError, Haste
 from supervisor.process.wrappers import unwrap
 from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
-from supervisor.sessions import Sessions
+from supervisor.sessions import Sessions, Shot
 from supervisor.timing import History, Outcome, Restart
 from supervisor.turn import Turn
 
@@ -151,6 +151,13 @@ class Supervisor:
             self._begin_turn(reason, detail)
             emit("restart.requested", reason=reason, detail=detail)
         self._post(Kind.RESTART)
+
+    async def snapshot(self) -> list[Shot]:
+        """Take a snapshot of each session that the bot has open; empty if no bot runs that could have one."""
+        run = self._run
+        if run is None or run.stopping:
+            return []
+        return await self._sessions.snapshot_now(run.observer.live.values())
 
     def quit(self, reason: str, exit_code: int = 0) -> None:
         """Ask for the end; asked again it hurries, and asked a third time it kills."""

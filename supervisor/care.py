@@ -205,26 +205,35 @@ class Care:
         if superseded is not None:
             await self.in_files(superseded.discard)
 
-    async def capture_live(self, profile: Profile, browser: Browser, *, linked: bool, version: str | None) -> None:
-        """Take a snapshot of a profile whose browser runs: it stands still while its files are read."""
+    async def capture_live(
+        self, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
+    ) -> Snapshot | None:
+        """Take a snapshot of a profile whose browser runs: it stands still while its files are read.
+
+        None if that failed, which has been said then, or if snapshots are turned off.
+        """
         if not self._config.snapshot.enabled:
-            return
+            return None
         try:
             still = await self.in_files(read_still, self._store, profile, browser, linked=linked, version=version)
         except SessionError as error:
             emit("snapshot.failed", session=profile.id, reason=str(error))
-            return
-        await self._finish([still.capture])
+            return None
+        return next(iter(await self._finish([still.capture])), None)
 
     def finish_in_background(self) -> None:
         """Make the snapshots that have been read durable, verify and publish them, while the bot comes up."""
         captures, self._captures = self._captures, {}
         if captures:
-            task = asyncio.create_task(self._finish(list(captures.values())), name="finish-snapshots")
+            task = asyncio.create_task(self._finish_all(list(captures.values())), name="finish-snapshots")
             self._finishing.add(task)
             task.add_done_callback(self._finishing.discard)
 
-    async def _finish(self, captures: list[Capture]) -> None:
+    async def _finish_all(self, captures: list[Capture]) -> None:
+        await self._finish(captures)
+
+    async def _finish(self, captures: list[Capture]) -> list[Snapshot]:
+        published = []
         for capture in captures:
             began = time.monotonic()
             try:
@@ -232,6 +241,7 @@ class Care:
             except SessionError as error:
                 emit("snapshot.failed", session=capture.profile.id, reason=str(error))
                 continue
+            published.append(snapshot)
             emit(
                 "snapshot.taken",
                 session=snapshot.session_id,
@@ -242,6 +252,7 @@ class Care:
             )
         with contextlib.suppress(SessionError):  # what could not be removed now is tried again after the next one
             await self.in_files(self._store.prune)
+        return published
 
     def discard(self, profile: Profile) -> None:
         """Drop a snapshot that has been read but not published: the start from what it holds has gone wrong."""

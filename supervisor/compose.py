@@ -16,6 +16,7 @@ from supervisor.app import Supervisor
 from supervisor.browser.discovery import drives_a_browser
 from supervisor.care import Care
 from supervisor.config import Config, Mode
+from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
 from supervisor.process import Reaper, become_subreaper, resolve_command
@@ -160,5 +161,4 @@ def _listen(supervisor: Supervisor) -> None:
         if run is not None:
             run.child.wiring.write(data)
 
-    commands = {"rs": lambda: supervisor.restart("key", "rs"), "q": lambda: supervisor.quit("q")}
-    Keys(commands, pass_on, supervisor.end_input).start()
+    Keys(Keyboard(supervisor).commands, pass_on, supervisor.end_input).start()

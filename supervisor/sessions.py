@@ -47,6 +47,15 @@ class Standing:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What came of asking for a snapshot of one session; `reason` says why there is none."""
+
+    session: str
+    snapshot: Snapshot | None
+    reason: str = ""
+
+
 class Sessions:
     """Follows the sessions of one project's bot, from one run to the next.
 
@@ -65,7 +74,7 @@ class Sessions:
         self._linked_anew: set[str] = set()
         self._wanted: dict[str, Snapshot] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
-        self._live_snapshots: set[asyncio.Task[None]] = set()
+        self._live_snapshots: set[asyncio.Task[Snapshot | None]] = set()
         self.restart: Callable[[str, str], None] = lambda _reason, _detail: None
         self.undoubted: Callable[[], None] = lambda: None
         #: The profiles that the last run had open: the next one counts as ready when it has them all.
@@ -220,14 +229,32 @@ class Sessions:
     def _take_live_snapshot(self, profile: Profile, live: Live) -> None:
         del self._timers["live", profile.id]
         if live.state.status in _LINKED:
-            work = self._care.capture_live(profile, live.browser, linked=True, version=live.version)
-            task = asyncio.create_task(work, name="live-snapshot")
-            self._live_snapshots.add(task)
-            task.add_done_callback(self._live_snapshots.discard)
+            self._capture(profile, live, linked=True)
         if self._config.snapshot.schedule:
             self._later(
                 "live", profile, self._config.snapshot.schedule, lambda: self._take_live_snapshot(profile, live)
             )
+
+    def _capture(self, profile: Profile, live: Live, *, linked: bool | None) -> asyncio.Task[Snapshot | None]:
+        work = self._care.capture_live(profile, live.browser, linked=linked, version=live.version)
+        task = asyncio.create_task(work, name="live-snapshot")
+        self._live_snapshots.add(task)
+        task.add_done_callback(self._live_snapshots.discard)
+        return task
+
+    async def snapshot_now(self, lives: Iterable[Live]) -> list[Shot]:
+        """Take a snapshot of every session that these browsers have open, unless it is not linked."""
+        return [await self._shoot(self._store.profile_at(live.profile), live) for live in list(lives)]
+
+    async def _shoot(self, profile: Profile, live: Live) -> Shot:
+        if not self._config.snapshot.enabled:
+            return Shot(profile.id, None, "snapshots are turned off (snapshot.enabled)")
+        # Where the page does not tell, what was known before has to do.
+        linked = live.linked if live.linked is not None else self._store.state.get(profile.id).is_linked
+        if linked is False:
+            return Shot(profile.id, None, "it is not linked, so there is nothing worth keeping")
+        snapshot = await self._capture(profile, live, linked=linked)
+        return Shot(profile.id, snapshot, "" if snapshot else "the snapshot failed")
 
     def _later(self, kind: str, profile: Profile, seconds: float, call: Callable[[], None]) -> None:
         self._cancel(kind, profile)

@@ -57,7 +57,8 @@ def dev(
 ) -> None:
     """Run the bot and restart it whenever a source file changes, keeping its session.
 
-    While it runs: rs + Enter restarts, q + Enter quits; anything else goes to the bot.
+    Keys while it runs, each with Enter: rs restarts, st says how things stand, sn takes a snapshot, q quits, ? helps;
+    anything else goes to the bot.
     """
     overrides = {
         "watch.paths": watch or None,

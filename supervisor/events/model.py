@@ -51,6 +51,7 @@ EventName = Literal[
     "watch.storm",
     "watch.change",
     "npm.between",
+    "key.answer",
     "history.problem",
     "error",
 ]

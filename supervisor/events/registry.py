@@ -85,6 +85,16 @@ _WATCH: Final = (
 
 _OTHER: Final = (
     Event(
+        name="key.answer",
+        level="info",
+        doc="A line of the answer to a key that was typed on the terminal: help, the status, a snapshot.",
+        fields=(
+            Field("key", "string", "what was typed, such as `st`"),
+            Field("line", "string", "one line"),
+        ),
+        sentence="{line}",
+    ),
+    Event(
         name="history.problem",
         level="warning",
         doc="The history of restarts cannot be kept, or had to be begun anew.",

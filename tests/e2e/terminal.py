@@ -10,7 +10,7 @@ import os
 import pty
 import struct
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,10 @@ class Terminal:
         async with asyncio.timeout(timeout):
             return await self.process.wait()
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Drag the window to another size; the terminal tells its foreground processes."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def hang_up(self) -> None:
         """Close the window."""
         if self._fd >= 0:
@@ -83,7 +87,9 @@ class Terminal:
 
 
 @contextlib.asynccontextmanager
-async def on_terminal(folder: Path) -> AsyncIterator[Terminal]:
+async def on_terminal(
+    folder: Path, command: Sequence[str] = BOT, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[Terminal]:
     """`scanonce dev` on the bot in `folder`, with a terminal that is its controlling one."""
     fd, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -92,9 +98,10 @@ async def on_terminal(folder: Path) -> AsyncIterator[Terminal]:
             SCANONCE,
             "dev",
             "--",
-            *BOT,
+            *command,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name not in _OTHERS} | {"TERM": "xterm-256color"},
+            env={name: value for name, value in environment.items() if name not in _OTHERS}
+            | {"TERM": "xterm-256color"},
             stdin=end,
             stdout=end,
             stderr=end,
