@@ -57,7 +57,7 @@ def dev(
 ) -> None:
     """Run the bot and restart it whenever a source file changes, keeping its session.
 
-    Keys while it runs, each with Enter: rs restarts, st says how things stand, sn takes a snapshot, q quits, ? helps;
+    While it runs: rs + Enter restarts, st shows how things stand, sn takes a snapshot, q quits, ? lists the keys;
     anything else goes to the bot.
     """
     overrides = {
