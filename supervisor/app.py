@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import random
 import signal
 import sys
 import threading
@@ -35,6 +34,7 @@ from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
 from supervisor.sessions import Sessions, Shot
 from supervisor.timing import History, Outcome, Restart
+from supervisor.triggers.backoff import backoff
 from supervisor.turn import Turn
 
 
@@ -98,6 +98,7 @@ class Supervisor:
             Action.PREPARE: lambda: self._begin(self._prepare()),
             Action.SPAWN: self._spawn,
             Action.START_BACKOFF: self._start_backoff,
+            Action.GIVE_UP: self._give_up,
             Action.AWAIT_DEATH: lambda: self._begin(self._await_death()),
             Action.END: lambda: None,
         }
@@ -347,13 +348,14 @@ class Supervisor:
 
     def _start_backoff(self) -> None:
         config = self._config.restart
-        crashes = len(self._state.failures)
-        # Jitter keeps the bots of one machine from coming back, and failing, in step.
-        longest = min(config.backoff_max, config.backoff_initial * 2.0 ** min(crashes - 1, 64))
-        pause = longest * random.uniform(0.8, 1.2)  # noqa: S311
-        emit("bot.backoff", pause_s=round(pause, 1), crashes=crashes)
+        self._turn.clock.enter("backoff")
+        pause = backoff(self._state.streak, initial=config.backoff_initial, longest=config.backoff_max)
+        emit("bot.backoff", pause_s=round(pause, 1), crashes=self._state.streak)
         self.planned["start"] = time.monotonic() + pause
         self._later(pause, lambda: self._post(Kind.BACKOFF_OVER))
+
+    def _give_up(self) -> None:
+        emit("bot.given_up", failures=len(self._state.failures), ever_ready=self._state.ever_ready)
 
     # -- up ----------------------------------------------------------------------------------------------------------
 

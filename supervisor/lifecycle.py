@@ -28,6 +28,18 @@ sequences of events:
 
 A change that arrives in CLOSING or PREPARING needs no restart of its own: the start that is coming reads the files as
 they are then. One that arrives in STARTING or UP does.
+
+What counts as a failure
+------------------------
+
+A failure is an end that nobody asked for: an exit, a browser lost, a bot that hangs, one that does not become ready. A
+RESTART never is one. How long a bot has *served*, from READY to its end, decides what a failure means:
+
+- after `reset_after` of service it says nothing about the start: it is not counted, and what was counted before is
+  forgotten, whether it ends by a failure or by a restart that was asked for;
+- otherwise it makes the pause before the next start longer, and counts towards the limit. It counts until the bot has
+  served for `window` since. Pauses, starts and hangs are no service: a bot that needs two minutes to fail, and then
+  pauses for five, is given up like one that fails at once.
 """
 
 from __future__ import annotations
@@ -66,6 +78,7 @@ class Kind(StrEnum):
     QUIT = auto()  # somebody wants the supervisor to end; `code` is what it then exits with
     EXITED = auto()  # the bot's leader has exited; `code` is its status
     BROWSER_LOST = auto()  # a browser is gone under a living bot, and has not come back
+    UNHEALTHY = auto()  # it lives, but it hangs, its page has crashed, or it holds more memory than it may
     READY = auto()  # the bot is ready, or shows a QR code: its start is over
     NEVER_READY = auto()  # the time for becoming ready is over
     DOWN = auto()  # the tree is proven empty
@@ -85,6 +98,7 @@ class Action(StrEnum):
     PREPARE = auto()
     SPAWN = auto()
     START_BACKOFF = auto()
+    GIVE_UP = auto()  # say that it has failed too often; the BRING_DOWN beside it leads to the end
     AWAIT_DEATH = auto()  # keep watching the processes that would not die
     END = auto()
 
@@ -103,8 +117,8 @@ class Policy:
     """What to do about a bot that ends by itself.
 
     `rest_after_exit`: wait for the next change (development) instead of starting it again (production). `limit`
-    failures within `window` seconds end the supervisor; a bot that was ready for `reset_after` seconds had no failure.
-    A status in `final_codes` is taken as the bot's own wish to end.
+    failures within `window` seconds of service end the supervisor; after `reset_after` seconds of service in one piece
+    nothing counts. A status in `final_codes` is taken as the bot's own wish to end.
     """
 
     rest_after_exit: bool
@@ -120,7 +134,11 @@ NEVER_BECAME_READY, CRASH_LOOP, WOULD_NOT_DIE = 3, 4, 6
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The whole state. `failures` are the monotonic times of recent ends that nobody asked for."""
+    """The whole state.
+
+    `served`: seconds of service so far, of all runs. `failures`: what `served` was at each failure that counts still.
+    `streak`: failures in a row, for the pause before the next start.
+    """
 
     phase: Phase = Phase.CLOSING
     after: After = After.START
@@ -128,7 +146,9 @@ class State:
     quits: int = 0
     ready_at: float | None = None
     ever_ready: bool = False
+    served: float = 0.0
     failures: tuple[float, ...] = ()
+    streak: int = 0
 
     @property
     def bot_may_run(self) -> bool:
@@ -154,17 +174,31 @@ def _nothing(state: State, _event: Event, _policy: Policy) -> Answer:
     return state, ()
 
 
-def _close(state: State, after: After, exit_code: int = 0) -> Answer:
-    closing = replace(state, phase=Phase.CLOSING, after=after, exit_code=exit_code, ready_at=None)
-    return closing, (Action.BRING_DOWN,)
+def _close(state: State, event: Event, policy: Policy, after: After, exit_code: int = 0) -> Answer:
+    counted = _count_service(state, event, policy)
+    return replace(counted, phase=Phase.CLOSING, after=after, exit_code=exit_code), (Action.BRING_DOWN,)
 
 
-def _restart(state: State, _event: Event, _policy: Policy) -> Answer:
-    return _close(state, After.START)
+def _service(state: State, event: Event) -> float:
+    """For how many seconds the bot that runs now has served."""
+    return 0.0 if state.ready_at is None else max(0.0, event.at - state.ready_at)
 
 
-def _quit_running(state: State, event: Event, _policy: Policy) -> Answer:
-    return _close(replace(state, quits=1), After.END, event.code)
+def _count_service(state: State, event: Event, policy: Policy) -> State:
+    """Add what the bot that ends now has served; after long enough in one piece all earlier failures are forgotten."""
+    if state.ready_at is None:
+        return state
+    service = _service(state, event)
+    counted = replace(state, served=state.served + service, ready_at=None)
+    return replace(counted, failures=(), streak=0) if service >= policy.reset_after else counted
+
+
+def _restart(state: State, event: Event, policy: Policy) -> Answer:
+    return _close(state, event, policy, After.START)
+
+
+def _quit_running(state: State, event: Event, policy: Policy) -> Answer:
+    return _close(replace(state, quits=1), event, policy, After.END, event.code)
 
 
 def _quit_idle(state: State, event: Event, _policy: Policy) -> Answer:
@@ -195,20 +229,29 @@ def _restart_closing(state: State, _event: Event, _policy: Policy) -> Answer:
 
 def _exited(state: State, event: Event, policy: Policy) -> Answer:
     if policy.rest_after_exit:
-        return _close(state, After.REST)
+        return _close(state, event, policy, After.REST)
     if event.code in policy.final_codes:
-        return _close(state, After.END, event.code)
+        return _close(state, event, policy, After.END, event.code)
     return _failed(state, event, policy)
+
+
+def _unwell(state: State, event: Event, policy: Policy) -> Answer:
+    """It did not end, and is of no use: in development it is back at once, in production that is a failure."""
+    return _restart(state, event, policy) if policy.rest_after_exit else _failed(state, event, policy)
 
 
 def _failed(state: State, event: Event, policy: Policy) -> Answer:
     """Count one end that nobody asked for, and decide whether to try again."""
-    steady = state.ready_at is not None and event.at - state.ready_at >= policy.reset_after
-    recent = () if steady else tuple(at for at in state.failures if event.at - at < policy.window)
-    counted = replace(state, failures=(*recent, event.at))
-    if len(counted.failures) >= policy.limit:
-        return _close(counted, After.END, CRASH_LOOP if state.ever_ready else NEVER_BECAME_READY)
-    return _close(counted, After.BACKOFF)
+    steady = state.ready_at is not None and _service(state, event) >= policy.reset_after
+    failed = _count_service(state, event, policy)
+    failed = replace(failed, streak=failed.streak + 1)
+    if not steady:
+        recent = tuple(at for at in failed.failures if failed.served - at < policy.window)
+        failed = replace(failed, failures=(*recent, failed.served))
+    if len(failed.failures) < policy.limit:
+        return _close(failed, event, policy, After.BACKOFF)
+    closing, actions = _close(failed, event, policy, After.END, CRASH_LOOP if state.ever_ready else NEVER_BECAME_READY)
+    return closing, (Action.GIVE_UP, *actions)
 
 
 def _never_ready(state: State, event: Event, policy: Policy) -> Answer:
@@ -252,14 +295,14 @@ def _unprepared(state: State, event: Event, policy: Policy) -> Answer:
     return _failed(state, event, policy)
 
 
-def _prove_again(state: State, _event: Event, _policy: Policy) -> Answer:
+def _prove_again(state: State, event: Event, policy: Policy) -> Answer:
     """What was waited for has died; what it may have started meanwhile has not, so the proof is made anew."""
-    return _close(state, state.after, state.exit_code)
+    return _close(state, event, policy, state.after, state.exit_code)
 
 
-def _begin_again(state: State, _event: Event, _policy: Policy) -> Answer:
+def _begin_again(state: State, event: Event, policy: Policy) -> Answer:
     """Nothing runs and nothing is held; still the way up begins with a proof."""
-    return _close(state, After.START)
+    return _close(state, event, policy, After.START)
 
 
 def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
@@ -287,7 +330,8 @@ _TABLE: dict[Phase, dict[Kind, _Cell]] = {
         Kind.RESTART: _restart,
         Kind.QUIT: _quit_running,
         Kind.EXITED: _exited,
-        Kind.BROWSER_LOST: _restart,
+        Kind.BROWSER_LOST: _unwell,
+        Kind.UNHEALTHY: _unwell,
         Kind.READY: _ready,
         Kind.NEVER_READY: _never_ready,
         Kind.SPAWN_FAILED: _spawn_failed,
@@ -296,7 +340,8 @@ _TABLE: dict[Phase, dict[Kind, _Cell]] = {
         Kind.RESTART: _restart,
         Kind.QUIT: _quit_running,
         Kind.EXITED: _exited,
-        Kind.BROWSER_LOST: _restart,
+        Kind.BROWSER_LOST: _unwell,
+        Kind.UNHEALTHY: _unwell,
     },
     Phase.RESTING: {Kind.RESTART: _begin_again, Kind.QUIT: _quit_idle},
     Phase.BACKOFF: {Kind.RESTART: _begin_again, Kind.QUIT: _quit_idle, Kind.BACKOFF_OVER: _begin_again},

@@ -619,7 +619,7 @@ async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
 async def test_thousands_of_crashes_do_not_overflow_the_pause(project: Project, inside: Callable[..., Inside]) -> None:
     project.configure('[restart]\nlimit = 100000\nbackoff_max = "20ms"\nbackoff_initial = "10ms"\n')
     one = inside("exit=1", policy=Policy(rest_after_exit=False, limit=100_000))
-    one.supervisor._state = replace(one.supervisor._state, failures=tuple(float(at) for at in range(3000)))
+    one.supervisor._state = replace(one.supervisor._state, streak=3000)
     one.supervisor._start_backoff()
     assert one.supervisor._timers[0].when() - asyncio.get_running_loop().time() < 0.03
     one.supervisor._cancel_timers()

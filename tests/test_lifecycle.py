@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
@@ -25,6 +25,7 @@ from supervisor.lifecycle import (
     begin,
     step,
 )
+from supervisor.triggers.backoff import backoff
 
 DEVELOPMENT = Policy(rest_after_exit=True)
 PRODUCTION = Policy(rest_after_exit=False, limit=3, window=60.0, reset_after=30.0, final_codes=frozenset({0, 78}))
@@ -37,7 +38,15 @@ REPORTS = {
 }
 
 #: What may be told at any time, also too late or without any cause.
-UNASKED = (Kind.RESTART, Kind.EXITED, Kind.BROWSER_LOST, Kind.READY, Kind.NEVER_READY, Kind.BACKOFF_OVER)
+UNASKED = (
+    Kind.RESTART,
+    Kind.EXITED,
+    Kind.BROWSER_LOST,
+    Kind.UNHEALTHY,
+    Kind.READY,
+    Kind.NEVER_READY,
+    Kind.BACKOFF_OVER,
+)
 
 
 class World:
@@ -106,7 +115,11 @@ class World:
 
     def on_start_backoff(self) -> None:
         assert self.bots == 0
-        assert self.state.failures, "a pause after no failure"
+        assert self.state.streak, "a pause after no failure"
+
+    def on_give_up(self) -> None:
+        assert (self.state.phase, self.state.after) == (Phase.CLOSING, After.END)
+        assert len(self.state.failures) == self.policy.limit
 
     def on_end(self) -> None:
         assert self.state.phase is Phase.ENDED
@@ -226,6 +239,7 @@ SILENT: dict[Kind, set[Phase]] = {
     Kind.QUIT: {Phase.ENDED},
     Kind.EXITED: set(Phase) - {Phase.STARTING, Phase.UP},
     Kind.BROWSER_LOST: set(Phase) - {Phase.STARTING, Phase.UP},
+    Kind.UNHEALTHY: set(Phase) - {Phase.STARTING, Phase.UP},
     Kind.READY: set(Phase) - {Phase.STARTING},
     Kind.NEVER_READY: set(Phase) - {Phase.STARTING},
     Kind.DOWN: set(Phase) - {Phase.CLOSING, Phase.STUCK},
@@ -244,7 +258,9 @@ states = st.builds(
     quits=st.integers(0, 4),
     ready_at=st.none() | st.floats(0, 1e6),
     ever_ready=st.booleans(),
+    served=st.floats(0, 1e6),
     failures=st.lists(st.floats(0, 1e6), max_size=4).map(tuple),
+    streak=st.integers(0, 9),
 )
 
 
@@ -338,15 +354,127 @@ def test_a_crash_loop_ends_with_a_status_that_tells_whether_it_ever_was_ready(re
     assert state.exit_code == (CRASH_LOOP if ready else NEVER_BECAME_READY)
 
 
-def test_failures_before_the_window_do_not_count() -> None:
-    up = replace(after(*STARTED, Event(Kind.READY, at=60.0)), failures=(1.0, 2.0))
-    assert after(Event(Kind.EXITED, 1, 61.5), policy=PRODUCTION, state=up).failures == (2.0, 61.5)
+# -- what counts as a failure ------------------------------------------------------------------------------------------
+
+FAILURES = (Kind.EXITED, Kind.BROWSER_LOST, Kind.UNHEALTHY)
+seconds = st.floats(0, 1e5)
 
 
-def test_a_bot_that_was_ready_for_long_starts_to_count_anew() -> None:
-    up = replace(after(*STARTED, Event(Kind.READY, at=10.0)), failures=(1.0, 2.0))
-    assert after(Event(Kind.EXITED, 1, 39.9), policy=PRODUCTION, state=up).exit_code == CRASH_LOOP
-    assert after(Event(Kind.EXITED, 1, 40.0), policy=PRODUCTION, state=up).failures == (40.0,)
+@dataclass
+class Career:
+    """A bot in production from one run to the next, and the clock on its wall."""
+
+    state: State = field(default_factory=lambda: begin()[0])
+    now: float = 0.0
+    given_up: bool = False
+    policy: Policy = PRODUCTION
+
+    def run(self, end: Kind, *, start: float = 0.0, service: float | None = None, pause: float = 0.0) -> None:
+        """Start it, have it serve for so many seconds (None: it never becomes ready), and end it."""
+        self.tell(Kind.DOWN, Kind.PREPARED)
+        assert self.state.phase is Phase.STARTING
+        self.now += start
+        if service is not None:
+            self.tell(Kind.READY)
+            self.now += service
+        self.tell(end)
+        if self.state.after is After.BACKOFF:
+            self.tell(Kind.DOWN, Kind.PREPARED)
+            self.now += pause
+            self.tell(Kind.BACKOFF_OVER)
+
+    def tell(self, *kinds: Kind) -> None:
+        for kind in kinds:
+            self.state, actions = step(self.state, Event(kind, 1, self.now), self.policy)
+            self.given_up |= Action.GIVE_UP in actions
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*FAILURES, Kind.NEVER_READY]), seconds, seconds), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_a_bot_that_fails_at_each_start_is_given_up_however_long_it_takes_to_fail(
+    failures: list[tuple[Kind, float, float]], restarts: list[bool]
+) -> None:
+    """Also one that hangs: neither that, nor the pauses, nor restarts in between make its failures older."""
+    career = Career()
+    for (kind, start, pause), restarted in zip(failures, restarts, strict=True):
+        assert not career.given_up
+        if restarted:
+            career.run(Kind.RESTART, start=start)
+        career.run(kind, start=start, pause=pause)
+    assert career.given_up
+    assert (career.state.after, career.state.exit_code) == (After.END, NEVER_BECAME_READY)
+
+
+@given(st.lists(st.tuples(st.sampled_from([*FAILURES, Kind.RESTART]), st.floats(30, 1e5)), min_size=1, max_size=12))
+def test_what_happens_after_long_service_never_counts(runs: list[tuple[Kind, float]]) -> None:
+    career = Career()
+    for kind, service in runs:
+        career.run(kind, service=service)
+        assert career.state.failures == ()
+        assert career.state.streak == (0 if kind is Kind.RESTART else 1), "the shortest pause"
+    assert not career.given_up
+
+
+@given(st.lists(st.none() | st.floats(0, 29), max_size=12), st.lists(st.floats(0, 29), max_size=2))
+def test_restarts_that_are_asked_for_never_count(services: list[float | None], crashes: list[float]) -> None:
+    career = Career()
+    for service in crashes:
+        career.run(Kind.EXITED, service=service)
+    before = career.state.streak, career.state.failures
+    for service_or_none in services:
+        career.run(Kind.RESTART, service=service_or_none)
+        assert (career.state.streak, career.state.failures) == before
+        assert career.state.after is After.START, "at once, without a pause"
+
+
+@given(st.lists(st.floats(0, 19.9), min_size=3, max_size=3))
+def test_failures_soon_after_readiness_count_while_the_bot_serves_less_than_the_window(services: list[float]) -> None:
+    career = Career()
+    for service in services:
+        assert not career.given_up
+        career.run(Kind.EXITED, service=service)
+    assert career.given_up
+    assert career.state.exit_code == CRASH_LOOP
+
+
+def test_failures_before_the_window_do_not_count_but_the_pauses_grow() -> None:
+    career = Career(policy=replace(PRODUCTION, window=50.0))
+    for number in range(1, 20):
+        career.run(Kind.EXITED, service=29.0)
+        assert career.state.streak == number
+        assert len(career.state.failures) <= 2
+    assert not career.given_up, "never three within fifty seconds of service"
+
+
+def test_what_has_served_long_before_a_restart_that_was_asked_for_starts_to_count_anew() -> None:
+    career = Career()
+    career.run(Kind.EXITED, service=1.0)
+    career.run(Kind.EXITED, service=1.0)
+    career.run(Kind.RESTART, service=30.0)
+    career.run(Kind.EXITED, service=1.0)
+    assert len(career.state.failures) == 1
+    assert career.state.streak == 1
+
+
+def test_a_pause_grows_by_doubling_up_to_its_longest_and_is_spread() -> None:
+    def pause(failures: int, share: float) -> float:
+        return backoff(failures, initial=1.0, longest=300.0, spread=lambda low, high: low + share * (high - low))
+
+    assert [pause(number, 1.0) for number in (1, 2, 3, 9, 10, 11, 10_000)] == [1, 2, 4, 256, 300, 300, 300]
+    assert [pause(number, 0.0) for number in (1, 2, 10_000)] == pytest.approx([0.8, 1.6, 240])
+
+
+@given(st.integers(0, 10**6), st.floats(0.001, 10), st.floats(10, 1e6))
+def test_a_pause_is_never_longer_than_the_longest(failures: int, initial: float, longest: float) -> None:
+    assert 0.8 * initial <= backoff(failures, initial=initial, longest=longest) <= longest
+
+
+@pytest.mark.parametrize("kind", [Kind.BROWSER_LOST, Kind.UNHEALTHY])
+def test_a_bot_of_no_use_is_restarted_at_once_in_development(kind: Kind) -> None:
+    closing = after(*UP, kind)
+    assert (closing.phase, closing.after, closing.streak) == (Phase.CLOSING, After.START, 0)
 
 
 def test_a_bot_that_ends_on_purpose_ends_the_supervisor_with_its_own_status() -> None:
@@ -357,13 +485,13 @@ def test_a_bot_that_ends_on_purpose_ends_the_supervisor_with_its_own_status() ->
 def test_a_bot_that_never_becomes_ready_is_a_failure_in_production_only() -> None:
     assert after(*STARTED, Kind.NEVER_READY).phase is Phase.STARTING
     closing = after(*STARTED, Event(Kind.NEVER_READY, at=3.0), policy=PRODUCTION)
-    assert (closing.phase, closing.after, closing.failures) == (Phase.CLOSING, After.BACKOFF, (3.0,))
+    assert (closing.phase, closing.after, closing.streak) == (Phase.CLOSING, After.BACKOFF, 1)
 
 
 def test_profiles_that_cannot_be_put_in_order_are_tried_again_after_a_pause_and_counted_once() -> None:
     state = after(Kind.DOWN, Event(Kind.UNPREPARED, at=1.0), policy=PRODUCTION)
     state = after(Kind.DOWN, Event(Kind.UNPREPARED, at=1.1), policy=PRODUCTION, state=state)
-    assert (state.phase, state.failures) == (Phase.BACKOFF, (1.0,))
+    assert (state.phase, state.streak, len(state.failures)) == (Phase.BACKOFF, 1, 1)
 
 
 def test_profiles_that_cannot_be_put_in_order_wait_for_a_change_in_development() -> None:

@@ -332,18 +332,19 @@ class RestartConfig(_Section):
     )
     limit: Int = _option(
         10,
-        "Give up after this many crashes within the window. Raise it if something outside, a container "
-        "platform for instance, should never take over.",
+        "Give up after this many failures within the window: exits, hangs and starts that never end. Raise it if "
+        "something outside, a container platform for instance, should never take over.",
         ge=1,
     )
     window: PositiveDuration = _option(
         "10min",
-        "The time within which crashes are counted. Lengthen it together with the limit.",
+        "The time within which failures are counted: time during which the bot was ready, so that pauses and hangs do "
+        "not make a failure older. Lengthen it together with the limit.",
     )
     reset_after: PositiveDuration = _option(
         "10min",
-        "A bot that ran this long counts as healthy: the next crash starts over. Lengthen it for a bot "
-        "that fails late.",
+        "A bot that was ready for this long is healthy: its end is not counted, and the pauses start over. Lengthen it "
+        "for a bot that fails late.",
     )
     no_restart_codes: tuple[Int, ...] = _option(
         (),

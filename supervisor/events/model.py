@@ -18,6 +18,7 @@ EventName = Literal[
     "bot.exited",
     "bot.crashed",
     "bot.backoff",
+    "bot.given_up",
     "bot.waiting",
     "bot.ready",
     "bot.not_ready",

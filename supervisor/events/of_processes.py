@@ -100,9 +100,19 @@ BOT: Final = (
         doc="The bot is started again after a pause.",
         fields=(
             Field("pause_s", "number", "the pause in seconds"),
-            Field("crashes", "integer", "crashes within `restart.window`"),
+            Field("crashes", "integer", "failures in a row, up to this one"),
         ),
-        sentence="starting the bot again in {pause_s:g} s (crash {crashes} in a row)",
+        sentence="starting the bot again in {pause_s:g} s (failure {crashes} in a row)",
+    ),
+    Event(
+        name="bot.given_up",
+        level="error",
+        doc="The bot failed too often (`restart.limit`) and is not started again; scanonce ends, the session is kept.",
+        fields=(
+            Field("failures", "integer", "failures that count (`restart.window`)"),
+            Field("ever_ready", "boolean", "whether it was ready, or waiting for a scan, at any time of this run"),
+        ),
+        sentence=sentences.given_up,
     ),
     Event(
         name="bot.waiting",

@@ -49,6 +49,14 @@ def not_ready(fields: Fields) -> str:
     return f"the bot is not ready after {fields['waited_s']:g} s{seen}; look at its output, or raise ready.timeout"
 
 
+def given_up(fields: Fields) -> str:
+    """For `bot.given_up`."""
+    never = "" if fields["ever_ready"] else " and was never ready"
+    return (
+        f"the bot failed {fields['failures']} times{never}; giving up. Look at its output; its session is kept as it is"
+    )
+
+
 def stuck(fields: Fields) -> str:
     """For `bot.stuck`."""
     pids = ", ".join(map(str, fields["pids"]))

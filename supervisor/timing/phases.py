@@ -5,10 +5,23 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, TypeVar, get_args
 
 Phase = Literal[
-    "freeze", "close", "stop", "prove", "check", "snapshot", "restore", "settle", "boot", "browser", "link", "ready"
+    "freeze",
+    "close",
+    "stop",
+    "prove",
+    "check",
+    "snapshot",
+    "restore",
+    "settle",
+    "backoff",
+    "boot",
+    "browser",
+    "link",
+    "ready",
 ]
 """One step of a restart. boot: from the spawn until the browser's main process exists; browser: until its page
-answers; link: until the session is linked; ready: until the bot is ready. settle: until the files are quiet."""
+answers; link: until the session is linked; ready: until the bot is ready. settle: until the files are quiet; backoff:
+the pause before a bot that has failed is started again."""
 
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 """Every phase in the order in which they are shown."""
