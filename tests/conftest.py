@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.fake.command import Project
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# How long one example takes says nothing here but how busy the machine is.
+settings.register_profile("any-machine", parent=settings(), deadline=None)
+settings.load_profile("any-machine")
 
 #: Seconds that threads and children which are about to end are given after a test.
 _PATIENCE = 3.0

@@ -184,7 +184,8 @@ class TestInfo:
         store.state.update(
             profile.id, recovery=Recovery(3, ("a", "b", "c"), now, now + timedelta(minutes=12, seconds=5))
         )
-        assert "3 of 3 attempts, the last 0 s ago; the next one in 12 min\n" in invoke(tmp_path, "session", "info").out
+        said = invoke(tmp_path, "session", "info").out
+        assert re.search(r"3 of 3 attempts, the last \d+ s ago; the next one in 1[12] min\n", said)
 
     @pytest.mark.parametrize(
         ("linked", "damaged", "saved", "can"),

@@ -202,6 +202,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     return Manifest(header, files, draw(st.lists(PATHS, max_size=3)))
 
 
+@settings(max_examples=40)
 @given(manifests())
 def test_a_manifest_reads_back_as_it_was_written(written: Manifest) -> None:
     assert manifest.decode(manifest.encode(written)) == written

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -23,8 +25,8 @@ NOT_OURS = ("Default", "Local State")
 class Scene:
     """A small project that is made anew for each kill."""
 
-    def __init__(self, tmp_path: Path) -> None:
-        self.template, self.place = tmp_path / "template", tmp_path / "place"
+    def __init__(self, folder: Path) -> None:
+        self.template, self.place, self.halfway = folder / "template", folder / "place", folder / "halfway"
         self.place.mkdir()
         self.path = self.place / "sessions" / "session-1"
         build.database(self.path / build.INDEXED_DB)
@@ -75,8 +77,11 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+def scene() -> Iterator[Scene]:
+    """In memory where the system offers that: thousands of files come and go here, and no disk is what is tested."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="killpoints-", dir=memory if os.access(memory, os.W_OK) else None) as place:
+        yield Scene(Path(place))
 
 
 def test_taking_a_snapshot(scene: Scene) -> None:
@@ -123,13 +128,12 @@ def test_restoring(scene: Scene, there: str) -> None:
         assert scene.live() == good
 
 
-def test_recovering_from_a_restore_may_be_cut_off_as_well(scene: Scene, tmp_path: Path) -> None:
+def test_recovering_from_a_restore_may_be_cut_off_as_well(scene: Scene) -> None:
     good = scene.live()
     snapshot = take(scene.store, scene.profile)
     build.flip(scene.path / build.INDEXED_DB / "CURRENT", 0)
     old = scene.live()
     scene.ready()
-    halfway = tmp_path / "halfway"
 
     def restore() -> None:
         scene.store.restore(scene.profile, snapshot)
@@ -137,11 +141,11 @@ def test_recovering_from_a_restore_may_be_cut_off_as_well(scene: Scene, tmp_path
     for k in killpoints.at_every_kill_point(scene.template, scene.place, restore):
         if k % 3 and k:  # every third: what is left differs little from one operation to the next
             continue
-        scene.place.rename(halfway)
+        scene.place.rename(scene.halfway)
         again = 0
         while True:
             again += 1
-            killpoints.copy(halfway, scene.place)
+            killpoints.copy(scene.halfway, scene.place)
             cut_off = killpoints.killed_at(again, lambda: scene.store.recover())
             store = scene.recover()
             there = [scene.live(), *(build.contents(one.path) for one in store.quarantined())]
@@ -149,7 +153,7 @@ def test_recovering_from_a_restore_may_be_cut_off_as_well(scene: Scene, tmp_path
             build.remove(scene.place)
             if not cut_off:
                 break
-        build.remove(halfway)
+        build.remove(scene.halfway)
 
 
 def test_a_restore_that_failed_may_be_cut_off_while_it_cleans_up(scene: Scene) -> None:
