@@ -8,6 +8,8 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules
 
 BIN := .venv/bin
+# Tests that run side by side: most of their time is spent waiting for a browser or a deadline, so more than cores.
+JOBS ?= 4
 VENV := .venv/.installed
 BOT := examples/whatsapp-bot/node_modules/.package-lock.json
 
@@ -27,11 +29,11 @@ demo: setup ## see it work: link, edit three times, lose the profile (KEEP=1: le
 
 .PHONY: test
 test: setup lint types ## everything that must hold: lint, types and all tests, with a real browser
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 .PHONY: fast
 fast: $(VENV) lint types ## the same without a browser
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not e2e"
 
 .PHONY: lint
 lint: $(VENV) ## ruff: rules and format
