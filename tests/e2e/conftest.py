@@ -28,7 +28,7 @@ def chromium() -> Path:
 
 
 @pytest.fixture
-def bot_folder(tmp_path: Path, chromium: Path) -> Iterator[Path]:
+def bot_folder(tmp_path: Path, chromium: Path, _signals_as_in_a_shell: None) -> Iterator[Path]:
     """A folder with the example bot, offline. `prepare(bot_folder, source=...)` puts another bot in its place.
 
     Every process that the test starts, and their children, must have ended by the end of the test.
