@@ -180,7 +180,7 @@ class Supervisor:
 
     async def run(self) -> int:
         """Supervise until the end; returns the exit status."""
-        self._state, actions = lifecycle.begin()
+        self._state, actions = lifecycle.begin(self._policy)
         self._carry_out(actions)
         while self._state.phase is not Phase.ENDED:
             event = await self._events.get()

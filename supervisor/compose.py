@@ -46,8 +46,8 @@ def open_store(project: Path, config: Config) -> SessionStore:
     )
 
 
-def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str]) -> int:
-    """Run the bot until the end; returns the exit status.
+def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str], *, rest_first: bool = False) -> int:
+    """Run the bot until the end; returns the exit status. `rest_first`: start it at the first change.
 
     Raises CommandError for a command that cannot be run, ProjectBusyError, RuntimeFolderError, and OSError for a
     project that cannot be written to; nothing has been started then.
@@ -69,11 +69,12 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str])
                     runtime=runtime_folder(territory.key),
                     mode=mode,
                 ),
+                rest_first=rest_first,
             )
         )
 
 
-async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting) -> int:
+async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting, *, rest_first: bool) -> int:
     store = open_store(project, config)
     history = History(
         project / config.session.cache / "history.db",
@@ -83,7 +84,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
     care = Care(config, store)
     sessions = Sessions(config, store, care)
     sessions.opens_browser = drives_a_browser(setting.directory)
-    supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode))
+    supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode, rest_first=rest_first))
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.closing(history))
         stack.enter_context(contextlib.closing(care))
@@ -114,7 +115,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
             return await supervisor.run()
 
 
-def _policy(config: Config, mode: Mode) -> Policy:
+def _policy(config: Config, mode: Mode, *, rest_first: bool) -> Policy:
     restart = config.restart
     return Policy(
         rest_after_exit=mode is Mode.DEV,
@@ -122,6 +123,7 @@ def _policy(config: Config, mode: Mode) -> Policy:
         window=restart.window,
         reset_after=restart.reset_after,
         final_codes=frozenset(restart.no_restart_codes),
+        rest_first=rest_first,
     )
 
 

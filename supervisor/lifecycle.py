@@ -126,6 +126,7 @@ class Policy:
     window: float = 600.0
     reset_after: float = 600.0
     final_codes: frozenset[int] = frozenset()
+    rest_first: bool = False
 
 
 #: Exit statuses of the supervisor itself, as listed in `docs/exit-codes.md`.
@@ -160,9 +161,13 @@ Answer = tuple[State, tuple[Action, ...]]
 _Cell = Callable[[State, Event, Policy], Answer]
 
 
-def begin() -> Answer:
-    """The first state, and the first thing to do: close whatever an earlier supervisor left behind."""
-    return State(), (Action.BRING_DOWN,)
+def begin(policy: Policy | None = None) -> Answer:
+    """The first state, and the first thing to do: close whatever an earlier supervisor left behind.
+
+    What follows is the start of the bot, unless the policy says to rest first.
+    """
+    rests = policy is not None and policy.rest_first
+    return State(after=After.REST if rests else After.START), (Action.BRING_DOWN,)
 
 
 def step(state: State, event: Event, policy: Policy) -> Answer:

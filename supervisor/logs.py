@@ -51,18 +51,24 @@ def configure(
     color: bool | None = None,
     *,
     verbose: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Set the form of all further lines.
 
     `stream` is standard error unless given. `color` None means: on a terminal, unless NO_COLOR is set or TERM is dumb.
-    `verbose` also writes events of level debug, and on the console those marked as detail.
+    `verbose` also writes events of level debug, and on the console those marked as detail. `quiet` leaves out those of
+    level info, but for the answers to what was typed.
     """
     global _writer, _log
     _writer = LineWriter(stream, "utf-8" if format == "json" else None)
     render = _Json() if format == "json" else _Console(_wants_color(_writer) if color is None else color, verbose)
     _log = structlog.wrap_logger(
         _writer,
-        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"), render],
+        processors=[
+            *([_drop_info] if quiet else []),
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            render,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
         cache_logger_on_first_use=True,
     )
@@ -103,6 +109,13 @@ atexit.register(flush)
 
 def _wants_color(writer: LineWriter) -> bool:
     return writer.is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _drop_info(_logger: object, _method: str, fields: _Fields) -> _Fields:
+    """The first processor for those who want to hear of trouble only."""
+    if EVENTS[fields["event"]].level in {"debug", "info"} and fields["event"] != "key.answer":
+        raise structlog.DropEvent
+    return fields
 
 
 class _Json:

@@ -88,11 +88,10 @@ class SourceFiles:
             task.cancel()
 
 
-@contextlib.asynccontextmanager
-async def watching(project: Path, config: Config, store: SessionStore, supervisor: Supervisor) -> AsyncIterator[None]:
-    """Watch the source files for as long as this is open."""
+def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRules:
+    """Which files restart the bot, as configured; the profiles that are known and what we write ourselves never do."""
     watch = config.watch
-    rules = WatchRules(
+    return WatchRules(
         root=project,
         paths=tuple(project / path for path in watch.paths),
         ext=frozenset(watch.ext),
@@ -104,7 +103,12 @@ async def watching(project: Path, config: Config, store: SessionStore, superviso
             *(profile.path for profile in store.profiles(config.session.profiles)),
         ),
     )
-    files = SourceFiles(project, rules, config, supervisor)
+
+
+@contextlib.asynccontextmanager
+async def watching(project: Path, config: Config, store: SessionStore, supervisor: Supervisor) -> AsyncIterator[None]:
+    """Watch the source files for as long as this is open."""
+    files = SourceFiles(project, watch_rules(project, config, store), config, supervisor)
     try:
         await files.armed()
         paths, polling = files.describe()

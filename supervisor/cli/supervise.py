@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from supervisor import logs
+from supervisor.cli.dev_command import DevCommand, bot_command, check_project, quiet_time
+from supervisor.cli.output import complain, exits
 from supervisor.compose import supervise
 from supervisor.config import Config, ConfigError, Mode, load
 from supervisor.logs import emit
+from supervisor.migrate.nodemon import extensions
 from supervisor.process import CommandError
 from supervisor.project_lock import ProjectBusyError
 from supervisor.readiness.notify import NotifyError
@@ -22,6 +25,10 @@ BAD_USAGE, BUSY = 2, 5
 
 Command = Annotated[
     list[str] | None, typer.Argument(help="The bot's command, after --.", metavar="-- COMMAND [ARGS]...")
+]
+Script = Annotated[
+    list[str] | None,
+    typer.Argument(help="A script with its arguments, or a command after --.", metavar="[SCRIPT|-- COMMAND] [ARGS]..."),
 ]
 Project = Annotated[Path, typer.Option("--project", "-C", help="The bot's folder.", show_default="this folder")]
 ConfigFile = Annotated[
@@ -38,36 +45,79 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what 
 def register(app: typer.Typer) -> None:
     """Add the two commands."""
     settings = {"allow_interspersed_args": False}
-    app.command("dev", context_settings=settings)(dev)
+    app.command("dev", context_settings=settings, cls=DevCommand)(dev)
     app.command("run", context_settings=settings)(run)
 
 
 def dev(
-    command: Command = None,
-    project: Project = Path(),
+    ctx: typer.Context,
+    command: Script = None,
+    project: Annotated[
+        Path, typer.Option("--project", "-C", "--cwd", help="The bot's folder.", show_default="this folder")
+    ] = Path(),
     config: ConfigFile = None,
     watch: Annotated[
-        list[str] | None, typer.Option("--watch", "-w", help="A file or folder to watch; repeatable.")
+        list[str] | None, typer.Option("--watch", "-w", help="A file, folder or pattern to watch; repeatable.")
     ] = None,
     ext: Annotated[str | None, typer.Option("--ext", "-e", help="Extensions to watch, such as js,json.")] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", "-i", help="A pattern to ignore; repeatable.")] = None,
+    execute: Annotated[
+        str | None, typer.Option("--exec", "-x", help='What runs the bot, such as "npx tsx"; the words follow it.')
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("--delay", "-d", help="Start again after so long without a change: 2.5 (s) or 500ms.")
+    ] = None,
+    poll: Annotated[
+        bool, typer.Option("--legacy-watch", "-L", help="Compare files instead of awaiting events.")
+    ] = False,
+    signal: Annotated[
+        str | None, typer.Option("--signal", "-s", help="What asks the bot to stop.", show_default="SIGTERM")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--on-change-only", help="Start the bot at the first change (nodemon's -C).")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain-watch", help="Print what is watched and why, and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain-watch: one JSON document.")] = False,
     grace: Grace = None,
     log_format: LogFormat = None,
-    verbose: Verbose = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", "-V", help="Also print what is normally left out.")
+    ] = False,
 ) -> None:
     """Run the bot and restart it whenever a source file changes, keeping its session.
+
+    nodemon's habits hold: "scanonce dev index.js" runs node, "scanonce dev app.ts" runs tsx or ts-node, and its flags
+    have their names. What follows -- is run as it is.
 
     While it runs: rs + Enter restarts, st shows how things stand, sn takes a snapshot, q quits, ? lists the keys;
     anything else goes to the bot.
     """
+    check_project(project)
     overrides = {
         "watch.paths": watch or None,
-        "watch.ext": [part.strip().lstrip(".") for part in ext.split(",")] if ext else None,
+        "watch.ext": extensions(ext) if ext else None,
         "watch.ignore": ignore or None,
+        "watch.quiet": quiet_time(delay),
+        "watch.poll": poll or None,
+        "stop.signal": signal,
         "stop.grace": grace,
         "log.format": log_format,
     }
-    _supervise(Mode.DEV, project, config, command, overrides, verbose)
+    settings = _load(Mode.DEV, project, config, overrides)
+    if explain:
+        # Only here: production does not pay for the watcher's libraries.
+        from supervisor.cli.explain_watch import explain_watch
+
+        with exits():
+            explain_watch(project.resolve(), settings, as_json=as_json)
+        return
+    if as_json:
+        complain("--json belongs to --explain-watch; for the lines of a run there is --log-format json")
+        raise typer.Exit(BAD_USAGE)
+    words = bot_command(ctx, command, execute, project.resolve())
+    logs.configure(settings.log.format, verbose=verbose, quiet=quiet)
+    raise typer.Exit(_run(project.resolve(), settings, Mode.DEV, words or list(settings.bot.command), rest_first=wait))
 
 
 def run(
@@ -79,26 +129,23 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run the bot in production: start it again when it ends by itself, with growing pauses."""
-    _supervise(Mode.RUN, project, config, command, {"stop.grace": grace, "log.format": log_format}, verbose)
+    settings = _load(Mode.RUN, project, config, {"stop.grace": grace, "log.format": log_format})
+    logs.configure(settings.log.format, verbose=verbose)
+    raise typer.Exit(_run(project.resolve(), settings, Mode.RUN, command or list(settings.bot.command)))
 
 
-def _supervise(
-    mode: Mode, project: Path, file: Path | None, command: list[str] | None, overrides: dict[str, Any], verbose: bool
-) -> None:
+def _load(mode: Mode, project: Path, file: Path | None, overrides: dict[str, Any]) -> Config:
     given = {key: value for key, value in overrides.items() if value is not None}
-    folder = project.resolve()
     try:
-        settings = load(folder, file, mode=mode, overrides=given)
+        return load(project.resolve(), file, mode=mode, overrides=given)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(BAD_USAGE) from None
-    logs.configure(settings.log.format, verbose=verbose)
-    raise typer.Exit(_run(folder, settings, mode, command or list(settings.bot.command)))
 
 
-def _run(project: Path, config: Config, mode: Mode, command: list[str]) -> int:
+def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_first: bool = False) -> int:
     try:
-        return supervise(project, config, mode, command)
+        return supervise(project, config, mode, command, rest_first=rest_first)
     except CommandError as error:
         emit("error", problem=str(error))
         return error.code

@@ -13,17 +13,22 @@ from supervisor.triggers.watch_tree import walk
 
 @dataclass(slots=True)
 class Explanation:
-    """`folders` are the watched folders with the number of watched files in each; `left_out` the folders that are not,
-    with the reason; `other` counts the remaining files of the watched folders by the reason why they do not count."""
+    """`files` are the watched files with the reason, `folders` the folders that they lie in, or may lie in later, with
+    their number; `left_out` the folders that are not watched, with the reason; `other` counts the remaining files of
+    the watched folders by the reason why they do not count."""
 
     root: Path
+    files: dict[Path, str] = field(default_factory=dict)
     folders: dict[Path, int] = field(default_factory=dict)
     left_out: dict[Path, str] = field(default_factory=dict)
     other: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> Iterator[str]:
         """The explanation as text."""
-        yield f"watched: {sum(self.folders.values())} files in {len(self.folders)} folders"
+        yield f"watched: {len(self.files)} files in {len(self.folders)} folders"
+        for reason, count in Counter(self.files.values()).most_common():
+            yield f"  {count}  {reason}"
+        yield "folders, with their files that count:"
         for folder, count in self.folders.items():
             yield f"  {self._name(folder)}  {count}"
         if self.left_out:
@@ -55,13 +60,20 @@ def explain(rules: WatchRules) -> Explanation:
         if base.is_folder():
             for listing in walk(rules, base.path, arm=_nothing, refused=found.refuse, entered=entered):
                 found.folders[Path(listing.path)] = len(listing.files)
+                found.files |= {Path(path): _why(rules, path) for path in listing.files}
                 _note_the_rest(rules, listing.path, found)
         elif base.exists():
             folder = Path(base.path).parent
-            found.folders[folder] = found.folders.get(folder, 0) + 1
+            if Path(base.path) not in found.files:
+                found.folders[folder] = found.folders.get(folder, 0) + 1
+            found.files[Path(base.path)] = "named by the user"
         else:
             found.left_out[Path(base.path)] = "does not exist yet"
     return found
+
+
+def _why(rules: WatchRules, path: str) -> str:
+    return rules.why(Path(path)).removeprefix("watched: ")
 
 
 def _nothing(_folder: str) -> None:

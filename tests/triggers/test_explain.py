@@ -17,6 +17,9 @@ def test_what_is_watched_and_what_is_not(project: Path) -> None:
     (project / "profile").mkdir()
     assert list(explain(rules).lines()) == [
         "watched: 4 files in 3 folders",
+        "  3  extension js",
+        "  1  an environment file",
+        "folders, with their files that count:",
         "  ./  2",
         "  src/  1",
         "  src/lib/  1",
@@ -37,4 +40,10 @@ def test_single_files_and_folders_elsewhere(project: Path, tmp_path: Path) -> No
     shared = tmp_path / "shared"
     shared.mkdir()
     rules = WatchRules(project, paths=(Path("index.js"), shared))
-    assert list(explain(rules).lines()) == ["watched: 1 files in 2 folders", "  ./  1", f"  {shared}/  0"]
+    assert list(explain(rules).lines()) == [
+        "watched: 1 files in 2 folders",
+        "  1  named by the user",
+        "folders, with their files that count:",
+        "  ./  1",
+        f"  {shared}/  0",
+    ]

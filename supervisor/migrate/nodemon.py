@@ -1,0 +1,139 @@
+"""nodemon's command line: which flags mean something here, and what is said of the others.
+
+Source: `nodemon --help options` of nodemon 3.1 and its README. Its flags come before the script; what follows is the
+script's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*ms")
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
+
+#: nodemon's flags without a meaning here, and why.
+WITHOUT_MEANING: Mapping[str, str] = {
+    "--no-stdin": "what is typed goes to the bot; to give it none, add </dev/null",
+    "--stdin": "what is typed goes to the bot anyway",
+    "--no-colors": "set NO_COLOR=1 instead",
+    "--colors": "colours are on wherever a terminal takes them",
+    "--dump": "use --explain-watch for what is watched, or scanonce init --dry-run for the configuration",
+    "--no-update-notifier": "scanonce never looks for updates",
+    "--spawn": "the bot is always started without a shell between",
+    "--polling-interval": "polling finds its own pace, between 0.2 and 2 s; --legacy-watch turns it on",
+    "--exitcrash": "scanonce dev waits for the next change; scanonce run with [restart] limit = 1 ends with the bot",
+    "--hidden": "hidden files are watched if you name them: --watch .eslintrc",
+    "--harmony": "it is an option of node: write it after the --, as in -- node --harmony index.js",
+}
+
+_SHORT = {"-I": "--no-stdin", "-P": "--polling-interval", "-u": "--no-update-notifier"}
+_SPELLED = {"--no-colours": "--no-colors", "--colours": "--colors"}
+
+#: Options of node's, which nodemon hands on wherever they stand.
+# fmt: off
+_OF_NODE = frozenset({
+    "--inspect", "--inspect-brk", "--inspect-wait", "--inspect-port", "--require", "--import", "--loader",
+    "--experimental-loader", "--enable-source-maps", "--env-file", "--env-file-if-exists", "--max-old-space-size",
+    "--trace-warnings", "--trace-deprecation", "--no-warnings", "--no-deprecation", "--expose-gc",
+    "--experimental-strip-types", "--experimental-vm-modules", "--conditions", "--preserve-symlinks", "--use-strict",
+    "--es-module-specifier-resolution", "--unhandled-rejections", "--openssl-legacy-provider", "-r",
+})
+# fmt: on
+
+
+def why_not(flag: str) -> str | None:
+    """One line on a flag that is not taken: why, and what to do instead. None for one that is not known at all."""
+    name = flag.partition("=")[0]
+    full = _SHORT.get(name, _SPELLED.get(name, name))
+    if full in WITHOUT_MEANING:
+        return f"{name} of nodemon is not needed: {WITHOUT_MEANING[full]}"
+    if name in _OF_NODE:
+        return f"{name} is an option of node: write it after the --, as in scanonce dev -- node {flag} index.js"
+    return None
+
+
+def delay_of_flag(text: str) -> float:
+    """nodemon's `--delay` in seconds: a bare number is seconds, `500ms` milliseconds. Raises `ValueError`."""
+    if match := _MILLISECONDS.fullmatch(text.strip()):
+        return float(match[1]) / 1000
+    if match := _SECONDS.fullmatch(text.strip()):
+        return float(match[1])
+    raise ValueError(f"expected seconds such as 2.5, or milliseconds such as 500ms (got {text!r})")
+
+
+def extensions(text: str) -> list[str]:
+    """nodemon's `--ext`: names separated by commas or spaces, with or without their dot; `*` means every file."""
+    names = [name.strip().lstrip("*").lstrip(".") for name in re.split(r"[,\s|]+", text) if name.strip()]
+    return [] if "" in names else names
+
+
+@dataclass(slots=True)
+class Flags:
+    """What a nodemon command line says. `delay` is in seconds; `unknown` are the flags that are not taken here."""
+
+    watch: list[str] = field(default_factory=list)
+    ignore: list[str] = field(default_factory=list)
+    ext: str | None = None
+    exec: str | None = None
+    delay: str | None = None
+    signal: str | None = None
+    cwd: str | None = None
+    config: str | None = None
+    legacy_watch: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    on_change_only: bool = False
+    unknown: list[str] = field(default_factory=list)
+    of_node: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+
+
+_VALUES = {
+    "-w": "watch", "--watch": "watch", "-i": "ignore", "--ignore": "ignore", "-e": "ext", "--ext": "ext",
+    "-x": "exec", "--exec": "exec", "-d": "delay", "--delay": "delay", "-s": "signal", "--signal": "signal",
+    "--cwd": "cwd", "--config": "config",
+}  # fmt: skip
+_SWITCHES = {
+    "-L": "legacy_watch", "--legacy-watch": "legacy_watch", "-q": "quiet", "--quiet": "quiet",
+    "-V": "verbose", "--verbose": "verbose", "-C": "on_change_only", "--on-change-only": "on_change_only",
+}  # fmt: skip
+#: Flags that are not taken and have a value, which is not the script.
+_WITH_VALUE = frozenset({"-P", "--polling-interval", "-r", "--require", "--import", "--loader"})
+
+
+def parse(words: Sequence[str]) -> Flags:
+    """Read what follows `nodemon` on a command line."""
+    flags = Flags()
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            flags.command = list(rest)
+        elif word.startswith("-") and word != "-":
+            _take(flags, word, rest)
+        else:
+            flags.command = [word, *rest]
+    return flags
+
+
+def _take(flags: Flags, word: str, rest: Iterator[str]) -> None:
+    name, equals, attached = word.partition("=")
+    if not name.startswith("--") and len(name) > 2 and name[:2] in _SWITCHES:
+        _take(flags, name[:2], rest)
+        _take(flags, f"-{word[2:]}", rest)
+    elif name in _VALUES:
+        value = attached if equals else next(rest, "")
+        known = getattr(flags, _VALUES[name])
+        setattr(flags, _VALUES[name], [*known, value] if isinstance(known, list) else value)
+    elif name in _SWITCHES:
+        setattr(flags, _SWITCHES[name], True)
+    elif name in _OF_NODE or (name not in _SHORT and name not in _SPELLED and name not in WITHOUT_MEANING):
+        # nodemon hands on what it does not know.
+        flags.of_node.append(word)
+        if name in _WITH_VALUE and not equals:
+            flags.of_node.append(next(rest, ""))
+    else:
+        flags.unknown.append(word)
+        if name in _WITH_VALUE and not equals:
+            next(rest, None)
