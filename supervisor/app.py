@@ -435,8 +435,11 @@ class Supervisor:
             )
 
     def _record(self, run: Run, outcome: Outcome) -> None:
-        self.last_restart = self._turn.end(outcome, run.mark, self._config.timing)
-        self._history.record(self.last_restart)
+        self._turn.clock.finish()  # what follows takes time that is none of the restart's
+        provenance = self._setting.provenance
+        setup = provenance.setup(live.version for live in run.observer.live.values())
+        self.last_restart = self._turn.end(outcome, run.mark, self._config.timing, setup)
+        self._history.record(self.last_restart, provenance.configuration.settings)
 
     def _tell_about_npm(self, run: Run) -> None:
         if self._told_about_npm:
@@ -444,6 +447,7 @@ class Supervisor:
         self._told_about_npm = True
         tree = self._setting.territory.living()
         bot, between = unwrap(run.child.pid, tree)
+        self._setting.provenance.note_bot(bot)
         if between:
             emit("npm.between", command=next(list(entry.argv) for entry in tree if entry.pid == bot))
 

@@ -15,12 +15,13 @@ from supervisor import __version__, logs
 from supervisor.app import Supervisor
 from supervisor.browser.discovery import drives_a_browser
 from supervisor.care import Care
-from supervisor.config import Config, Mode
+from supervisor.config import Config, Mode, fingerprint
 from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
 from supervisor.process import Reaper, become_subreaper, resolve_command
 from supervisor.project_lock import project_lock
+from supervisor.provenance import Provenance
 from supervisor.run import Setting
 from supervisor.runtime import runtime_folder
 from supervisor.session import Retention, SessionStore
@@ -68,6 +69,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     reaper=Reaper(),
                     runtime=runtime_folder(territory.key),
                     mode=mode,
+                    provenance=Provenance(fingerprint(config, mode, command)),
                 ),
                 rest_first=rest_first,
             )

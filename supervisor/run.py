@@ -19,6 +19,7 @@ from supervisor.config import Config, Mode, ReadyPageConfig
 from supervisor.faults import report_fault
 from supervisor.observe import Live, Observer, Reports
 from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
+from supervisor.provenance import Provenance
 from supervisor.readiness.http import http_ready
 from supervisor.readiness.notify import Notification, NotifySocket
 from supervisor.readiness.output import OutputMatcher
@@ -39,6 +40,7 @@ class Setting:
     reaper: Reaper
     runtime: Path
     """A folder that is closed to other users, for sockets and lists."""
+    provenance: Provenance
     mode: Mode = Mode.DEV
 
 

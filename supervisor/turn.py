@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from supervisor.config import TimingConfig
 from supervisor.logs import emit
-from supervisor.timing import Outcome, PhaseClock, Restart, Target
+from supervisor.timing import Outcome, PhaseClock, Restart, Setup, Target
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Turn:
     def __post_init__(self) -> None:
         self.clock.enter("freeze")
 
-    def end(self, outcome: Outcome, mark: str, timing: TimingConfig) -> Restart:
+    def end(self, outcome: Outcome, mark: str, timing: TimingConfig, setup: Setup) -> Restart:
         """Stop the clock, say in one line how it went, and return the record; `mark` names the bot's run."""
         phases = self.clock.finish()
         target = Target(timing.target_low, timing.target_high)
@@ -39,6 +39,7 @@ class Turn:
             total_ms=sum(milliseconds.values()),
             target=target.verdict(phases.total) if outcome == "ready" else None,
             clean=self.clean,
+            setup=setup,
         )
         emit(
             "restart.done",

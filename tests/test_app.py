@@ -21,11 +21,12 @@ from supervisor import logs
 from supervisor.app import Supervisor
 from supervisor.care import Care
 from supervisor.compose import open_store
-from supervisor.config import Mode, load
+from supervisor.config import Mode, fingerprint, load
 from supervisor.cycle import Stop
 from supervisor.events import EVENTS
 from supervisor.lifecycle import Policy
 from supervisor.process import Reaper, handle
+from supervisor.provenance import Provenance
 from supervisor.run import Setting
 from supervisor.sessions import Sessions
 from supervisor.status import gather
@@ -483,6 +484,7 @@ class Inside:
             territory=self.territory,
             reaper=Reaper(),
             runtime=project.runtime,
+            provenance=Provenance(fingerprint(config, Mode.RUN, words)),
         )
         self.supervisor = Supervisor(setting, self.care, Sessions(config, store, self.care), self.history, policy)
 

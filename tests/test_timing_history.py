@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.timing import History, Restart, history
+from supervisor.timing import History, Restart, Setup, history
 
 RESTART = Restart(
     started_at=1000.0,
@@ -277,8 +277,62 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
         log.close()
     db = sqlite3.connect(path)
     assert db.execute("SELECT mood FROM restarts").fetchall() == [(None,)]
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (len(history._MIGRATIONS) + 1,)
     db.close()
+
+
+def test_a_history_of_the_first_schema_goes_on_with_what_each_restart_ran_with(path: Path, said: Warnings) -> None:
+    path.parent.mkdir()
+    db = sqlite3.connect(path)
+    for statement in history._MIGRATIONS[0]:
+        db.execute(statement)
+    old = (1000.0, "r1", "change", "index.js", "ready", '{"close": 80, "boot": 300}', 380, "ahead", 1)
+    db.execute(
+        "INSERT INTO restarts (started_at, run_id, reason, detail, outcome, phases_ms, total_ms, target, clean) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        old,
+    )
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    log = History(path, warn=said)
+    assert log.restarts(9) == [RESTART]
+    new = restart(setup=Setup(scanonce="0.1.0", config="c0ffee", node="20.20.2", browser="156.0"))
+    log.record(new, {"mode": "dev"})
+    assert log.restarts(9) == [new, RESTART]
+    log.close()
+    assert not said
+
+
+def described(path: Path) -> dict[str, str]:
+    db = sqlite3.connect(path)
+    found = dict(db.execute("SELECT fingerprint, settings FROM configurations"))
+    db.close()
+    return found
+
+
+def test_what_a_fingerprint_stands_for_is_kept_as_long_as_a_restart_refers_to_it(path: Path) -> None:
+    clock = Clock(1000.0)
+    log = History(path, keep=50.0, now=clock)
+    for config, started_at in (("old", 990.0), ("new", 1000.0 + 86400)):
+        log.record(restart(setup=Setup(config=config), started_at=started_at), {"mode": config})
+    log.record(restart(setup=Setup(config="bare")))
+    assert described(path) == {"old": '{"mode": "old"}', "new": '{"mode": "new"}'}
+    clock.now += 86400
+    log.event("bot.ready", {})
+    assert described(path) == {"new": '{"mode": "new"}'}
+    log.close()
+
+
+def test_a_new_database_in_place_of_a_damaged_one_is_told_of_the_configuration_again(path: Path) -> None:
+    log = History(path)
+    log.record(restart(setup=Setup(config="c")), {"mode": "dev"})
+    log.close()
+    path.write_bytes(b"not a database" * 1000)
+    for _ in range(2):
+        log.record(restart(setup=Setup(config="c")), {"mode": "dev"})
+    assert described(path) == {"c": '{"mode": "dev"}'}
+    log.close()
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, said: Warnings, monkeypatch: pytest.MonkeyPatch) -> None:

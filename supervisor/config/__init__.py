@@ -5,6 +5,7 @@ that lists everything that is wrong, each with its place.
 """
 
 from supervisor.config.errors import ConfigError, ConfigIssue
+from supervisor.config.identity import Configuration, fingerprint
 from supervisor.config.load import CONFIG_NAME, load, schema
 from supervisor.config.models import (
     BY_MODE,
@@ -32,6 +33,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConfigIssue",
+    "Configuration",
     "LogConfig",
     "Mode",
     "ReadyConfig",
@@ -42,6 +44,7 @@ __all__ = [
     "StopConfig",
     "TimingConfig",
     "WatchConfig",
+    "fingerprint",
     "load",
     "parse_duration",
     "parse_size",

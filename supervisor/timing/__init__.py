@@ -1,8 +1,9 @@
 """How long a restart took, step by step, how that stands against the target, and the record of it."""
 
-from supervisor.timing.history import EventRecord, History, Restart
+from supervisor.timing.history import EventRecord, History
 from supervisor.timing.phases import PHASES, Phase, PhaseClock, Phases, spread
 from supervisor.timing.report import Outcome, restart_line
+from supervisor.timing.restart import Restart, Setup
 from supervisor.timing.target import Target, Verdict
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "PhaseClock",
     "Phases",
     "Restart",
+    "Setup",
     "Target",
     "Verdict",
     "restart_line",

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.timing.report import Outcome
-from supervisor.timing.target import Verdict
+from supervisor.timing.restart import Restart, Setup
 
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
@@ -27,6 +26,13 @@ _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         "CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL)",
         "CREATE INDEX events_at ON events (at)",
     ),
+    (  # what each restart ran with; unknown of those before
+        "ALTER TABLE restarts ADD COLUMN scanonce_version TEXT",
+        "ALTER TABLE restarts ADD COLUMN config TEXT",
+        "ALTER TABLE restarts ADD COLUMN node_version TEXT",
+        "ALTER TABLE restarts ADD COLUMN browser_version TEXT",
+        "CREATE TABLE configurations (fingerprint TEXT PRIMARY KEY, settings TEXT NOT NULL)",
+    ),
 )
 """The statements that lead from each schema version (`PRAGMA user_version`) to the next. Append, never change."""
 
@@ -34,22 +40,10 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY_TIMEOUT_S: Final = 0.25  # readers do not block a writer in WAL; only a second writer could
 _RETRY_AFTER_S: Final = 600.0
 _PRUNE_EVERY_S: Final = 86400.0
-_COLUMNS: Final = "started_at, run_id, reason, detail, outcome, phases_ms, total_ms, target, clean"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restart:
-    """One restart. `detail` names the trigger (a file, a signal, an exit code); `target` is None if not judged."""
-
-    started_at: float  # seconds since the epoch
-    run_id: str
-    reason: str
-    outcome: Outcome
-    phases_ms: Mapping[str, int]
-    total_ms: int
-    target: Verdict | None
-    clean: bool  # every browser was seen to exit after writing everything down
-    detail: str = ""
+_COLUMNS: Final = (
+    "started_at, run_id, reason, detail, outcome, phases_ms, total_ms, target, clean, "
+    "scanonce_version, config, node_version, browser_version"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +86,11 @@ class History:
         self._off_until = 0.0
         self._warned = False
         self._prune_at = 0.0
+        self._described: str | None = None
 
-    def record(self, restart: Restart) -> None:
-        """Keep one restart."""
+    def record(self, restart: Restart, settings: Mapping[str, Any] | None = None) -> None:
+        """Keep one restart; `settings` is what the fingerprint of its configuration stands for."""
+        setup = restart.setup
         row = (
             restart.started_at,
             restart.run_id,
@@ -105,9 +101,18 @@ class History:
             restart.total_ms,
             restart.target,
             restart.clean,
+            setup.scanonce,
+            setup.config,
+            setup.node,
+            setup.browser,
         )
         marks = ", ".join("?" * len(row))
         self._write(f"INSERT INTO restarts ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608  constants only
+        if setup.config is not None and settings is not None and setup.config != self._described:
+            # After the restart that refers to it: what no restart refers to is removed.
+            described = (setup.config, json.dumps(dict(settings)))
+            self._write("INSERT OR IGNORE INTO configurations (fingerprint, settings) VALUES (?, ?)", described)
+            self._described = setup.config if self._db is not None else None
 
     def event(self, name: str, fields: Mapping[str, Any]) -> None:
         """Keep one event. Values that JSON does not know are kept as text."""
@@ -128,6 +133,7 @@ class History:
                 total_ms=row[6],
                 target=row[7],
                 clean=bool(row[8]),
+                setup=Setup(scanonce=row[9], config=row[10], node=row[11], browser=row[12]),
             )
             for row in self._read(query, (limit,))
         ]
@@ -171,6 +177,8 @@ class History:
             return
         db.execute("DELETE FROM restarts WHERE started_at < ?", (now - self._keep,))
         db.execute("DELETE FROM events WHERE at < ?", (now - self._keep,))
+        unused = "fingerprint NOT IN (SELECT config FROM restarts WHERE config IS NOT NULL)"
+        db.execute(f"DELETE FROM configurations WHERE {unused}")  # noqa: S608  constants only
         self._prune_at = now + _PRUNE_EVERY_S
 
     def _connect(self) -> sqlite3.Connection | None:
@@ -214,6 +222,7 @@ class History:
             self._warn(f"restarts are not being recorded: {self._path}: {error}")
 
     def _drop_connection(self) -> None:
+        self._described = None  # the next database may be a new one
         if self._db is not None:
             self._db.close()
             self._db = None
