@@ -8,7 +8,7 @@ import sys
 import typer
 
 from supervisor import __version__
-from supervisor.cli import session, snapshot, supervise
+from supervisor.cli import session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -22,6 +22,7 @@ app = typer.Typer(
 supervise.register(app)
 session.register(app)
 snapshot.register(app)
+timings.register(app)
 
 
 @app.callback(invoke_without_command=True)

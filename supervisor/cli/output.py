@@ -21,6 +21,7 @@ import typer
 from supervisor.config import ConfigError
 from supervisor.session import ProfileInUseError, SessionError
 from supervisor.session.errors import printable
+from supervisor.timing.errors import HistoryError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +66,7 @@ def exits() -> Iterator[None]:
     except ProfileInUseError as error:
         complain(str(error))
         raise typer.Exit(HELD) from None
-    except SessionError as error:
+    except (SessionError, HistoryError) as error:
         complain(str(error))
         raise typer.Exit(UNUSABLE) from None
     except BrokenPipeError:

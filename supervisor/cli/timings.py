@@ -1,0 +1,223 @@
+"""`scanonce timings`: the restarts of a project against the target, and whether a change made a difference."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from supervisor.cli import output
+from supervisor.cli.output import AsJson
+from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.config import Mode, load, parse_duration
+from supervisor.timing import Target
+
+if TYPE_CHECKING:
+    from supervisor.timing.reader import Recorded
+    from supervisor.timing.selection import Selection
+
+#: The line that brings what --png needs.
+_INSTALL = "pipx inject scanonce matplotlib (or, without pipx, pip install 'scanonce[plot]')"
+
+
+class _Command(TyperCommand):
+    """Takes `--compare=X` for `--compare X`; an option whose value may be missing is nothing that typer knows."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        spelled: list[str] = []
+        for word in args:
+            name, equals, value = word.partition("=")
+            spelled += [name, value] if equals and name == "--compare" else [word]
+        return super().parse_args(ctx, spelled)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was asked for, and what there is to show."""
+
+    path: Path
+    recorded: Recorded
+    selection: Selection
+    target: Target
+    rows: int
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("timings", cls=_Command)(timings)
+
+
+def timings(
+    change: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CHANGE]",
+            help="With --compare: a date or time, a version of scanonce, Node.js or the browser, or the beginning of a "
+            "configuration's fingerprint.",
+            show_default="the last change that is recorded",
+        ),
+    ] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare before and after a change.")] = False,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", "-n", min=1, metavar="N", help="Only the last N restarts.", show_default="all"),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="WHEN", help='Only those since then: "7d" ago, or a date.', show_default="ever"
+        ),
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option("--reason", help="Only restarts for this reason, such as change; repeatable.")
+    ] = None,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option("--outcome", help="Only restarts that ended so: ready, needs_link or failed; repeatable."),
+    ] = None,
+    starts: Annotated[bool, typer.Option("--starts", help="Also the first start of each run.")] = False,
+    rows: Annotated[int, typer.Option("--rows", min=0, metavar="N", help="How many restarts to list.")] = 10,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print each restart as a line of CSV instead.")] = False,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            "--png", metavar="FILE", help="Draw into a PNG file instead; needs matplotlib.", show_default=False
+        ),
+    ] = None,
+    project: Project = Path(),
+    config: ConfigFile = None,
+) -> None:
+    """Show how long restarts took, phase by phase, against the target, and what got slower.
+
+    Reads beside a running supervisor and changes nothing.
+    """
+    with output.exits():
+        _refuse_contradictions(change, compare=compare, as_json=as_json, as_csv=as_csv, png=png)
+        view = _look(
+            project, config, since, last=last, reasons=reason or (), outcomes=outcome or (), starts=starts, rows=rows
+        )
+        if view.recorded.unreadable:
+            output.complain(f"{view.recorded.unreadable} records of {view.path} make no sense and were left out.")
+        if compare:
+            _compare(view, change, as_json=as_json)
+        elif png is not None:
+            _draw(view, png)
+        else:
+            _show(view, as_json=as_json, as_csv=as_csv)
+
+
+def _look(
+    project: Path,
+    file: Path | None,
+    since: str | None,
+    *,
+    last: int | None,
+    reasons: Sequence[str],
+    outcomes: Sequence[str],
+    starts: bool,
+    rows: int,
+) -> View:
+    from supervisor.timing.reader import read
+    from supervisor.timing.selection import select
+
+    folder = project.resolve()
+    settings = load(folder, file, mode=Mode.DEV)
+    path = folder / settings.session.cache / "history.db"
+    recorded = read(path, None if since is None else _since(since))
+    selection = select(recorded.restarts, reasons=reasons, outcomes=outcomes, starts=starts, last=last)
+    target = Target(settings.timing.target_low, settings.timing.target_high)
+    return View(path, recorded, selection, target, rows)
+
+
+def _show(view: View, *, as_json: bool, as_csv: bool) -> None:
+    from supervisor.cli import timings_shapes, timings_text
+
+    if as_json:
+        output.print_json(timings_shapes.overview(view))
+    elif as_csv:
+        timings_shapes.print_csv(view)
+    else:
+        timings_text.print_overview(view)
+
+
+def _compare(view: View, wanted: str | None, *, as_json: bool) -> None:
+    from supervisor.cli import timings_shapes, timings_text
+    from supervisor.timing import changes
+    from supervisor.timing.compare import compare_around
+
+    restarts = view.selection.ready
+    try:
+        found = changes.last_change(restarts) if wanted is None else changes.find_change(restarts, wanted, moment)
+    except changes.UnknownChangeError as error:
+        output.complain(str(error))
+        raise typer.Exit(output.UNUSABLE) from None
+    result = compare_around(found) if found is not None else None
+    if as_json:
+        output.print_json(timings_shapes.comparison(view, result))
+    else:
+        timings_text.print_comparison(view, result)
+
+
+def _draw(view: View, file: Path) -> None:
+    from supervisor.session.fsio import replace_file
+
+    restarts = view.selection.ready
+    if not restarts:
+        output.complain("There is no restart that brought the bot back to draw: nothing was written.")
+        raise typer.Exit(output.FAILED)
+    if file.is_dir():
+        output.complain(f"{file} is a folder; expected the name of a file. Nothing was written.")
+        raise typer.Exit(output.UNUSABLE)
+    try:
+        from supervisor.timing.picture import png
+
+        picture = png(restarts, view.target, f"Restarts of {view.path.parent.parent}")
+    except ImportError as error:
+        output.complain(f"--png needs matplotlib ({error}). Install it: {_INSTALL}. Nothing was written.")
+        raise typer.Exit(output.UNUSABLE) from None
+    replace_file(file, picture, durable=False)
+    output.say(f"Drawn: {len(restarts)} restarts, in {file}.")
+
+
+def _refuse_contradictions(change: str | None, *, compare: bool, as_json: bool, as_csv: bool, png: Path | None) -> None:
+    forms = [name for name, given in (("--json", as_json), ("--csv", as_csv), ("--png", png is not None)) if given]
+    if len(forms) > 1:
+        problem = f"{' and '.join(forms)} exclude each other; expected one of them."
+    elif compare and forms not in ([], ["--json"]):
+        problem = f"--compare has no {forms[0]}; expected --json, or neither."
+    elif change is not None and not compare:
+        problem = f"'{change}' is given without --compare. To compare before and after it: --compare {change}."
+    else:
+        return
+    output.complain(problem)
+    raise typer.Exit(output.UNUSABLE)
+
+
+def _since(text: str) -> float:
+    try:
+        return moment(text)
+    except ValueError:
+        output.complain(f"--since {text}: expected a time ago, such as 7d or 12h, or a date, such as 2026-01-31.")
+        raise typer.Exit(output.UNUSABLE) from None
+
+
+def moment(text: str) -> float:
+    """A date and time in local time unless it names a zone, or a time ago, in seconds since the epoch.
+
+    Raises `ValueError`.
+    """
+    try:
+        return time.time() - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except OverflowError:
+        raise ValueError(text) from None

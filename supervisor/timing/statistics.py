@@ -1,0 +1,75 @@
+"""What many restarts have in common: percentiles by phase, and how they stand against the target."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from supervisor.timing.phases import PHASES
+from supervisor.timing.restart import Restart
+from supervisor.timing.target import Target, Verdict
+
+TOTAL: Final = "total"
+"""In place of a phase's name: the whole restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Some durations in five figures, in milliseconds."""
+
+    count: int
+    minimum: int
+    p50: float
+    p90: float
+    p95: float
+    maximum: int
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value below which `share` (0 to 1) of them lie, of at least one in rising order.
+
+    Interpolated between neighbours, as by NumPy's default and `statistics.quantiles(method="inclusive")`.
+    """
+    at = (len(ordered) - 1) * share
+    below = math.floor(at)
+    above = min(below + 1, len(ordered) - 1)
+    # This way round, equal neighbours give exactly their value.
+    return ordered[below] + (ordered[above] - ordered[below]) * (at - below)
+
+
+def summarize(durations_ms: Iterable[int]) -> Summary | None:
+    """The figures of some durations; None of none."""
+    ordered = sorted(durations_ms)
+    if not ordered:
+        return None
+    p50, p90, p95 = (percentile(ordered, share) for share in (0.5, 0.9, 0.95))
+    return Summary(len(ordered), ordered[0], p50, p90, p95, ordered[-1])
+
+
+def phases_of(restarts: Iterable[Restart]) -> list[str]:
+    """The phases that these restarts have, in the order of the cycle; then those that only a later version knows."""
+    found: dict[str, None] = {}
+    for restart in restarts:
+        if not restart.phases_ms.keys() <= found.keys():
+            found |= dict.fromkeys(restart.phases_ms)
+    return [*(name for name in PHASES if name in found), *(name for name in found if name not in PHASES)]
+
+
+def durations(restarts: Iterable[Restart], phase: str) -> list[int]:
+    """How long a phase took, or the whole (`TOTAL`), in milliseconds; of those restarts that have the phase."""
+    if phase == TOTAL:
+        return [restart.total_ms for restart in restarts]
+    return [restart.phases_ms[phase] for restart in restarts if phase in restart.phases_ms]
+
+
+def by_phase(restarts: Sequence[Restart]) -> dict[str, Summary]:
+    """The figures of each phase, and of the whole as the last one; nothing for no restarts."""
+    found = {name: summarize(durations(restarts, name)) for name in (*phases_of(restarts), TOTAL)}
+    return {name: summary for name, summary in found.items() if summary is not None}
+
+
+def verdicts(restarts: Iterable[Restart], target: Target) -> Mapping[Verdict, int]:
+    """How many of these restarts are ahead of, within and over `target`."""
+    counted = Counter(target.verdict(restart.total_ms / 1000) for restart in restarts)
+    return {"ahead": counted["ahead"], "within": counted["within"], "over": counted["over"]}
