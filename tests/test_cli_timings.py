@@ -8,6 +8,7 @@ import json
 import random
 import re
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -106,7 +107,7 @@ class TestText:
 
     def test_it_says_what_got_slower(self, tmp_path: Path) -> None:
         record(tmp_path, *changed())
-        out = run(tmp_path, "timings").out
+        out = invoke(tmp_path, "timings").out
         assert "Slower in the last 40 restarts than in the 40 before them:" in out
         slower = [line.split() for line in out.partition("before them:\n")[2].splitlines()]
         assert slower[0] == ["PHASE", "BEFORE", "NOW", "DIFFERENCE", "P"]
@@ -241,7 +242,7 @@ class TestForPrograms:
         assert [one["phase"] for one in trend["slower"]] == ["close", "total"]
 
     def test_the_csv_has_a_row_for_each_restart_the_oldest_first(self, folder: Path) -> None:
-        ended = run(folder, "timings", "--csv", "--starts")
+        ended = invoke(folder, "timings", "--csv", "--starts")
         rows = list(csv.DictReader(io.StringIO(ended.out)))
         assert [row["reason"] for row in rows] == ["start", "change", "key", "crash", "change"]
         assert list(rows[0]) == [
@@ -280,7 +281,7 @@ class TestCompare:
         return tmp_path
 
     def test_the_last_change_says_what_it_was_and_what_it_made_slower(self, folder: Path) -> None:
-        ended = run(folder, "timings", "--compare")
+        ended = invoke(folder, "timings", "--compare")
         assert (ended.status, ended.err) == (0, "")
         lines = ended.out.splitlines()
         assert lines[:3] == [
@@ -418,7 +419,7 @@ class TestTrouble:
         db.close()
         ended = invoke(folder, "timings", "--json")
         assert (ended.status, ended.json["unreadable"], ended.json["restarts"]) == (0, 1, 3)
-        assert ended.err == f"scanonce: 1 records of {history(folder)} make no sense and were left out.\n"
+        assert ended.err == f"scanonce: 1 record in {history(folder)} left out: no sense in it.\n"
 
     def test_one_that_may_not_be_read_says_so(self, folder: Path) -> None:
         history(folder).chmod(0)
@@ -440,6 +441,14 @@ class TestTrouble:
         assert invoke(folder, "timings", "--json").json["targets"] == {"ahead": 0, "within": 1, "over": 2}
         (folder / "scanonce.toml").write_text("[session]\ncache = 'elsewhere'\n")
         assert invoke(folder, "timings", "--json").json["restarts"] == 0
+
+
+def test_a_supervisor_carries_nothing_of_this() -> None:
+    code = "import sys, supervisor.cli.main, supervisor.compose; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
+    assert "supervisor.cli.timings" in loaded
+    heavy = {"plotext", "matplotlib", "supervisor.timing.reader", "supervisor.timing.compare"}
+    assert heavy.isdisjoint(loaded)
 
 
 def test_a_moment_is_local_time_unless_it_names_a_zone() -> None:

@@ -103,8 +103,8 @@ def timings(
         view = _look(
             project, config, since, last=last, reasons=reason or (), outcomes=outcome or (), starts=starts, rows=rows
         )
-        if view.recorded.unreadable:
-            output.complain(f"{view.recorded.unreadable} records of {view.path} make no sense and were left out.")
+        if count := view.recorded.unreadable:
+            output.complain(f"{count} record{'' if count == 1 else 's'} in {view.path} left out: no sense in it.")
         if compare:
             _compare(view, change, as_json=as_json)
         elif png is not None:
