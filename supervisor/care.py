@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from supervisor.browser import locks
 from supervisor.browser.discovery import Browser
@@ -24,7 +25,11 @@ from supervisor.faults import report_fault
 from supervisor.live import read_still
 from supervisor.logs import emit
 from supervisor.session import Capture, CheckContext, Profile, SessionError, SessionStore, Snapshot, candidates, holders
+from supervisor.session.parallel import Progress
 from supervisor.timing import PhaseClock
+
+#: Seconds before something is told to be under way, and between two such lines.
+_PROGRESS_INTERVAL = 1.0
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -67,6 +72,20 @@ class Care:
         """Do something with files some time soon, in the order in which it was asked for."""
         doing = asyncio.get_running_loop().run_in_executor(self._files, lambda: work(*args, **kwargs))
         doing.add_done_callback(report_fault)
+
+    def _telling(self, event: Literal["session.progress", "snapshot.progress"], session: str, doing: str) -> Progress:
+        """Tell how far something is that turns out to take long; it is called on the thread that does the work."""
+        loop = asyncio.get_running_loop()
+        told = time.monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if (now := time.monotonic()) - told >= _PROGRESS_INTERVAL:
+                told = now
+                fields = {"session": session, "doing": doing, "bytes_done": done, "bytes_total": total}
+                loop.call_soon_threadsafe(partial(emit, event, **fields))
+
+        return progress
 
     async def profiles(self) -> list[Profile]:
         """The profiles that are known, or found where bots usually keep them."""
@@ -113,7 +132,8 @@ class Care:
         if self._config.session.check:
             context = CheckContext(free=True, browser_version=quiet.version if quiet else None)
             unclean = quiet is not None and not quiet.clean
-            report = await self.in_files(self._store.check, profile, deep=unclean, context=context)
+            progress = self._telling("session.progress", profile.id, "checking")
+            report = await self.in_files(self._store.check, profile, deep=unclean, context=context, progress=progress)
             for sentence in report.blocked:
                 emit("error", problem=sentence)
             if report.blocked:
@@ -171,7 +191,8 @@ class Care:
         """Restore the first snapshot that proves sound; False, and the profile as it was, if none does."""
         for snapshot in snapshots:
             try:
-                restored = await self.in_files(self._store.restore, profile, snapshot, free=True)
+                progress = self._telling("session.progress", profile.id, "restoring")
+                restored = await self.in_files(self._store.restore, profile, snapshot, free=True, progress=progress)
             except SessionError as error:
                 emit("session.restore_failed", session=profile.id, snapshot=snapshot.name, problem=str(error))
                 continue
@@ -196,7 +217,11 @@ class Care:
             return
         try:
             capture = await self.in_files(
-                self._store.capture, profile, linked=quiet.linked, browser_version=quiet.version
+                self._store.capture,
+                profile,
+                linked=quiet.linked,
+                browser_version=quiet.version,
+                progress=self._telling("session.progress", profile.id, "copying"),
             )
         except SessionError as error:
             emit("snapshot.failed", session=profile.id, reason=str(error))
@@ -237,7 +262,8 @@ class Care:
         for capture in captures:
             began = time.monotonic()
             try:
-                snapshot = await self.in_files(capture.publish)
+                progress = self._telling("snapshot.progress", capture.profile.id, "verifying")
+                snapshot = await self.in_files(capture.publish, progress=progress)
             except SessionError as error:
                 emit("snapshot.failed", session=capture.profile.id, reason=str(error))
                 continue

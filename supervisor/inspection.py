@@ -11,7 +11,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from supervisor.session import Check, CheckContext, Outcome, databases
+from supervisor.session import Check, CheckContext, Outcome, databases, parallel
 from supervisor.session.errors import explained, printable
 from supervisor.session.tree import Tree, scan
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from supervisor.occupancy import Occupant
     from supervisor.session import CheckReport, Profile, SessionStore
+    from supervisor.session.parallel import Progress
 
 _READINGS = 5
 _NAMES = {databases.INDEXED_DB: "indexed-db", databases.LOCAL_STORAGE: "local-storage"}
@@ -33,16 +34,23 @@ class Inspection:
     holder: Occupant | None
 
 
-def inspect(store: SessionStore, profile: Profile, *, holder: Occupant | None, deep: bool = False) -> Inspection:
+def inspect(
+    store: SessionStore,
+    profile: Profile,
+    *,
+    holder: Occupant | None,
+    deep: bool = False,
+    progress: Progress = parallel.silent,
+) -> Inspection:
     """Check a profile; `holder` is who has it open, as `occupant` found. Raises `SessionError`."""
     if holder is None:
-        return Inspection(store.check(profile, deep=deep), None)
+        return Inspection(store.check(profile, deep=deep, progress=progress), None)
     report = store.check(profile, context=CheckContext(holders=(holder.pid,)))
     checks = [
         replace(check, seen=str(holder), remedy="") if check.name == "holder" else check for check in report.checks
     ]
     with explained("check the profile", profile.path):
-        checks += _databases(profile, deep=deep)
+        checks += _databases(profile, deep=deep, progress=progress)
     return Inspection(replace(report, checks=tuple(checks)), holder)
 
 
@@ -55,8 +63,8 @@ def walk(profile: Profile) -> Tree:
         return scan(profile.folder)
 
 
-def _databases(profile: Profile, *, deep: bool) -> Iterator[Check]:
-    found, settled = _read(profile, deep=deep)
+def _databases(profile: Profile, *, deep: bool, progress: Progress) -> Iterator[Check]:
+    found, settled = _read(profile, deep=deep, progress=progress)
     for kind in databases.KINDS:
         name = _NAMES[kind]
         verdicts = [verdict for verdict in found if verdict.database.kind == kind]
@@ -76,7 +84,7 @@ def _databases(profile: Profile, *, deep: bool) -> Iterator[Check]:
             yield Check(name, Outcome.OK, f"{kind} is sound." if sound else f"There is no {kind} yet.")
 
 
-def _read(profile: Profile, *, deep: bool) -> tuple[list[databases.Verdict], bool]:
+def _read(profile: Profile, *, deep: bool, progress: Progress) -> tuple[list[databases.Verdict], bool]:
     """Verify the databases of a profile in use; says whether no file of them came or went meanwhile.
 
     SQLite writes into its files in place: those are passed over, as if sound.
@@ -87,7 +95,7 @@ def _read(profile: Profile, *, deep: bool) -> tuple[list[databases.Verdict], boo
             before = walk(profile)
             wanted = databases.needed(profile.folder, before)
             kept = [database for database in wanted if database.format is databases.Format.LEVELDB]
-            verdicts = databases.verify(profile.folder, kept, deep=deep)
+            verdicts = databases.verify(profile.folder, kept, deep=deep, progress=progress)
             verdicts += [databases.Verdict(database) for database in wanted if database not in kept]
             came_or_went = before.files.keys() ^ walk(profile).files.keys()
             places = tuple(f"{database.path}/" for database in kept)

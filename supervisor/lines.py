@@ -8,6 +8,9 @@ from typing import Final, TextIO
 
 # A pipe takes this much in one piece, and has room for it if it polls as writable (pipe(7)).
 _PIECE: Final = 512 if sys.platform == "win32" else select.PIPE_BUF
+STAY: Final = "\r"
+"""At the end of a line: the next one goes over it."""
+
 _MOST_WAITING: Final = 256 * 1024
 
 
@@ -25,13 +28,13 @@ class LineWriter:
         self._waiting = bytearray()
 
     def msg(self, line: str) -> None:
-        """Write one line."""
+        """Write one line; one that ends in `STAY` is not ended."""
         fd = self._fd()
         if fd is None:
             self._print(line)
         elif len(self._waiting) < _MOST_WAITING:
             encoding = self._encoding or getattr(self._stream, "encoding", None) or "utf-8"
-            self._waiting += f"{line}\n".encode(encoding, "backslashreplace")
+            self._waiting += (line if line.endswith(STAY) else f"{line}\n").encode(encoding, "backslashreplace")
             self._drain(fd, 0.0)
 
     debug = info = warning = error = msg  # the names under which structlog calls it

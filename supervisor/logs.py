@@ -9,12 +9,13 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from supervisor.events import EVENTS, EventName
-from supervisor.lines import LineWriter
+from supervisor.lines import STAY, LineWriter
 
 if TYPE_CHECKING:
     import structlog
@@ -37,6 +38,7 @@ _Fields = MutableMapping[str, Any]
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _DIM, _RED, _GREEN, _YELLOW, _RESET = "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
+_ERASE: Final = "\r\x1b[K"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LAST_WORDS_S: Final = 1.0
 
@@ -61,7 +63,11 @@ def configure(
     """
     global _writer, _log
     _writer = LineWriter(stream, "utf-8" if format == "json" else None)
-    render = _Json() if format == "json" else _Console(_wants_color(_writer) if color is None else color, verbose)
+    if format == "json":
+        render: _Json | _Console = _Json()
+    else:
+        colored = _wants_color(_writer) if color is None else color
+        render = _Console(colored, verbose, on_terminal=_writer.is_terminal() and os.environ.get("TERM") != "dumb")
     _log = structlog.wrap_logger(
         _writer,
         processors=[
@@ -132,19 +138,28 @@ class _Json:
 class _Console:
     """The last processor for people: a dim prefix and the registry's sentence, coloured by how good the news is."""
 
-    def __init__(self, color: bool, verbose: bool) -> None:
+    def __init__(self, color: bool, verbose: bool, *, on_terminal: bool) -> None:
         self._color = color
         self._verbose = verbose
+        self._on_terminal = on_terminal
+        self._passing = False
 
     def __call__(self, _logger: object, _method: str, fields: _Fields) -> str:
         event = EVENTS[fields["event"]]
         if event.detail and not self._verbose:
             raise structlog.DropEvent
         sentence = _visible(event.describe(fields))
+        if event.passing and self._on_terminal:
+            self._passing = True
+            # One that is broken over two lines could not be replaced.
+            width = shutil.get_terminal_size().columns - 1
+            return f"{_ERASE}{f'scanonce  {sentence}'[:width]}{STAY}"
+        # The bot may have printed over what is there: what it left of it goes all the same.
+        erase, self._passing = _ERASE if self._passing else "", False
         if not self._color:
-            return f"scanonce  {sentence}"
+            return f"{erase}scanonce  {sentence}"
         tint = _tint(event.level, event.tone, fields)
-        return f"{_DIM}scanonce{_RESET}  {tint}{sentence}{_RESET if tint else ''}"
+        return f"{erase}{_DIM}scanonce{_RESET}  {tint}{sentence}{_RESET if tint else ''}"
 
 
 def _tint(level: str, tone: str, fields: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
         refuse_in_use(profile, store)
         state = store.state.get(profile.id)
         linked = _linked_when_last_seen(profile, state)
-        capture = store.capture(profile, linked=linked, browser_version=None)
+        capture = store.capture(profile, linked=linked, browser_version=None, progress=progress)
         return _taken(capture, capture.publish(progress=progress), pause=None, remarks=settled)
 
 

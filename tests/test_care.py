@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from supervisor.care import Care, Quiet
 from supervisor.config import Config, Mode, load
+from supervisor.logs import subscribe
 from supervisor.session import SessionStore
 from supervisor.timing import PhaseClock
+from tests.session import build
 
 
 def a_profile(project: Path) -> Path:
@@ -40,6 +44,30 @@ async def test_caches_are_emptied_past_a_size_only_if_asked_for(tmp_path: Path, 
     assert await prepare(tmp_path, configured(tmp_path, session__trim_caches=limit), {})
     assert (profile / "Default" / "Cache" / "data_0").exists() is kept
     assert (profile / "Default" / "Preferences").exists()
+
+
+async def test_what_takes_long_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("supervisor.care._PROGRESS_INTERVAL", 0.0)
+    told: list[tuple[str, Mapping[str, Any]]] = []
+    unsubscribe = subscribe(lambda name, fields: told.append((name, fields)) if name.endswith(".progress") else None)
+    path = tmp_path / "sessions" / "session-1"
+    build.profile(path)
+    config = configured(tmp_path)
+    try:
+        assert await prepare(tmp_path, config, {path: Quiet(clean=True, linked=True, version="1")})
+        assert {(name, fields["doing"]) for name, fields in told} == {
+            ("session.progress", "checking"),
+            ("session.progress", "copying"),
+            ("snapshot.progress", "verifying"),
+        }
+        told.clear()
+        build.remove(path / build.INDEXED_DB / "CURRENT")
+        assert await prepare(tmp_path, config, {})
+    finally:
+        unsubscribe()
+    assert {fields["doing"] for _, fields in told} == {"checking", "restoring"}
+    assert told[-1][1]["bytes_done"] == told[-1][1]["bytes_total"] > 0
+    assert {fields["session"] for _, fields in told} == {"1"}
 
 
 @pytest.mark.parametrize(

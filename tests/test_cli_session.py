@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -498,6 +499,34 @@ class TestTerminal:
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err == '{"version": 1, "progress": "Reading", "bytes_done": 1, "bytes_total": 2}\n'
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["session", "check", "--deep"],
+        ["snapshot", "take"],
+        ["snapshot", "verify"],
+        ["snapshot", "restore", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_what_may_take_long_tells_its_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    profile = make_session(tmp_path)
+    if words[1] in {"verify", "restore"}:
+        take(tmp_path, profile)
+    monkeypatch.setattr(output, "_QUIET_FOR", 0.0)
+    ended = invoke(tmp_path, *words, "--json")
+    assert ended.status == 0
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+    assert len(lines) > 3
+    assert lines[-1]["bytes_done"] == lines[-1]["bytes_total"] > 0
+    for total in {line["bytes_total"] for line in lines}:
+        done = [line["bytes_done"] for line in lines if line["bytes_total"] == total]
+        assert done == sorted(done)
+        assert done[-1] <= total
 
 
 def test_a_supervisor_carries_none_of_this() -> None:

@@ -113,6 +113,32 @@ def test_a_file_gets_no_colour(tmp_path: Path) -> None:
         assert "\x1b" not in (tmp_path / "log").read_text()
 
 
+def test_progress_stays_in_one_line_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal, os.fdopen(ours, "rb", buffering=0) as screen:
+        configure("console", terminal, color=False)
+        for done in (500_000_000, 1_500_000_000):
+            emit("session.progress", session="1", doing="restoring", bytes_done=done, bytes_total=2_000_000_000)
+        emit("session.linked", session="1")
+        shown = ""
+        while not shown.endswith("\n"):
+            shown += screen.read(1000).decode()
+    erase = "\r\x1b[K"
+    assert shown == (
+        f"{erase}scanonce  session 1: restoring [#####...............] 25% o\r"
+        f"{erase}scanonce  session 1: restoring [###############.....] 75% o\r"
+        f"{erase}scanonce  session 1 is linked\r\n"
+    )
+
+
+def test_progress_in_a_file_is_a_line_like_any_other(output: io.StringIO) -> None:
+    configure("console", output)
+    emit("session.progress", session="1", doing="restoring", bytes_done=5, bytes_total=0)
+    assert output.getvalue() == "scanonce  session 1: restoring [####################] 100% of 0 MB\n"
+
+
 def test_text_from_outside_cannot_drive_the_terminal(output: io.StringIO) -> None:
     configure("console", output)
     emit("watch.change", paths=["x"])

@@ -113,8 +113,9 @@ def check(
     with output.exits():
         inventory = open_inventory(project, config)
         profile = inventory.select(session)
-        with output.progress(f"Checking {profile.id}", as_json=as_json):
-            found = inspect(inventory.store, profile, holder=occupant(profile, inventory.store), deep=deep)
+        with output.progress(f"Checking {profile.id}", as_json=as_json) as progress:
+            holder = occupant(profile, inventory.store)
+            found = inspect(inventory.store, profile, holder=holder, deep=deep, progress=progress)
         output.tell(inventory.remarks())
         if as_json:
             output.print_json(shapes.check(found, deep=deep))

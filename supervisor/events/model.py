@@ -42,9 +42,11 @@ EventName = Literal[
     "session.restored",
     "session.restore_failed",
     "session.not_recovered",
+    "session.progress",
     "snapshot.taken",
     "snapshot.skipped",
     "snapshot.failed",
+    "snapshot.progress",
     "restart.requested",
     "restart.done",
     "watch.started",
@@ -76,7 +78,7 @@ class Event:
     """What is known of one event.
 
     `sentence` is a template over the fields or a function of them. A `detail` is for the log: the console has it only
-    when asked to be verbose.
+    when asked to be verbose. One that is `passing` holds until the next: on a terminal that replaces its line.
     """
 
     name: EventName
@@ -86,6 +88,7 @@ class Event:
     sentence: str | Sentence
     tone: Tone = "plain"
     detail: bool = False
+    passing: bool = False
 
     def describe(self, fields: Mapping[str, Any]) -> str:
         """The sentence for these fields, which hold all the required ones."""

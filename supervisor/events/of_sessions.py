@@ -6,6 +6,12 @@ from supervisor.events import sentences
 from supervisor.events.fields import PROFILE, REASON, SESSION
 from supervisor.events.model import Event, Field
 
+_PROGRESS: Final = (
+    Field("doing", "string", "what is being done: `checking`, `copying`, `restoring` or `verifying`"),
+    Field("bytes_done", "integer", "bytes of it that are done"),
+    Field("bytes_total", "integer", "bytes of it in all"),
+)
+
 SESSIONS: Final = (
     Event(
         name="session.found",
@@ -124,6 +130,14 @@ SESSIONS: Final = (
         fields=(SESSION, REASON),
         sentence="session {session} shows a QR code although it was linked, and cannot be recovered: {reason}",
     ),
+    Event(
+        name="session.progress",
+        level="info",
+        doc="A check, a copy or a restore that the start of the bot waits for takes long; about once a second.",
+        fields=(SESSION, *_PROGRESS),
+        sentence=sentences.progress,
+        passing=True,
+    ),
 )
 
 SNAPSHOTS: Final = (
@@ -155,5 +169,13 @@ SNAPSHOTS: Final = (
         doc="A snapshot could not be taken. The one before stands.",
         fields=(SESSION, REASON),
         sentence="session {session}: the snapshot failed ({reason}); the one before is untouched",
+    ),
+    Event(
+        name="snapshot.progress",
+        level="info",
+        doc="Verifying a snapshot takes long; the bot does not wait for it. About once a second.",
+        fields=(SESSION, *_PROGRESS),
+        sentence=sentences.progress,
+        detail=True,
     ),
 )

@@ -9,6 +9,8 @@ from supervisor.timing.target import Target
 
 Fields = Mapping[str, Any]
 
+_BAR = 20  # characters
+
 
 def stopped(fields: Fields) -> str:
     """For `supervisor.stopped`."""
@@ -86,6 +88,14 @@ def restored(fields: Fields) -> str:
     moved = _and("; the original lies in {}", fields.get("moved_to"))
     done = f"restored {fields['snapshot']}, {_age(fields['age_s'])} old"
     return f"session {fields['session']}: {fields['problem']}; {done}{moved}"
+
+
+def progress(fields: Fields) -> str:
+    """For `session.progress` and `snapshot.progress`."""
+    total = fields["bytes_total"] or 1
+    share = min(1.0, fields["bytes_done"] / total)
+    bar = ("#" * round(share * _BAR)).ljust(_BAR, ".")
+    return f"session {fields['session']}: {fields['doing']} [{bar}] {share:.0%} of {total / 1e6:.0f} MB"
 
 
 def snapshot_taken(fields: Fields) -> str:

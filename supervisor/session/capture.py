@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.session.baseline import Baseline
-    from supervisor.session.databases import Verdict
+    from supervisor.session.databases import Database, Verdict
     from supervisor.session.parallel import Progress
     from supervisor.session.profile import Profile
 
@@ -90,6 +90,13 @@ class Capture:
         """The session that this is a copy of."""
         return self.profile.id
 
+    def is_verified(self, path: str) -> bool:
+        """Whether the blocks of a file need not be read again.
+
+        It is shared with the base, or its original was verified by the check before this capture and has not changed.
+        """
+        return path in self.shared or path in self.verified
+
     def publish(self, *, progress: Progress = parallel.silent) -> Snapshot:
         """Verify the copy, make it durable and give it its name, by one rename.
 
@@ -124,7 +131,14 @@ def remove_leftover(folder: Path) -> None:
 
 
 def capture(
-    profile: Profile, facts: Facts, place: Place, *, base: Base | None, good: Baseline | None, on_publish: Published
+    profile: Profile,
+    facts: Facts,
+    place: Place,
+    *,
+    base: Base | None,
+    good: Baseline | None,
+    on_publish: Published,
+    progress: Progress = parallel.silent,
 ) -> Capture:
     """Copy a quiet profile next to the other snapshots, sharing with `base` what did not change.
 
@@ -141,7 +155,7 @@ def capture(
     with explained(f"copy the profile of session {printable(profile.id)} to", place.cache):
         taken.staging = _make_staging(place.cache, profile)
         try:
-            _fill(taken, taken.staging, profile.folder)
+            _fill(taken, taken.staging, profile.folder, progress)
         except BaseException:
             taken.discard()
             raise
@@ -168,7 +182,7 @@ def _make_staging(cache: Path, profile: Profile) -> Path:
     return staging
 
 
-def _fill(taken: Capture, staging: Path, source: Path) -> None:
+def _fill(taken: Capture, staging: Path, source: Path, progress: Progress) -> None:
     target_root, source_root = f"{staging}{os.sep}", f"{source}{os.sep}"
     tree = taken.tree
     for folder in tree.folders:
@@ -179,7 +193,9 @@ def _fill(taken: Capture, staging: Path, source: Path) -> None:
         return fsio.copy_file(source_root + path, target_root + path, mtime_ns=tree.files[path].mtime_ns)
 
     size = sum(tree.files[path].size for path in changed)
-    taken.copied_bytes = sum(parallel.each(copy, changed, total_bytes=size))
+    for copied in parallel.each(copy, changed, total_bytes=size):
+        taken.copied_bytes += copied
+        progress(taken.copied_bytes, size)
     for path, target in tree.links.items():
         os.symlink(target, target_root + path)  # noqa: PTH211 - names that are not UTF-8 stay as they are
     if changed and scan(source) != tree:
@@ -208,9 +224,14 @@ def _publish(taken: Capture, staging: Path, progress: Progress) -> Snapshot:
     copied = [path for path in tree.files if path not in taken.shared]
     # The disk writes while the checksums are taken, so that there is little left to wait for.
     fsio.begin_writing(staging / path for path in copied)
-    records = _records(taken, staging, copied, progress)
-    header = _header(taken, _verify(taken, staging))
-    _sync(taken, staging)
+    wanted = _databases(taken, staging)
+    total = taken.copied_bytes + databases.size_to_read(staging, wanted, taken.is_verified)
+    records = _records(taken, staging, copied, parallel.part(progress, 0, total))
+    left = [staging / path for path in copied if path not in taken.shared]  # the rest has been durable since its own
+    with parallel.beside(fsio.sync_file, left, total_bytes=taken.copied_bytes):
+        verifying = parallel.part(progress, taken.copied_bytes, total)
+        verdicts = databases.verify(staging, wanted, trusted=taken.is_verified, progress=verifying)
+    header = _header(taken, verdicts)
     body = manifest.encode(Manifest(header, records, tree.folders, tree.links, tree.skipped))
     fsio.write_new(staging / layout.MANIFEST, body)
     for folder in reversed(tree.folders):
@@ -244,25 +265,10 @@ def _give_back(taken: Capture, staging: Path, path: str, record: FileRecord) -> 
         taken.shared[path] = record
 
 
-def _sync(taken: Capture, staging: Path) -> None:
-    """Make what was copied durable; what is shared has been since its own snapshot was published."""
-    copied = [staging / path for path in taken.tree.files if path not in taken.shared]
-    for _ in parallel.each(fsio.sync_file, copied, total_bytes=taken.copied_bytes):
-        pass
-
-
-def _verify(taken: Capture, staging: Path) -> list[Verdict]:
-    """Verify the databases in the copy.
-
-    Blocks are not read again of a table that is shared with the base, or whose original was verified by the
-    check before this capture and has not changed since.
-    """
+def _databases(taken: Capture, staging: Path) -> list[Database]:
+    """The databases in the copy that the link needs."""
     expected = taken.base.snapshot.sequences if taken.base is not None else ()
-    return databases.verify(
-        staging,
-        databases.needed(staging, taken.tree, expected),
-        trusted=lambda path: path in taken.shared or path in taken.verified,
-    )
+    return databases.needed(staging, taken.tree, expected)
 
 
 def _header(taken: Capture, verdicts: list[Verdict]) -> Header:

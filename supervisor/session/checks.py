@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from supervisor.session import databases, extras, fsio, holders
+from supervisor.session import databases, extras, fsio, holders, parallel
 from supervisor.session import manifest as manifests
 from supervisor.session.errors import explained, printable
 from supervisor.session.profile import last_version
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from supervisor.session.baseline import Baseline
     from supervisor.session.databases import Verdict
+    from supervisor.session.parallel import Progress
     from supervisor.session.profile import Profile
     from supervisor.session.snapshot import Snapshot
 
@@ -57,7 +58,9 @@ class Known:
         return self.linked_at is not None and moment < self.linked_at
 
 
-def run(profile: Profile, known: Known, context: CheckContext, *, deep: bool) -> CheckReport:
+def run(
+    profile: Profile, known: Known, context: CheckContext, *, deep: bool, progress: Progress = parallel.silent
+) -> CheckReport:
     """Check one profile. Raises `SessionError` if its folders cannot be read."""
     first = _presence(profile, context)
     folder = profile.folder
@@ -74,7 +77,7 @@ def run(profile: Profile, known: Known, context: CheckContext, *, deep: bool) ->
         if then is not None and then.files == tree.files:
             return CheckReport(profile, (first, held, *_as_before(), *around), True, tree.files, then.sequences)
         contents = _Contents(folder, tree, known, context, deep=deep)
-        checks = (first, held, *contents.checks(), *around)
+        checks = (first, held, *contents.checks(progress), *around)
         if contents.mended:
             tree = scan(folder)
     return CheckReport(profile, checks, False, tree.files, databases.sequences(contents.verdicts))
@@ -180,11 +183,14 @@ class _Contents:
         self.verdicts: list[Verdict] = []
         self.mended = False
 
-    def checks(self) -> list[Check]:
+    def checks(self, progress: Progress) -> list[Check]:
+        """Read the databases, and judge what was read."""
         baseline = self._known.baseline
         trusted = baseline.trusted(self._tree) if baseline is not None else frozenset[str]()
         found = databases.needed(self._folder, self._tree, self._expected)
-        self.verdicts = databases.verify(self._folder, found, deep=self._deep, trusted=trusted.__contains__)
+        self.verdicts = databases.verify(
+            self._folder, found, deep=self._deep, trusted=trusted.__contains__, progress=progress
+        )
         # The clock first: what a mend cuts off is what a clean stop would have kept.
         clock = self._clock()
         return [*(self._soundness(kind) for kind in databases.KINDS), clock]

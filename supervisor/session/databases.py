@@ -16,13 +16,14 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from supervisor.session import leveldb, sqlite
+from supervisor.session import leveldb, parallel, sqlite
 from supervisor.session.leveldb import LevelDbReport, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from supervisor.session.parallel import Progress
     from supervisor.session.tree import Tree
 
 INDEXED_DB = "IndexedDB"
@@ -30,6 +31,7 @@ LOCAL_STORAGE = "Local Storage"
 KINDS = (INDEXED_DB, LOCAL_STORAGE)
 _NOT_MADE_YET = frozenset({ProblemKind.ABSENT, ProblemKind.EMPTY})
 _SQLITE_MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat.html
+_READ_WHOLE = (".ldb", ".sst", ".log")
 _SIDECARS = ("-journal", "-wal", "-shm")
 
 
@@ -117,21 +119,40 @@ def verify(
     *,
     deep: bool = False,
     trusted: Callable[[str], bool] = lambda _path: False,
+    progress: Progress = parallel.silent,
 ) -> list[Verdict]:
     """Verify databases under `root`.
 
     `trusted(path)` says of a file (relative to `root`) that its contents were verified before and have not changed; its
     blocks are then not read again. With `deep` nothing is trusted.
     """
+    databases = list(databases)
+    known = (lambda _path: False) if deep else trusted
+    total, done = size_to_read(root, databases, known), 0
+
+    def checked(count: int) -> None:
+        nonlocal done
+        done = min(total, done + count)  # of a trusted file, too, a little is read
+        progress(done, total)
+
     verdicts = []
     for database in databases:
         if database.format is Format.LEVELDB:
-            verdicts.append(_verify_leveldb(root, database, deep, trusted))
+            verdicts.append(_verify_leveldb(root, database, deep, trusted, checked))
         elif not deep and trusted(database.path):
             verdicts.append(Verdict(database))
         else:
             verdicts.append(_verify_sqlite(root / database.path, database))
+            checked(_to_read(root / database.path, database.path, known))
+    progress(total, total)
     return verdicts
+
+
+def size_to_read(
+    root: Path, databases: Iterable[Database], trusted: Callable[[str], bool] = lambda _path: False
+) -> int:
+    """The bytes that `verify` reads, without the files that are trusted: what its progress counts up to."""
+    return sum(_to_read(root / database.path, database.path, trusted) for database in databases)
 
 
 def mend(root: Path, verdicts: Iterable[Verdict]) -> list[str]:
@@ -163,11 +184,33 @@ def _is_sqlite(path: Path) -> bool:
         return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
 
 
-def _verify_leveldb(root: Path, database: Database, deep: bool, trusted: Callable[[str], bool]) -> Verdict:
+def _to_read(place: Path, path: str, trusted: Callable[[str], bool]) -> int:
+    """The bytes in a database, without the files that are trusted; 0 for one that cannot be looked at."""
+    try:
+        if not place.is_dir():
+            return place.stat().st_size
+        with os.scandir(place) as entries:
+            return sum(
+                entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+                if entry.name.endswith(_READ_WHOLE) and not trusted(f"{path}/{entry.name}")
+            )
+    except OSError:
+        return 0
+
+
+def _verify_leveldb(
+    root: Path,
+    database: Database,
+    deep: bool,
+    trusted: Callable[[str], bool],
+    checked: Callable[[int], None],
+) -> Verdict:
     report = leveldb.verify(
         root / database.path,
         deep=deep,
         trusted=lambda path, _status: trusted(f"{database.path}/{path.name}"),
+        checked=checked,
     )
     kinds = {problem.kind for problem in report.problems}
     verdict = partial(Verdict, database, last_sequence=report.last_sequence, report=report)

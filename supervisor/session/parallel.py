@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -35,6 +36,30 @@ def each(work: Callable[[T], R], items: Sequence[T], *, total_bytes: int) -> Ite
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def beside(work: Callable[[T], object], items: Sequence[T], *, total_bytes: int) -> Iterator[None]:
+    """Do `work` on each item while the block runs. Both are over when this ends; raises what either of them raises."""
+    if total_bytes < _WORTH_IT:
+        yield
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="session-files") as pool:
+        results = pool.map(work, items)
+        try:
+            yield
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        for _ in results:
+            pass
+
+
+def part(progress: Progress, before: int, total: int) -> Progress:
+    """The progress of a part of something that takes `total` bytes, `before` of which come before this part."""
+    return lambda done, _of_part: progress(before + done, total)
 
 
 def silent(_done: int, _total: int) -> None:

@@ -209,10 +209,13 @@ def _prepare(chosen: Snapshot, new: Path, owner: tuple[int, int] | None, progres
     fsio.make_private_folder(new)
     for folder in tree.folders:
         fsio.make_private_folder(new / folder)
-    _copy_files(chosen, new, tree, known, progress)
+    total = tree.size
+    if known is None:  # then the databases are read a second time, for what they say of themselves
+        total += databases.size_to_read(chosen.path, databases.needed(chosen.path, tree))
+    _copy_files(chosen, new, tree, known, parallel.part(progress, 0, total))
     for path, target in tree.links.items():
         os.symlink(target, new / path)  # noqa: PTH211 - names that are not UTF-8 stay as they are
-    _verify_formats(chosen, new, tree, deep=known is None)
+    _verify_formats(chosen, new, tree, deep=known is None, progress=parallel.part(progress, tree.size, total))
     for folder in [*reversed(tree.folders), ""]:
         fsio.sync_folder(new / folder)
     fsio.sync_folder(new.parent)
@@ -259,10 +262,10 @@ def _tree_of(known: Manifest) -> Tree:
     return Tree(files, known.folders, known.links, known.skipped)
 
 
-def _verify_formats(chosen: Snapshot, new: Path, tree: Tree, *, deep: bool) -> None:
+def _verify_formats(chosen: Snapshot, new: Path, tree: Tree, *, deep: bool, progress: Progress) -> None:
     """Check the copy's databases, every block of them if `deep`, and mend what a live snapshot may leave torn."""
     found = databases.needed(new, tree, chosen.sequences)
-    verdicts = databases.verify(new, found, deep=deep, trusted=lambda _path: not deep)
+    verdicts = databases.verify(new, found, deep=deep, trusted=lambda _path: not deep, progress=progress)
     if chosen.verified or not chosen.has_manifest:
         problems = [problem for verdict in verdicts for problem in verdict.problems]
         if not problems and deep and not found:

@@ -114,7 +114,14 @@ class SessionStore:
         self.state.problems.clear()
         return done
 
-    def check(self, profile: Profile, *, deep: bool = False, context: CheckContext = _NOTHING_KNOWN) -> CheckReport:
+    def check(
+        self,
+        profile: Profile,
+        *,
+        deep: bool = False,
+        context: CheckContext = _NOTHING_KNOWN,
+        progress: Progress = parallel.silent,
+    ) -> CheckReport:
         """Whether a bot may be started on a profile. Reads every block of its databases if `deep`.
 
         With `context.free`, what can be mended is mended, and a profile that passes is remembered as good, so that the
@@ -124,7 +131,7 @@ class SessionStore:
         if context.linked is None:
             context = replace(context, linked=state.is_linked)
         known = Known(baseline.read(self.cache, profile), partial(self.snapshots, profile.id), state.linked_at)
-        report = checks.run(profile, known, context, deep=deep)
+        report = checks.run(profile, known, context, deep=deep, progress=progress)
         if context.free and report.may_start and report.files and not report.unchanged:
             self._remember(profile, Baseline(clock.now(), dict(report.files), dict(report.sequences)))
         return report
@@ -156,7 +163,13 @@ class SessionStore:
         self._remember(profile, Baseline(clock.now(), tree.files, sequences, unverified))
 
     def capture(
-        self, profile: Profile, *, linked: bool | None, browser_version: str | None, live: bool = False
+        self,
+        profile: Profile,
+        *,
+        linked: bool | None,
+        browser_version: str | None,
+        live: bool = False,
+        progress: Progress = parallel.silent,
     ) -> Capture:
         """Copy the quiet profile; when this returns the bot may start again. `Capture.publish` does the rest.
 
@@ -172,6 +185,7 @@ class SessionStore:
             base=self._base(profile),
             good=baseline.read(self.cache, profile),
             on_publish=self._note_published,
+            progress=progress,
         )
 
     def snapshots(self, session_id: str) -> list[Snapshot]:

@@ -28,12 +28,16 @@ def verify(chosen: Snapshot, others: Iterable[Snapshot], progress: Progress) -> 
         known = manifest.read(chosen.path)
     except manifest.ManifestError as error:
         problems = [f"The manifest cannot be read: {error}."] if chosen.has_manifest else []
-        return problems + _formats(chosen.path, chosen.sequences)
-    damaged = _damaged(chosen.path, known, progress)
+        return problems + _formats(chosen.path, chosen.sequences, progress)
+    # Every byte is read twice: once for the checksum of its file, once for what the database says of itself.
+    size = known.header.bytes
+    found = databases.needed(chosen.path, scan(chosen.path), chosen.sequences)
+    total = size + databases.size_to_read(chosen.path, found)
+    damaged = _damaged(chosen.path, known, parallel.part(progress, 0, total))
     problems = (
         _missing(chosen.path, known)
         + [_not_written(path) for path in damaged]
-        + _formats(chosen.path, chosen.sequences)
+        + _formats(chosen.path, chosen.sequences, parallel.part(progress, size, total))
     )
     if problems:
         _mark(chosen.path, known, problems)
@@ -70,8 +74,8 @@ def _not_written(path: str) -> str:
     return f"{printable(path)} is not what was written."
 
 
-def _formats(root: Path, expected: Iterable[str]) -> list[str]:
-    verdicts = databases.verify(root, databases.needed(root, scan(root), expected), deep=True)
+def _formats(root: Path, expected: Iterable[str], progress: Progress) -> list[str]:
+    verdicts = databases.verify(root, databases.needed(root, scan(root), expected), deep=True, progress=progress)
     return [f"{printable(problem)}." for verdict in verdicts for problem in verdict.problems]
 
 

@@ -216,7 +216,8 @@ def test_what_the_check_verified_is_not_verified_again_for_the_snapshot(
 ) -> None:
     asked: list[bool] = []
 
-    def verify(root: Path, found: object, *, deep: bool = False, trusted: Callable[[str], bool]) -> list[object]:
+    def verify(_root: Path, _found: object, *, trusted: Callable[[str], bool], progress: object) -> list[object]:
+        assert progress
         asked.append(trusted(f"{IDB}/000004.ldb"))
         return []
 

@@ -38,24 +38,29 @@ def verify(
     *,
     deep: bool = False,
     trusted: Callable[[Path, os.stat_result], bool] = lambda _path, _status: False,
+    checked: Callable[[int], None] = lambda _bytes: None,
 ) -> LevelDbReport:
     """Check the LevelDB database in `folder`, which no process may be writing to. Nothing is changed.
 
     CURRENT, the MANIFEST, the live logs and each live table's footer and index are always checked. The rest of a
     table's blocks are checked too, unless `trusted` says of the table's path and status (as of `os.fstat`) that it is
-    as it was when last checked: a table never changes once written. With `deep` nobody is trusted.
+    as it was when last checked: a table never changes once written. With `deep` nobody is trusted. `checked` is told
+    of the bytes of each file once they are checked.
 
     Whatever is wrong with the files, unreadable ones included, is in the report; no exception is raised for it.
     """
-    check = _Verification(folder, (lambda _path, _status: False) if deep else trusted)
+    check = _Verification(folder, (lambda _path, _status: False) if deep else trusted, checked)
     check.run()
     return check.report()
 
 
 class _Verification:
-    def __init__(self, folder: Path, trusted: Callable[[Path, os.stat_result], bool]) -> None:
+    def __init__(
+        self, folder: Path, trusted: Callable[[Path, os.stat_result], bool], checked: Callable[[int], None]
+    ) -> None:
         self._folder = folder
         self._trusted = trusted
+        self._tell_checked = checked
         self._problems: list[Problem] = []
         self._names: frozenset[str] = frozenset()
         self._last_sequence = 0
@@ -100,6 +105,10 @@ class _Verification:
     def _problem(self, name: str, kind: ProblemKind, message: str, offset: int | None = None) -> None:
         self._problems.append(Problem(name, offset, kind, message))
 
+    def _count(self, checked: int) -> None:
+        self._bytes_checked += checked
+        self._tell_checked(checked)
+
     def _list(self) -> bool:
         """Learn the names in the folder; whether there is anything to check."""
         try:
@@ -139,7 +148,7 @@ class _Verification:
                 return read_version(reader)
             finally:
                 self._manifest = reader.tail
-                self._bytes_checked += reader.bytes_read
+                self._count(reader.bytes_read)
 
     def _check_tables(self, version: Version) -> None:
         for number, size in version.tables.items():
@@ -158,7 +167,7 @@ class _Verification:
                 raise DamageError(
                     ProblemKind.WRONG_SIZE, None, f"it has {status.st_size} bytes where {size} were written"
                 )
-            self._bytes_checked += check_table(file, size, every_block=not self._trusted(path, status))
+            self._count(check_table(file, size, every_block=not self._trusted(path, status)))
 
     def _check_logs(self, version: Version) -> None:
         self._last_sequence = version.last_sequence
@@ -178,7 +187,7 @@ class _Verification:
                 for record in reader:
                     self._follow(record)
             finally:
-                self._bytes_checked += reader.bytes_read
+                self._count(reader.bytes_read)
         self._logs.append(reader.tail)
 
     def _follow(self, record: Record) -> None:
