@@ -172,8 +172,9 @@ def _draw(view: View, file: Path) -> None:
     if not restarts:
         output.complain("There is no restart that brought the bot back to draw: nothing was written.")
         raise typer.Exit(output.FAILED)
-    if file.is_dir():
-        output.complain(f"{file} is a folder; expected the name of a file. Nothing was written.")
+    target = file.resolve()  # what a link leads to is replaced, not the link
+    if target.exists() and not target.is_file():
+        output.complain(f"{file} is no ordinary file; expected the name of one. Nothing was written.")
         raise typer.Exit(output.UNUSABLE)
     try:
         from supervisor.timing.picture import png
@@ -182,7 +183,7 @@ def _draw(view: View, file: Path) -> None:
     except ImportError as error:
         output.complain(f"--png needs matplotlib ({error}). Install it: {_INSTALL}. Nothing was written.")
         raise typer.Exit(output.UNUSABLE) from None
-    replace_file(file, picture, durable=False)
+    replace_file(target, picture, durable=False)
     output.say(f"Drawn: {len(restarts)} restarts, in {file}.")
 
 

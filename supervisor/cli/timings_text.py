@@ -151,9 +151,11 @@ def _print_shares(view: View, ready: Sequence[Restart]) -> None:
 
 def _print_drawings(view: View, ready: Sequence[Restart]) -> None:
     totals = [one.total_ms for one in ready]
-    output.say(f"Totals       {sparkline(totals, _SPARK_WIDTH)}  {_seconds(min(totals))} to {_seconds(max(totals))} s")
-    output.say()
     width = min(shutil.get_terminal_size().columns, _PLOT_WIDTH) if sys.stdout.isatty() else _PLOT_WIDTH
+    spread_of = f"{_seconds(min(totals))} to {_seconds(max(totals))} s"
+    bars = sparkline(totals, min(_SPARK_WIDTH, max(width - len(f"Totals    {spread_of}"), 1)))
+    output.say(f"Totals  {bars}  {spread_of}")
+    output.say()
     for line in plot(ready, view.target, width=width, colour=_coloured()):
         typer.echo(line, color=True)  # decided already
     if len(ready) > width:

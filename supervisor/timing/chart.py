@@ -13,6 +13,7 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _TICKS: Final = 5
 _HEIGHT: Final = 14  # lines
 _NARROWEST: Final = 40  # columns
+_SHORT_S: Final = 180 * 86400  # of a longer time the year has to be told
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
@@ -59,12 +60,13 @@ def plot(restarts: Sequence[Restart], target: Target, *, width: int, colour: boo
     last = max(len(totals) - 1, 1)
     plotext.xlim(0, last)
     marks = [round(last * tick / (_TICKS - 1)) for tick in range(_TICKS)] if last >= _TICKS else [0]
-    days = [_day(restarts[min(mark * len(restarts) // len(totals), len(restarts) - 1)]) for mark in marks]
+    form = "%m-%d %H:%M" if restarts[-1].started_at - restarts[0].started_at < _SHORT_S else "%Y-%m-%d"
+    days = [_moment(restarts[min(mark * len(restarts) // len(totals), len(restarts) - 1)], form) for mark in marks]
     plotext.xticks(marks, days)
     drawn: str = plotext.build()
     plotext.clear_figure()
     return [line.rstrip() for line in (drawn if colour else plotext.uncolorize(drawn)).splitlines()]
 
 
-def _day(restart: Restart) -> str:
-    return f"{datetime.fromtimestamp(restart.started_at, UTC).astimezone():%m-%d %H:%M}"
+def _moment(restart: Restart, form: str) -> str:
+    return datetime.fromtimestamp(restart.started_at, UTC).astimezone().strftime(form)

@@ -49,10 +49,17 @@ def _draw_totals(axes: "Axes", restarts: Sequence[Restart], target: Target) -> N
             axes.plot(*zip(*points, strict=True), ".", color=colour, label=f"{verdict} ({len(points)})")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("total (s)")
-    axes.legend(loc="upper left", fontsize="small")
+    _explain(axes)
+
+
+def _explain(axes: "Axes") -> None:
+    """A legend beside the drawing, where it hides nothing, in the order in which areas lie on each other."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small", reverse=True)
 
 
 def _draw_phases(axes: "Axes", restarts: Sequence[Restart]) -> None:
+    from matplotlib import colormaps
+
     names = phases_of(restarts)
     parts = min(len(restarts), _PARTS)
     places = [(part + 0.5) * len(restarts) / parts - 0.5 for part in range(parts)]
@@ -60,8 +67,9 @@ def _draw_phases(axes: "Axes", restarts: Sequence[Restart]) -> None:
     if parts == 1:  # an area needs two edges
         places, heights = [-0.4, 0.4], [height * 2 for height in heights]
     if names:
-        axes.stackplot(places, heights, labels=names)
-        axes.legend(loc="upper left", fontsize="small", ncols=4)
+        colours = colormaps["tab20"]  # the usual ten would be used twice
+        axes.stackplot(places, heights, labels=names, colors=[colours(at % 20) for at in range(len(names))])
+        _explain(axes)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("phases (s, medians)" if parts < len(restarts) else "phases (s)")
     last = len(restarts) - 1

@@ -144,8 +144,8 @@ def _restarts(rows: Sequence[Any]) -> list[Restart]:
     found = []
     for row, phases in zip(rows, _all_phases([row[at] for row in rows]), strict=True):
         started_at, run_id, reason, detail, outcome, _, total, target, clean, *versions = row
-        named = (run_id, reason, detail, outcome)
-        if phases is None or not _sensible(started_at, total) or not all(type(text) is str for text in named):
+        named = type(run_id) is type(reason) is type(detail) is type(outcome) is str
+        if phases is None or not named or not _sensible(started_at, total):
             continue
         key = tuple(versions)
         if key not in setups:
