@@ -35,6 +35,7 @@ from supervisor.run import Run, Setting
 from supervisor.sessions import Sessions, Shot
 from supervisor.timing import History, Outcome, Restart
 from supervisor.triggers.backoff import backoff
+from supervisor.triggers.liveness import Symptom
 from supervisor.turn import Turn
 
 
@@ -232,7 +233,7 @@ class Supervisor:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        self.planned.clear()
+        self.planned.pop("start", None)
 
     # -- down --------------------------------------------------------------------------------------------------------
 
@@ -372,6 +373,7 @@ class Supervisor:
                 changes=self._changes.drain() if self._changes else (),
                 on_exit=lambda code: self._exited(run, code),
                 on_start_over=lambda verdict: self._start_over(run, verdict),
+                on_unhealthy=lambda symptom: self._unhealthy(run, symptom),
             )
         except CommandError as error:
             emit("error", problem=str(error))
@@ -399,6 +401,13 @@ class Supervisor:
         emit("bot.exited" if wanted else "bot.crashed", pid=run.child.pid, ran_s=ran, **ended)
         self._begin_turn("crash", f"signal {-code}" if code < 0 else f"exit code {code}")
         self._post(Kind.EXITED, _EXIT_OF_SIGNAL - code if code < 0 else code)
+
+    def _unhealthy(self, run: Run, symptom: Symptom) -> None:
+        if run.stopping:
+            return
+        emit("bot.unhealthy", reason=symptom.reason, detail=symptom.detail)
+        self._begin_turn(symptom.reason, symptom.detail)
+        self._post(Kind.UNHEALTHY)
 
     def _start_over(self, run: Run, verdict: Verdict) -> None:
         self._cancel_timers()

@@ -19,6 +19,7 @@ from supervisor.config import Config, Mode, fingerprint
 from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
+from supervisor.planned import plan
 from supervisor.process import Reaper, become_subreaper, resolve_command
 from supervisor.project_lock import project_lock
 from supervisor.provenance import Provenance
@@ -107,6 +108,8 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
             linked = store.state.get(profile.id).is_linked
             emit("session.found", session=profile.id, profile=str(profile.path), linked=linked)
             sessions.opens_browser = True
+        if mode is Mode.RUN and config.restart.schedule is not None:
+            stack.callback(plan(supervisor, config.restart.schedule).cancel)
         _listen(supervisor)
         if mode is Mode.RUN:
             return await supervisor.run()

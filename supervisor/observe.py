@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -96,6 +96,8 @@ class Observer:
         self._interval = interval
         self._hurry = asyncio.Event()
         self.live: dict[Path, Live] = {}
+        self._tree: Sequence[Entry] = ()
+        self._looked_at = float("-inf")
 
     async def run(self) -> None:
         """Find browsers as they come, and watch each until it goes."""
@@ -103,7 +105,7 @@ class Observer:
         started = loop.time()
         async with asyncio.TaskGroup() as group:
             while True:
-                for browser in find_browsers(self._look()):
+                for browser in find_browsers(self.tree(max_age=0.0)):
                     if browser.profile not in self.live:
                         group.create_task(self._watch(browser), name=f"watch-{browser.main.pid}")
                 missing = self._expected - self.live.keys() if self.live or self._expected else {Path()}
@@ -117,6 +119,13 @@ class Observer:
                         await self._hurry.wait()
                     self._hurry.clear()
                     started = loop.time()
+
+    def tree(self, max_age: float) -> Sequence[Entry]:
+        """The bot's processes as they were at most `max_age` seconds ago: to look anew costs some milliseconds."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at > max_age or not max_age:
+            self._tree, self._looked_at = list(self._look()), now
+        return self._tree
 
     async def _watch(self, browser: Browser) -> None:
         live = self.live[browser.profile] = Live(browser)

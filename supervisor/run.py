@@ -17,6 +17,7 @@ from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, cust
 from supervisor.care import Quiet
 from supervisor.config import Config, Mode, ReadyPageConfig
 from supervisor.faults import report_fault
+from supervisor.health import Health
 from supervisor.observe import Live, Observer, Reports
 from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
 from supervisor.provenance import Provenance
@@ -25,6 +26,7 @@ from supervisor.readiness.notify import Notification, NotifySocket
 from supervisor.readiness.output import OutputMatcher
 from supervisor.runtime import runtime_folder
 from supervisor.territory import Territory
+from supervisor.triggers.liveness import Symptom
 
 Signal = Literal["notify", "http", "output"]
 
@@ -48,8 +50,8 @@ class Run:
     """A bot that is running, and what is seen of it.
 
     `on_exit(code)` and `on_start_over(verdict)` are called on the event loop: the first once, the second when the start
-    is over, and once more for a bot that first waited for a link and then is ready. `reports` hears of the browsers and
-    their pages.
+    is over, and once more for a bot that first waited for a link and then is ready. `on_unhealthy(symptom)` is called
+    at most once. `reports` hears of the browsers and their pages.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Run:
         changes: Sequence[Path],
         on_exit: Callable[[int], None],
         on_start_over: Callable[[ready.Verdict], None],
+        on_unhealthy: Callable[[Symptom], None],
     ) -> None:
         """Spawn the bot. Raises CommandError if that cannot be done, and then leaves nothing behind."""
         self.setting = setting
@@ -95,6 +98,7 @@ class Run:
             expected=expected,
             interval=ready_config.page.poll,
         )
+        self._health = Health(setting.config, self.observer, on_unhealthy)
         self._exited = asyncio.create_task(self._wait(), name="bot-exit")
         self._begin(self.observer.run(), "observer")
         self._begin(self._settle(), "settle")
@@ -122,7 +126,9 @@ class Run:
     def _environment(self, changes: Sequence[Path]) -> Mapping[str, str]:
         """Our own environment, without what was meant for us, with what the bot should know."""
         environment = {
-            name: value for name, value in os.environ.items() if name not in {"NOTIFY_SOCKET", "WATCHDOG_USEC"}
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
         }
         environment |= self.setting.config.bot.env
         environment |= {"SCANONCE": "1", ENVIRONMENT_MARK: self.mark, "SCANONCE_RESTARTS": str(self.number)}
@@ -133,7 +139,11 @@ class Run:
         changed = runtime / "changes"
         changed.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
         environment["SCANONCE_CHANGES"] = str(changed)
-        if self.setting.config.ready.method in {"auto", "notify"}:
+        health = self.setting.config.health
+        watchdog = health.watchdog if health.enabled else None
+        if watchdog is not None:
+            environment["WATCHDOG_USEC"] = str(round(watchdog * 1e6))
+        if self.setting.config.ready.method in {"auto", "notify"} or watchdog is not None:
             notify = NotifySocket(runtime / "notify", self._notified, trusted=self._is_mine)
             self._resources.enter_context(notify)
             environment |= notify.environment
@@ -153,6 +163,7 @@ class Run:
     def page_state(self, live: Live) -> None:
         """The state of a browser's page has changed."""
         self._reports.page_state(live)
+        self._health.page_state(live)
         self._seen()
 
     def browser_blind(self, live: Live) -> None:
@@ -167,6 +178,7 @@ class Run:
         self._reports.browser_gone(live)
 
     def _notified(self, notification: Notification) -> None:
+        self._health.notified(notification)
         if notification.ready:
             self._signal("notify")
 
@@ -217,6 +229,8 @@ class Run:
         sight = ready.Sight(pages, missing, self._signalled is not None, settled)
         verdict = ready.judge(sight, self.setting.config.ready)
         if verdict is not None and verdict != self._verdict:
+            if self._verdict is None and self.setting.config.health.enabled:
+                self._begin(self._health.run(), "health")
             self._verdict = verdict
             self._on_start_over(verdict)
 
@@ -245,6 +259,7 @@ class Run:
 
     async def release(self) -> None:
         """Let go of everything, once the tree is proven gone."""
+        self._health.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

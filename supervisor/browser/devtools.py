@@ -313,6 +313,16 @@ async def close_browser(url: str, *, timeout: float = 5.0) -> None:
         await devtools.request_browser_close(timeout=timeout)
 
 
+async def ping(devtools: DevTools, *, timeout: float) -> None:
+    """Have the browser itself answer, however busy its pages are, and say something to all who drive it.
+
+    To attach to the browser, and detach at once, is announced to every client that watches for targets, as puppeteer
+    does; none acts on it, since the browser is no page. Raises DevToolsError.
+    """
+    session = (await devtools.call("Target.attachToBrowserTarget", timeout=timeout)).get("sessionId")
+    await devtools.call("Target.detachFromTarget", {"sessionId": session}, timeout=timeout)
+
+
 async def browser_version(devtools: DevTools) -> str:
     """The browser's own version, such as `156.0.8078.79`. Raises DevToolsError."""
     product = (await devtools.call("Browser.getVersion")).get("product", "")

@@ -42,6 +42,9 @@ ENDED_PAUSE = 20.0
 
 EXPRESSION_ENDED = PageState(SessionStatus.UNKNOWN, "the readiness expression did not come to an end and was stopped")
 
+PAGE_CRASHED = PageState(SessionStatus.STUCK, "the page has crashed")
+"""Its renderer is gone ("Aw, snap!"). It stays so until somebody loads it anew."""
+
 _OWN_SCHEMES = ("about:", "chrome:", "chrome-untrusted:", "devtools:")
 """Addresses of the browser's own pages: where a page is before it has gone anywhere."""
 
@@ -218,7 +221,7 @@ class PageWatcher:
 
     def _on_target_crashed(self, params: dict[str, Any], _session: str | None) -> None:
         # A crashed page answers nothing. When it is reloaded, the change of its target announces it again.
-        self._forget(str(params.get("targetId")), PageState(SessionStatus.STUCK, "the page has crashed"))
+        self._forget(str(params.get("targetId")), PAGE_CRASHED)
 
     def _forget(self, target: str, state: PageState) -> None:
         if self._urls.pop(target, None) is None:

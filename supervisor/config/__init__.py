@@ -5,6 +5,7 @@ that lists everything that is wrong, each with its place.
 """
 
 from supervisor.config.errors import ConfigError, ConfigIssue
+from supervisor.config.health import HealthConfig
 from supervisor.config.identity import Configuration, fingerprint
 from supervisor.config.load import CONFIG_NAME, load, schema
 from supervisor.config.models import (
@@ -34,6 +35,7 @@ __all__ = [
     "ConfigError",
     "ConfigIssue",
     "Configuration",
+    "HealthConfig",
     "LogConfig",
     "Mode",
     "ReadyConfig",

@@ -41,7 +41,7 @@ def fingerprint(config: Config, mode: Mode, command: Sequence[str]) -> Configura
 
 
 def _defaults(mode: Mode) -> Config:
-    data: dict[str, dict[str, str]] = {}
+    data: dict[str, dict[str, str | bool]] = {}
     for key, by_mode in BY_MODE.items():
         section, _, name = key.partition(".")
         data.setdefault(section, {})[name] = by_mode[mode]

@@ -6,10 +6,12 @@ The descriptions (what it is; why one would change it) are all there is in `docs
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
+from supervisor.config.health import HealthConfig
+from supervisor.config.section import Section, option
 from supervisor.config.units import (
     Bool,
     Command,
@@ -22,6 +24,7 @@ from supervisor.config.units import (
     Poll,
     PositiveDuration,
     Regex,
+    Schedule,
     Size,
     SizeOrOff,
     Str,
@@ -35,43 +38,35 @@ class Mode(StrEnum):
     RUN = "run"
 
 
-BY_MODE: Final[Mapping[str, Mapping[Mode, str]]] = {
+BY_MODE: Final[Mapping[str, Mapping[Mode, str | bool]]] = {
     "stop.grace": {Mode.DEV: "50ms", Mode.RUN: "10s"},
     "ready.timeout": {Mode.DEV: "60s", Mode.RUN: "120s"},
+    "health.enabled": {Mode.DEV: False, Mode.RUN: True},
     "log.format": {Mode.DEV: "console", Mode.RUN: "json"},
 }
 """The defaults that differ between `scanonce dev` and `scanonce run`. A model built by hand has those of dev."""
 
 
-def _by_mode(key: str) -> str:
+def _by_mode(key: str) -> str | bool:
     return BY_MODE[key][Mode.DEV]
 
 
-def _option(default: Any, description: str, **more: Any) -> Any:
-    """A field whose default is written as in the file and validated like anything else."""
-    return Field(default=default, description=description, validate_default=True, **more)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BotConfig(_Section):
+class BotConfig(Section):
     """The program to supervise."""
 
-    command: Command = _option(
+    command: Command = option(
         (),
         "The bot's command, as a list or as a string that is split as a shell does. Set it to leave "
         "it off the command line; a command after `--` wins.",
         examples=[["node", "index.js"]],
     )
-    cwd: FilePath | None = _option(
+    cwd: FilePath | None = option(
         None,
         "The folder the bot runs in; the project's own when not set. Set it when the bot lives in a "
         "subfolder of the project.",
         examples=["bot"],
     )
-    env: dict[Str, Str] = _option(
+    env: dict[Str, Str] = option(
         {},
         "Variables added to the bot's environment. Use it for settings that belong to the project; "
         "keep secrets elsewhere.",
@@ -79,64 +74,64 @@ class BotConfig(_Section):
     )
 
 
-class StopConfig(_Section):
+class StopConfig(Section):
     """How the bot and its browsers are stopped."""
 
-    order: Literal["browser-first", "bot-first"] = _option(
+    order: Literal["browser-first", "bot-first"] = option(
         "browser-first",
         'Who goes first. Use "bot-first" for a bot that closes its own browser on the stop signal '
         "(puppeteer with handleSIGTERM: false).",
     )
-    signal: Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] = _option(
+    signal: Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] = option(
         "SIGTERM",
         "The signal that asks the bot to stop. Change it if the bot cleans up on another one.",
     )
-    grace: Duration = _option(
+    grace: Duration = option(
         _by_mode("stop.grace"),
         "How long the bot may take after the signal before it is killed. Lengthen it for a bot that "
         "finishes work first; a stock bot never exits on SIGTERM, so in development every moment is lost.",
     )
-    close_timeout: PositiveDuration = _option(
+    close_timeout: PositiveDuration = option(
         "10s",
         "How long a browser may take to write everything down and exit. Lengthen it on slow disks.",
     )
-    term_timeout: Duration = _option(
+    term_timeout: Duration = option(
         "2s",
         "How long a browser that did not close may take after SIGTERM before it is killed. Lengthen it on slow disks.",
     )
-    prove_timeout: PositiveDuration = _option(
+    prove_timeout: PositiveDuration = option(
         "5s",
         "How long killed processes may take to vanish before the bot counts as stuck and is not "
         "started again. Lengthen it where processes hang in the kernel (network file systems).",
     )
 
 
-class ReadyPageConfig(_Section):
+class ReadyPageConfig(Section):
     """What to ask the bot's page."""
 
-    preset: Literal["whatsapp"] = _option(
+    preset: Literal["whatsapp"] = option(
         "whatsapp",
         "A set of known expressions for one web application; the options below replace its parts. "
         "WhatsApp Web is the only one so far.",
     )
-    url: Str | None = _option(
+    url: Str | None = option(
         None,
         "Which page to ask: part of its URL, or a pattern with `*`. Set it for another application than the preset's.",
         examples=["https://chat.example.com/*"],
     )
-    ready: Str | None = _option(
+    ready: Str | None = option(
         None,
         "A JavaScript expression that is true once the page is ready. Set it for another application "
         "than the preset's.",
         examples=["!!document.querySelector('#chats')"],
     )
-    needs_login: Str | None = _option(
+    needs_login: Str | None = option(
         None,
         "A JavaScript expression that is true while the page wants a login. Set it for another "
         "application than the preset's.",
         examples=["!!document.querySelector('canvas')"],
     )
-    poll: PositiveDuration = _option(
+    poll: PositiveDuration = option(
         "50ms",
         "How often the page is asked until it is ready. Lengthen it to spare a slow machine.",
     )
@@ -148,40 +143,40 @@ class ReadyPageConfig(_Section):
         return self
 
 
-class ReadyConfig(_Section):
+class ReadyConfig(Section):
     """When the bot counts as ready."""
 
-    method: Literal["auto", "page", "notify", "http", "output", "up"] = _option(
+    method: Literal["auto", "page", "notify", "http", "output", "up"] = option(
         "auto",
         'How readiness is found out: "page" asks the bot\'s page, "notify" waits for READY=1 on '
         'NOTIFY_SOCKET, "http" asks a URL, "output" looks for a pattern, "up" only needs a browser that stays. '
         '"auto" takes whichever the bot offers; fix one when "auto" picks the wrong one.',
     )
-    timeout: PositiveDuration = _option(
+    timeout: PositiveDuration = option(
         _by_mode("ready.timeout"),
         "After this long without being ready, the bot counts as never ready. Lengthen it for an "
         "account with very many chats.",
     )
-    http: HttpUrl | None = _option(
+    http: HttpUrl | None = option(
         None,
         "A URL that answers with a 2xx status once the bot is ready. Set it if the bot serves a health page.",
         examples=["http://127.0.0.1:3000/health"],
     )
-    output: Regex | None = _option(
+    output: Regex | None = option(
         None,
         "A regular expression; a line of the bot's output that it finds a match in means ready. Set "
         "it if the bot says so itself.",
         examples=["Client is ready"],
     )
-    settle: Duration = _option(
+    settle: Duration = option(
         "2s",
         'How long the browser (or, without one, the bot) must stay up for "up". Lengthen it if the '
         "bot often dies a little later.",
     )
-    page: ReadyPageConfig = _option(ReadyPageConfig(), "What to ask the bot's page.")
+    page: ReadyPageConfig = option(ReadyPageConfig(), "What to ask the bot's page.")
 
     @model_validator(mode="after")
-    def _method_has_its_option(self) -> Self:
+    def _method_has_itsoption(self) -> Self:
         if self.method == "http" and self.http is None:
             raise ValueError('method is "http" but http, the URL to ask, is not set')
         if self.method == "output" and self.output is None:
@@ -189,44 +184,44 @@ class ReadyConfig(_Section):
         return self
 
 
-class SessionConfig(_Section):
+class SessionConfig(Section):
     """Where sessions live and how far recovery may go."""
 
-    profiles: tuple[FilePath, ...] = _option(
+    profiles: tuple[FilePath, ...] = option(
         (),
         "The browser profiles of the bot. Normally found by themselves; list them if they lie in an "
         "unusual place and must be checked before the very first start.",
         examples=[["sessions/session-15551234567"]],
     )
-    cache: FilePath = _option(
+    cache: FilePath = option(
         Path(".session-cache"),
         "The folder for snapshots, quarantine and history. Move it to keep snapshots on another disk "
         "(they are then full copies of a session: keep it private).",
     )
-    state_file: FilePath = _option(
+    state_file: FilePath = option(
         Path("session-state.json"),
         "The file that records what is known of each session. Move it to keep the project's folder clean.",
     )
-    check: Bool = _option(
+    check: Bool = option(
         True,
         "Check each profile before the browser is started on it. Turn it off only to find out whether "
         "the check is what is in the way: a browser destroys what it cannot read.",
     )
-    qr_patience: Duration = _option(
+    qr_patience: Duration = option(
         "5s",
         "How long a QR code must stand on a linked session before a snapshot is restored. Lengthen it "
         "if the page shows one for a moment while it starts.",
     )
-    recovery_attempts: Int = _option(
+    recovery_attempts: Int = option(
         3,
         "How many snapshots are tried in a row, each once, before you are asked to scan. 0 turns the recovery off.",
         ge=0,
     )
-    recovery_cooldown: Duration = _option(
+    recovery_cooldown: Duration = option(
         "30min",
         "How long no further recovery is tried after that. Shorten it while testing.",
     )
-    trim_caches: SizeOrOff = _option(
+    trim_caches: SizeOrOff = option(
         "off",
         "Empty a profile's own caches while the bot is stopped, once they hold more than this. Set it for a bot that "
         "runs for months on a small disk; pages load more slowly until the browser has filled them again.",
@@ -234,34 +229,34 @@ class SessionConfig(_Section):
     )
 
 
-class SnapshotConfig(_Section):
+class SnapshotConfig(Section):
     """Copies of a linked session, to go back to."""
 
-    enabled: Bool = _option(
+    enabled: Bool = option(
         True,
         "Take snapshots. Turn it off if something else backs the profile up while the bot is stopped.",
     )
-    max_age: PositiveDuration = _option(
+    max_age: PositiveDuration = option(
         "7d",
         "Snapshots and quarantined profiles older than this are removed; the last good one of each "
         "session never is. Lengthen it to be able to go further back.",
     )
-    max_count: Int = _option(
+    max_count: Int = option(
         50,
         "At most this many snapshots of each session are kept. Lower it if the folder gets crowded.",
         ge=1,
     )
-    max_bytes: Size = _option(
+    max_bytes: Size = option(
         "5GB",
         "At most this much disk for all snapshots together, files shared between them counted once. "
         "Lower it on a small disk.",
     )
-    live_after: Duration = _option(
+    live_after: Duration = option(
         "60s",
         "A bot that keeps running gets its first snapshot this long after it was linked; its browser "
         'stands still for some milliseconds. "0s" waits for the first stop instead.',
     )
-    schedule: DurationOrOff = _option(
+    schedule: DurationOrOff = option(
         "off",
         'Also take a snapshot of the running bot this often, or "off". Set it for a bot that runs for '
         "weeks without a restart.",
@@ -269,87 +264,93 @@ class SnapshotConfig(_Section):
     )
 
 
-class BrowserConfig(_Section):
+class BrowserConfig(Section):
     """The bot's browsers."""
 
-    start_timeout: PositiveDuration = _option(
+    start_timeout: PositiveDuration = option(
         "30s",
         "How long the bot may take to open its browser before you are told that none came. Lengthen "
         "it for a bot that does much before.",
     )
-    lost_patience: Duration = _option(
+    lost_patience: Duration = option(
         "5s",
         "How long a browser that went away may take to come back (some bots reopen it themselves) "
         "before the bot is restarted. Lengthen it for a bot that takes its time.",
     )
 
 
-class WatchConfig(_Section):
+class WatchConfig(Section):
     """Which files restart the bot (`scanonce dev`)."""
 
-    paths: FilePaths = _option(
+    paths: FilePaths = option(
         (Path(),),
         "The files and folders that are watched. Narrow it if the project holds much that is no code.",
     )
-    ext: tuple[Str, ...] = _option(
+    ext: tuple[Str, ...] = option(
         ("js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "json", "py", "env"),
         "The file name extensions that count; an empty list means every file. Add the bot's own kinds, "
         "templates for instance.",
     )
-    ignore: tuple[Str, ...] = _option(
+    ignore: tuple[Str, ...] = option(
         (),
         "Patterns, as in .gitignore, of files that never restart the bot. List the files that the bot itself writes.",
         examples=[["data/", "*.log.json"]],
     )
-    gitignore: Bool = _option(
+    gitignore: Bool = option(
         True,
         "Leave out what .gitignore leaves out. Turn it off if a file that git ignores, a local "
         "configuration for instance, should restart the bot.",
     )
-    quiet: Duration = _option(
+    quiet: Duration = option(
         "50ms",
         "The bot starts again once no file has changed for this long. Lengthen it for a build that "
         "writes its files slowly.",
     )
-    poll: Poll = _option(
+    poll: Poll = option(
         "auto",
         'Compare files regularly instead of waiting for the system\'s notices; "auto" does so where '
         "none arrive (network drives, some containers). Set true if changes go unnoticed.",
     )
 
 
-class RestartConfig(_Section):
-    """What follows a crash (`scanonce run`)."""
+class RestartConfig(Section):
+    """What follows a failure, and restarts that are planned (`scanonce run`)."""
 
-    backoff_initial: PositiveDuration = _option(
+    backoff_initial: PositiveDuration = option(
         "1s",
         "The pause before the first restart after a crash; each further one doubles it. Lengthen it "
         "if the bot's database needs time to come back.",
     )
-    backoff_max: PositiveDuration = _option(
+    backoff_max: PositiveDuration = option(
         "5min",
         "The longest pause between two restarts. Shorten it if being offline costs more than trying.",
     )
-    limit: Int = _option(
+    limit: Int = option(
         10,
         "Give up after this many failures within the window: exits, hangs and starts that never end. Raise it if "
         "something outside, a container platform for instance, should never take over.",
         ge=1,
     )
-    window: PositiveDuration = _option(
+    window: PositiveDuration = option(
         "10min",
         "The time within which failures are counted: time during which the bot was ready, so that pauses and hangs do "
         "not make a failure older. Lengthen it together with the limit.",
     )
-    reset_after: PositiveDuration = _option(
+    reset_after: PositiveDuration = option(
         "10min",
         "A bot that was ready for this long is healthy: its end is not counted, and the pauses start over. Lengthen it "
         "for a bot that fails late.",
     )
-    no_restart_codes: tuple[Int, ...] = _option(
+    no_restart_codes: tuple[Int, ...] = option(
         (),
         "Exit codes that mean: do not start me again. Set it if the bot ends on purpose with one.",
         examples=[[0, 78]],
+    )
+    schedule: Schedule = option(
+        "off",
+        'Also restart a bot that is well: a cron expression in local time ("0 4 * * *": every night at four), or a '
+        'time that it may have run ("24h"). Set it for a bot that grows slower over the days.',
+        examples=["0 4 * * *"],
     )
 
     @model_validator(mode="after")
@@ -359,18 +360,18 @@ class RestartConfig(_Section):
         return self
 
 
-class TimingConfig(_Section):
+class TimingConfig(Section):
     """What a restart may take, and how long the record is kept."""
 
-    target_low: PositiveDuration = _option(
+    target_low: PositiveDuration = option(
         "5s",
         "A restart faster than this is ahead of the target. Set it to what your bot usually takes.",
     )
-    target_high: PositiveDuration = _option(
+    target_high: PositiveDuration = option(
         "10s",
         "A restart slower than this is over the target, and its slowest phase is named. Set it to what you can accept.",
     )
-    keep: PositiveDuration = _option(
+    keep: PositiveDuration = option(
         "90d",
         "How long restarts and events stay in the history. Shorten it on a small disk.",
     )
@@ -382,17 +383,17 @@ class TimingConfig(_Section):
         return self
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """scanonce's own lines."""
 
-    format: Literal["console", "json"] = _option(
+    format: Literal["console", "json"] = option(
         _by_mode("log.format"),
         '"console" writes short sentences for people, "json" one object a line for machines. Set it to '
         "have the same in both modes.",
     )
 
 
-class Config(_Section):
+class Config(Section):
     """Everything that can be configured. Durations are seconds, sizes are bytes, paths are as written."""
 
     bot: BotConfig = BotConfig()
@@ -403,5 +404,6 @@ class Config(_Section):
     browser: BrowserConfig = BrowserConfig()
     watch: WatchConfig = WatchConfig()
     restart: RestartConfig = RestartConfig()
+    health: HealthConfig = HealthConfig()
     timing: TimingConfig = TimingConfig()
     log: LogConfig = LogConfig()

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shlex
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -110,6 +111,28 @@ def _duration_or_off(value: object) -> float | None:
     if seconds <= 0:
         raise ValueError('expected a duration above zero, or "off"')
     return seconds
+
+
+def _schedule(value: object) -> str | None:
+    """A cron expression or a duration, kept as it is written."""
+    if value is None or value == "off":
+        return None
+    expected = 'expected a cron expression such as "0 4 * * *", a duration such as "24h", or "off"'
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    if len(value.split()) <= 2:  # "24h" or "24 h"
+        _positive_duration(value)
+        return value
+    if len(value.split()) != 5:
+        raise ValueError(f"{expected}; a cron expression has five fields: minute, hour, day, month, weekday")
+    # Here, because few need it.
+    from cronsim import CronSim, CronSimError
+
+    try:
+        CronSim(value, datetime(2000, 1, 1))  # noqa: DTZ001  any moment: only the expression is looked at
+    except CronSimError as error:
+        raise ValueError(f"{expected}; {str(error)[:1].lower()}{str(error)[1:]}") from None
+    return value
 
 
 def _command(value: object) -> object:
@@ -218,6 +241,9 @@ SizeOrOff = Annotated[
     WithJsonSchema({"anyOf": [{"const": "off"}, {"type": "string", "pattern": _SIZE_PATTERN}]}),
 ]
 """Bytes, or `"off"` (None)."""
+
+Schedule = Annotated[str | None, BeforeValidator(_schedule), WithJsonSchema({"type": "string"})]
+"""A cron expression of five fields or a duration, as written, or `"off"` (None)."""
 
 Command = Annotated[
     tuple[Str, ...],

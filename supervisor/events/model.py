@@ -22,6 +22,7 @@ EventName = Literal[
     "bot.waiting",
     "bot.ready",
     "bot.not_ready",
+    "bot.unhealthy",
     "bot.not_frozen",
     "bot.stuck",
     "browser.up",

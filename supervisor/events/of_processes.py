@@ -144,6 +144,16 @@ BOT: Final = (
         sentence=sentences.not_ready,
     ),
     Event(
+        name="bot.unhealthy",
+        level="error",
+        doc="The bot runs, but is of no use; it is restarted. [What is looked at](production.md#hangs-and-leaks).",
+        fields=(
+            Field("reason", "string", "`hang`, `stuck`, `page crash`, `http`, `watchdog` or `memory`"),
+            Field("detail", "string", "what was seen, in words"),
+        ),
+        sentence="{detail}; restarting the bot",
+    ),
+    Event(
         name="bot.not_frozen",
         level="warning",
         doc="A process of the bot could not be suspended; the restart goes on without.",

@@ -20,7 +20,7 @@ _RESTART: Final = (
         level="info",
         doc="Something asked for a restart.",
         fields=(
-            Field("reason", "string", "`change`, `crash`, `key`, `control`, `schedule`, ..."),
+            Field("reason", "string", "`change`, `key`, `control`, `schedule`, `recovery`, `logged out`"),
             Field("detail", "string", "the trigger: a file, an exit code, who asked", optional=True),
         ),
         sentence=sentences.restart_requested,
@@ -30,7 +30,12 @@ _RESTART: Final = (
         level="info",
         doc="A start or restart ended.",
         fields=(
-            Field("reason", "string", "as in `restart.requested`, or `start` for the first one of a run"),
+            Field(
+                "reason",
+                "string",
+                "as in `restart.requested` or `bot.unhealthy`; or `start` for the first one of a run, `crash`, "
+                "`browser lost`, `not ready`",
+            ),
             Field("outcome", "string", "`ready`, `needs_link` or `failed`"),
             Field("phases_ms", "object of integers", "milliseconds by phase, adding up to `total_ms`"),
             Field("total_ms", "integer", "the whole restart in milliseconds"),

@@ -32,6 +32,8 @@ class Entry:
     started: float
     """Seconds since the epoch."""
     argv: tuple[str, ...]
+    stopped: bool = field(default=False, compare=False)
+    """Somebody has stopped it (SIGSTOP, job control). Not so one that a debugger holds."""
 
     @property
     def command_line(self) -> str:
@@ -113,9 +115,11 @@ def _enter(process: psutil.Process) -> Entry | None:
         return None
     try:
         with process.oneshot():
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            status = process.status()
+            if not process.is_running() or status == psutil.STATUS_ZOMBIE:
                 return None
-            return Entry(handle, process.pid, process.ppid(), process.create_time(), tuple(process.cmdline()))
+            stopped = status == psutil.STATUS_STOPPED
+            return Entry(handle, process.pid, process.ppid(), process.create_time(), tuple(process.cmdline()), stopped)
     except _GONE:
         return None
 

@@ -7,6 +7,22 @@ from collections.abc import Iterable
 import psutil
 
 
+def proportional(pids: Iterable[int]) -> int:
+    """Like `resident`, but pages that several processes share are divided among them, where the system tells (Linux).
+
+    Costs up to some milliseconds for each process: the kernel walks its pages.
+    """
+    total = 0
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            shared_out = getattr(process.memory_full_info(), "pss", None)
+            total += process.memory_info().rss if shared_out is None else shared_out
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return total
+
+
 def resident(pids: Iterable[int]) -> int:
     """The resident memory of these processes together, in bytes; one that is gone or may not be asked counts nothing.
 

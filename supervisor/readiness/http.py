@@ -31,6 +31,16 @@ async def http_ready(url: str, *, interval: float, timeout: float) -> bool:
         return False
 
 
+async def http_answers(url: str, *, timeout: float) -> bool:
+    """Ask `url` once; whether it answers with 2xx or 3xx within `timeout` seconds. As `http_ready` otherwise."""
+    host, port, secure, request = _prepare(url)
+    try:
+        async with asyncio.timeout(timeout):
+            return await _ask(host, port, secure, request)
+    except TimeoutError:
+        return False
+
+
 def _prepare(url: str) -> tuple[str, int, bool, bytes]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

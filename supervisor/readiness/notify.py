@@ -44,6 +44,8 @@ class Notification:
     ready: bool = False
     stopping: bool = False
     watchdog: bool = False
+    unwell: bool = False
+    """WATCHDOG=trigger: it asks to be taken for one that hangs."""
     status: str | None = None
 
 
@@ -156,6 +158,7 @@ def parse(data: bytes, pid: int | None) -> Notification | None:
         ready=assignments.get("READY") == "1",
         stopping=assignments.get("STOPPING") == "1",
         watchdog=assignments.get("WATCHDOG") == "1",
+        unwell=assignments.get("WATCHDOG") == "trigger",
         status=status,
     )
     return notification if notification != Notification(pid) else None

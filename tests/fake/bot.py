@@ -6,6 +6,9 @@
     closes-browsers         on SIGTERM close the browsers (SIGINT), wait for them, and exit: a bot-first bot
     deaf-term               ignore SIGTERM
     hang                    stop itself once it has started (SIGSTOP)
+    hold=BYTES              hold so much memory
+    pings=NUMBER            send WATCHDOG=1 so many times, at half the time that WATCHDOG_USEC grants, before it goes on
+    tell=TEXT               send a line to NOTIFY_SOCKET
     children=N              start N processes that do nothing
     orphans=N               start N such processes that fork away: a session of their own, the parent gone
     other-user              start a process that does nothing and has changed its user
@@ -155,11 +158,22 @@ class Bot:
         while left:
             left -= os.write(1, CHUNK[: min(left, len(CHUNK))])
 
+    def do_hold(self, value: str) -> None:
+        self.held = b"x" * int(value)
+
+    def do_pings(self, value: str) -> None:
+        for _ in range(int(value)):
+            self.do_tell("WATCHDOG=1")
+            time.sleep(int(os.environ["WATCHDOG_USEC"]) / 2e6)
+
     def do_notify(self, _: str) -> None:
+        self.do_tell("READY=1")
+
+    def do_tell(self, value: str) -> None:
         import socket
 
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+            notify.sendto(value.encode(), os.environ["NOTIFY_SOCKET"])
 
     def do_echo(self, _: str) -> None:
         self.echo = True

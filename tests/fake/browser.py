@@ -3,7 +3,8 @@
 Run it by `run.py`, under the name `chromium` (`Bot.open`). `--user-data-dir=DIR` as the real one;
 `--fake=WORD,WORD,...` scripts it:
 
-    devtools        offer a DevTools port; the page's socket state stands in DIR/page (CONNECTED when absent)
+    devtools        offer a DevTools port; the page's socket state stands in DIR/page (CONNECTED when absent; CRASHED:
+                    its renderer is gone)
     deaf-close      never answer Browser.close
     deaf-int, deaf-term   ignore the signal
     bare-children   give the children an empty environment, as sandboxed renderers have

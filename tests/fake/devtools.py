@@ -73,6 +73,9 @@ class DevToolsPort:
             result = {"product": "Chrome/156.0.0.0"}
         elif method == "Target.attachToTarget":
             result = {"sessionId": "page-session"}
+        elif method == "Runtime.evaluate" and self._page()["state"] == "CRASHED":
+            send(client, {"method": "Target.targetCrashed", "params": {"targetId": "page", "status": "killed"}})
+            return False
         elif method == "Runtime.evaluate":
             result = {"result": {"value": [URL, self._page()]}}
         send(client, {"id": call["id"], "result": result})
