@@ -8,7 +8,7 @@ import sys
 import typer
 
 from supervisor import __version__
-from supervisor.cli import session, snapshot, supervise, timings
+from supervisor.cli import init, session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 supervise.register(app)
+init.register(app)
 session.register(app)
 snapshot.register(app)
 timings.register(app)

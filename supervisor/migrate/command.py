@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -77,3 +78,15 @@ def _split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:  # a quote that is not closed: the shell says what is wrong with it
         return ["sh", "-c", text]
+
+
+def local(command: Sequence[str], project: Path, cwd: str = "") -> list[str]:
+    """The command with a program of the project's own packages by its path from `cwd`, the bot's folder.
+
+    Only npm scripts find such a program by its name.
+    """
+    program, *rest = command
+    found = project / "node_modules" / ".bin" / program if "/" not in program else Path(program)
+    if found.is_absolute() and found.is_relative_to(project) and found.exists():
+        return [os.path.relpath(found, project / cwd).replace(os.sep, "/"), *rest]
+    return [program, *rest]
