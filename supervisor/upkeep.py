@@ -176,7 +176,7 @@ def plan_restore(store: SessionStore, profile: Profile, wanted: str | None) -> P
         chosen = [snapshot for snapshot in best if snapshot.verified or not snapshot.has_manifest]
     if not chosen:
         raise SessionError(f"There is no sound snapshot of session {printable(profile.id)} to restore.")
-    remarks = [_IN_VAIN] if logged_out(store.state.get(profile.id)) else []
+    remarks = [_IN_VAIN] if store.state.get(profile.id).logged_out else []
     return Plan(profile, tuple(chosen), os.path.lexists(profile.folder), tuple(remarks))
 
 
@@ -189,7 +189,10 @@ def restore(store: SessionStore, plan: Plan, progress: Progress) -> Outcome:
     with held_project(store):
         refuse_in_use(plan.profile, store)
         restored = _restore_first(store, plan, progress, remarks)
-        _note_restored(store, plan.profile, restored.snapshot, remarks)
+        try:
+            store.note_restored(plan.profile, restored.snapshot)
+        except SessionError as error:  # the profile is in place all the same
+            remarks.append(str(error))
     return Outcome(restored, tuple(remarks))
 
 
@@ -203,21 +206,6 @@ def _restore_first(store: SessionStore, plan: Plan, progress: Progress, remarks:
         except SessionError as error:
             remarks.append(str(error))
     return store.restore(plan.profile, last, progress=progress)
-
-
-def _note_restored(store: SessionStore, profile: Profile, snapshot: Snapshot, remarks: list[str]) -> None:
-    """Take back that the session is not linked, as `clear` has noted; but what the phone has ended stays ended."""
-    state = store.state.get(profile.id)
-    if state.is_linked is False and not logged_out(state):
-        try:
-            store.state.update(profile.id, is_linked=snapshot.linked)
-        except SessionError as error:
-            remarks.append(str(error))
-
-
-def logged_out(state: SessionState) -> bool:
-    """Whether the phone has logged the session out, which no snapshot can undo."""
-    return state.last_state == SessionStatus.LOGGED_OUT
 
 
 def clear(store: SessionStore, profile: Profile) -> Path | None:

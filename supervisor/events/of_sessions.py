@@ -89,7 +89,7 @@ SESSIONS: Final = (
     Event(
         name="session.damaged",
         level="error",
-        doc="A check found the profile damaged.",
+        doc="A check found the profile damaged, and no snapshot could take its place: the bot starts for a new link.",
         fields=(
             SESSION,
             PROFILE,

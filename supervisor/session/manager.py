@@ -86,9 +86,13 @@ class SessionManager:
         known = session_id in self.store.state.load() or bool(self.store.snapshots(session_id))
         return known or self.session_exists(session_id)
 
-    def validate_session(self, session_id: str, *, deep: bool = False) -> CheckReport:
+    def validate(self, session_id: str, *, deep: bool = False) -> CheckReport:
         """Every check of the session's profile, each with its verdict and remedy. Changes nothing."""
         return self.store.check(self._profile(session_id), deep=deep)
+
+    def validate_session(self, session_id: str, *, deep: bool = False) -> CheckReport:
+        """The same as `validate`, under the original's name."""
+        return self.validate(session_id, deep=deep)
 
     def can_restore_session(self, session_id: str) -> bool:
         """Whether a bot started now would find its session, by its profile or by a good snapshot."""
@@ -117,7 +121,7 @@ class SessionManager:
         """What there is to know, with every check, the size and the snapshots."""
         return SessionStatus(
             info=self.get_session_info(session_id),
-            report=self.validate_session(session_id),
+            report=self.validate(session_id),
             size=self.get_session_size(session_id),
             backups=tuple(self.store.snapshots(session_id)),
         )
@@ -192,7 +196,7 @@ class SessionManager:
     def restore_from_backup(self, session_id: str, name: str | None = None) -> Restored:
         """Restore a snapshot, by default the best; what cannot be restored is passed over for the next best.
 
-        The profile that was there goes to quarantine.
+        The profile that was there goes to quarantine, and a session that was cleared counts as linked again.
         """
         profile = self._profile(session_id)
         with self._locked():
@@ -204,7 +208,9 @@ class SessionManager:
             if not chosen:
                 wanted = f"a snapshot {printable(name)}" if name is not None else "a snapshot"
                 raise SessionError(f"There is no {wanted.removeprefix('a ')} of session {printable(session_id)}.")
-            return self._restore_first(profile, chosen)
+            restored = self._restore_first(profile, chosen)
+            self.store.note_restored(profile, restored.snapshot)
+            return restored
 
     def clear_session(self, session_id: str) -> Path | None:
         """Make the next start ask for a new link. Returns where the profile was moved to, `None` if there was none."""

@@ -31,6 +31,10 @@ _LOCK_PATIENCE = 10  # seconds; a writer holds the lock for as long as the disk 
 _LARGEST = 16 << 20  # bytes; a state file larger than this is none of ours
 
 
+LOGGED_OUT = "logged_out"
+"""The `last_state` of a session that the phone has logged out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """The attempts at recovering a session by a restore, since its last successful link."""
@@ -61,6 +65,11 @@ class SessionState:
     recovery: Recovery = Recovery()
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the file that this version does not know."""
+
+    @property
+    def logged_out(self) -> bool:
+        """Whether the phone has logged the session out, which no snapshot can undo."""
+        return self.last_state == LOGGED_OUT
 
 
 class StateChanges(TypedDict, total=False):

@@ -233,6 +233,15 @@ class SessionStore:
                 self.verify(chosen)
             raise
 
+    def note_restored(self, profile: Profile, chosen: Snapshot) -> None:
+        """Take back that the session is not linked, as `clear` has noted; what the phone has ended stays ended.
+
+        For a restore that a person asked for. Raises `SessionError`.
+        """
+        state = self.state.get(profile.id)
+        if state.is_linked is False and not state.logged_out:
+            self.state.update(profile.id, is_linked=chosen.linked)
+
     def clear(self, profile: Profile, *, free: bool = False) -> Path | None:
         """Move a profile to quarantine and mark its session unlinked, so that the next start asks for a new link.
 

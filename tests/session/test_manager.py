@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
+from supervisor.browser.presets import SessionStatus
 from supervisor.session import (
     Profile,
     ProfileInUseError,
@@ -24,7 +27,15 @@ from tests.session.test_store import change, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+SEED_PAGE = Path(__file__).parents[2] / "docs" / "seed-api.md"
+ORIGINAL = """
+    getSessionInfo saveSessionState backupSession restoreFromBackup clearSession canRestoreSession
+    sessionExists getAllSessions getAllSavedSessions getAllSessionsDetailed cleanupSession cleanupAllSessions
+    createFreshSession ensureSessionDirectory getSessionCreationTime getSessionSize listSessions validateSession
+    loadSessionState hasSessionArtifacts getDetailedSessionStatus cleanupOldBackups shouldAttemptRecovery
+    recordRecoveryAttempt clearRecoveryState findSessionByPartialMatch
+"""
 
 
 @pytest.fixture
@@ -59,6 +70,25 @@ def test_a_session_from_its_link_to_its_recovery(manager: SessionManager, profil
     assert not manager.session_exists(number)
     assert not manager.can_restore_session(number), "the next start shows a QR code"
     assert manager.has_session_artifacts(number)
+
+    assert manager.restore_from_backup(number).quarantine is None
+    assert manager.can_restore_session(number), "what was cleared is back"
+
+
+def test_what_the_phone_has_ended_no_restore_begins_again(manager: SessionManager, profile: Profile) -> None:
+    manager.backup_session(profile.id)
+    manager.save_session_state(profile.id, is_linked=False, last_state=SessionStatus.LOGGED_OUT)
+    manager.restore_from_backup(profile.id)
+    assert not manager.can_restore_session(profile.id)
+
+
+def test_the_page_maps_every_call_of_the_original_to_one_of_ours() -> None:
+    rows = re.findall(r"^\| `(\w+)\(.*$", SEED_PAGE.read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(ORIGINAL.split())
+    assert len(set(rows)) == len(rows)
+    named = set(re.findall(r"`manager\.(\w+)\(", SEED_PAGE.read_text()))
+    ours = {name for name in vars(SessionManager) if not name.startswith("_")}
+    assert named | {"validate_session"} == ours
 
 
 def test_an_unknown_session(manager: SessionManager) -> None:
