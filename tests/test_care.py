@@ -11,7 +11,7 @@ import pytest
 from supervisor.care import Care, Quiet
 from supervisor.config import Config, Mode, load
 from supervisor.logs import subscribe
-from supervisor.session import SessionStore
+from supervisor.session import CheckReport, Profile, SessionStore
 from supervisor.timing import PhaseClock
 from tests.session import build
 
@@ -44,6 +44,23 @@ async def test_caches_are_emptied_past_a_size_only_if_asked_for(tmp_path: Path, 
     assert await prepare(tmp_path, configured(tmp_path, session__trim_caches=limit), {})
     assert (profile / "Default" / "Cache" / "data_0").exists() is kept
     assert (profile / "Default" / "Preferences").exists()
+
+
+@pytest.mark.parametrize(("clean", "deep"), [(True, False), (False, True)])
+async def test_after_a_browser_that_did_not_close_cleanly_every_block_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: bool, deep: bool
+) -> None:
+    path = a_profile(tmp_path)
+    asked: list[bool] = []
+    check = SessionStore.check
+
+    def noted(store: SessionStore, profile: Profile, **how: Any) -> CheckReport:
+        asked.append(how["deep"])
+        return check(store, profile, **how)
+
+    monkeypatch.setattr(SessionStore, "check", noted)
+    assert await prepare(tmp_path, configured(tmp_path), {path: Quiet(clean=clean, linked=True, version="1")})
+    assert asked == [deep]
 
 
 async def test_what_takes_long_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

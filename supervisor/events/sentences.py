@@ -80,7 +80,9 @@ def session_found(fields: Fields) -> str:
 def damaged(fields: Fields) -> str:
     """For `session.damaged`."""
     moved = _and("; moved to {}", fields.get("moved_to"))
-    return f"session {fields['session']} is damaged: {fields['problem']}{moved}; the bot starts without it, for a new link"
+    return (
+        f"session {fields['session']} is damaged: {fields['problem']}{moved}; the bot starts without it, for a new link"
+    )
 
 
 def restored(fields: Fields) -> str:

@@ -91,8 +91,6 @@ class Running:
                 while (event := found()) is None:
                     await self._news.wait()
         except TimeoutError:
-            self.process.send_signal(12)
-            await asyncio.sleep(1)  # DBG
             raise AssertionError(f"no {name} within {deadline:g} s: {self.told()}") from None
         return event
 
