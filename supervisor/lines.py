@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Final, TextIO
 
+from supervisor.outlet import Outlet
+
 # A pipe takes this much in one piece, and has room for it if it polls as writable (pipe(7)).
 _PIECE: Final = 512 if sys.platform == "win32" else select.PIPE_BUF
 STAY: Final = "\r"
@@ -26,15 +28,17 @@ class LineWriter:
         self._given = stream
         self._encoding = encoding
         self._waiting = bytearray()
+        self._outlet: Outlet | None = None
 
     def msg(self, line: str) -> None:
         """Write one line; one that ends in `STAY` is not ended."""
         fd = self._fd()
-        if fd is None:
+        if self._outlet is not None:
+            self._outlet.put(self._encode(line))
+        elif fd is None:
             self._print(line)
         elif len(self._waiting) < _MOST_WAITING:
-            encoding = self._encoding or getattr(self._stream, "encoding", None) or "utf-8"
-            self._waiting += (line if line.endswith(STAY) else f"{line}\n").encode(encoding, "backslashreplace")
+            self._waiting += self._encode(line)
             self._drain(fd, 0.0)
 
     debug = info = warning = error = msg  # the names under which structlog calls it
@@ -42,8 +46,30 @@ class LineWriter:
     def flush(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for the reader to take what is waiting."""
         fd = self._fd()
-        if fd is not None:
+        if self._outlet is not None:
+            self._outlet.flush(timeout)
+        elif fd is not None:
             self._drain(fd, timeout)
+
+    def begin_thread(self) -> None:
+        """From now on have a thread write, under the same promises: for a stream that others write to as well.
+
+        Between finding room in a pipe and writing, another writer may take the room, and the write would wait for it.
+        """
+        fd = self._fd()
+        if fd is not None and self._outlet is None:
+            self.flush(0.0)
+            self._outlet = Outlet(fd, room=_MOST_WAITING)
+
+    def end_thread(self, timeout: float) -> None:
+        """Give the thread `timeout` seconds to write what is waiting, and be without one again."""
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.close(timeout)
+
+    def _encode(self, line: str) -> bytes:
+        encoding = self._encoding or getattr(self._stream, "encoding", None) or "utf-8"
+        return (line if line.endswith(STAY) else f"{line}\n").encode(encoding, "backslashreplace")
 
     def is_terminal(self) -> bool:
         """Whether a person may be looking."""

@@ -5,13 +5,14 @@ that dies of its own log line, or hangs because nobody reads it, would take the 
 """
 
 import atexit
+import contextlib
 import json
 import logging
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from supervisor.events import EVENTS, EventName
@@ -111,6 +112,20 @@ def flush(timeout: float = _LAST_WORDS_S) -> None:
 
 
 atexit.register(flush)
+
+
+@contextlib.contextmanager
+def threaded() -> Iterator[None]:
+    """While this is open a thread writes the lines: nobody waits even if the bot writes to the same stream as we do."""
+    if _writer is None:
+        configure("console")
+    writer = _writer
+    assert writer is not None
+    writer.begin_thread()
+    try:
+        yield
+    finally:
+        writer.end_thread(_LAST_WORDS_S)
 
 
 def _wants_color(writer: LineWriter) -> bool:

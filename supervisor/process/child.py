@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from supervisor.process.handle import Handle, open_handle
 from supervisor.process.reap import Reaper
-from supervisor.process.streams import Wiring
+from supervisor.process.streams import NO_WAYS, OnOutput, Way, Wiring
 
 #: What a shell answers for a command that it cannot find or may not run (POSIX, "Exit Status for Commands").
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -77,10 +77,11 @@ class Child:
         directory: Path,
         environment: Mapping[str, str],
         reaper: Reaper,
-        on_output: Callable[[bytes], None] | None = None,
+        on_output: OnOutput | None = None,
+        ways: Mapping[int, Way] = NO_WAYS,
     ) -> Child:
-        """Start the leader with its streams wired to ours. Raises CommandError if it cannot be run."""
-        wiring = Wiring(on_output)
+        """Start the leader with its streams wired to ours (see `Wiring`). Raises CommandError if it cannot be run."""
+        wiring = Wiring(on_output, ways)
         try:
             popen = subprocess.Popen(
                 command,

@@ -2,41 +2,63 @@
 
 Where one of our own streams is a terminal the bot gets a pseudo-terminal there, so that it draws QR codes and colours
 as if it stood alone; otherwise a pipe. Bytes are copied by one thread a stream, so that a reader of ours that does not
-read (a paused terminal, a full pipe) holds up the bot's output and never the supervisor. When our reader is gone, the
-bot's output is still drained, so that the bot neither blocks nor dies of it.
+read (a paused terminal, a full pipe) holds up the bot's output and never the supervisor; where not even the bot may be
+held up, the thread hands them to one that writes (`ways`). When our reader is gone, the bot's output is still drained,
+so that the bot neither blocks nor dies of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+if sys.platform == "linux":
+    import fcntl
 
 CHUNK = 65536
+
+OnOutput = Callable[[str, bytes], None]
+"""Hears of each piece of output, with "stdout" or "stderr"; the latter only where the bot's two streams are apart."""
+
+Way = Callable[[bytes], object]
+"""Takes a piece of output for one of our own streams."""
+
+NO_WAYS: Mapping[int, Way] = MappingProxyType({})
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+_NAMES = {_STDOUT: "stdout", _STDERR: "stderr"}
 
 #: Seconds that `Wiring.close` waits for a thread that our own reader holds up.
 _PATIENCE = 0.25
+
+#: Bytes of a pipe: what a bot may write at once while this process is not given the processor. Linux has 64 KiB, and
+#: grants any user this much (pipe(7), /proc/sys/fs/pipe-max-size).
+_PIPE_SIZE = 1024 * 1024
 
 
 class Pump(threading.Thread):
     """Copies one stream until every holder of its other end is gone."""
 
-    def __init__(self, source: int, target: int, on_output: Callable[[bytes], None] | None) -> None:
+    def __init__(self, source: int, target: int, on_output: OnOutput | None, way: Way | None = None) -> None:
         super().__init__(name=f"pump-{target}", daemon=True)
         self._source = source
         self._target: int | None = target
+        self._stream = _NAMES[target]
         self._on_output = on_output
+        self._way = way if way is not None else self._pass_on
 
     def run(self) -> None:
         """Copy; the thread's body."""
         try:
             while chunk := self._read():
                 if self._on_output is not None:
-                    self._on_output(chunk)
-                self._pass_on(chunk)
+                    self._on_output(self._stream, chunk)
+                self._way(chunk)
         finally:
             os.close(self._source)
 
@@ -73,24 +95,32 @@ def _open_terminal() -> tuple[int | None, dict[int, int]]:
     return terminal, {fd: slave for fd in (_STDIN, _STDOUT, _STDERR) if os.isatty(fd)}
 
 
+def _widen(pipe: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # EPERM: this user has very many pipes
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+
 class Wiring:
     """The three streams of one child: its ends, our ends, and the pumps between."""
 
-    def __init__(self, on_output: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, on_output: OnOutput | None = None, ways: Mapping[int, Way] = NO_WAYS) -> None:
         """Open a pseudo-terminal wherever our own stream is a terminal, pipes elsewhere.
 
-        `on_output` is called with each chunk, from a pump's thread, before it is passed on.
+        `on_output` is called with each chunk, from a pump's thread, before it is passed on. `ways` has what takes the
+        output for a descriptor of ours without ever waiting; without one the bot waits for our reader.
         """
         self._pumps: list[Pump] = []
         self._input_lock = threading.Lock()
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
         if self._terminal is not None:
-            self._pumps.append(Pump(os.dup(self._terminal), _STDOUT, on_output))
+            self._pumps.append(Pump(os.dup(self._terminal), _STDOUT, on_output, ways.get(_STDOUT)))
         for fd in (_STDOUT, _STDERR):
             if fd not in ends:
                 read, ends[fd] = os.pipe()
-                self._pumps.append(Pump(read, fd, on_output))
+                _widen(read)
+                self._pumps.append(Pump(read, fd, on_output, ways.get(fd)))
         self._input: int | None
         if _STDIN in ends:
             assert self._terminal is not None
