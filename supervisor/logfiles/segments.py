@@ -1,0 +1,84 @@
+"""The files of a log: numbered, the highest is written to, the lowest go when there are too many."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+
+class Segments:
+    """The files of one log, for its one writer: whoever holds the project's lock."""
+
+    def __init__(self, folder: Path, key: str, *, max_size: int, max_files: int) -> None:
+        """`max_size` in bytes for each file, which a line that is longer by itself may exceed."""
+        self._folder = folder
+        self._key = key
+        self._max_size = max_size
+        self._max_files = max_files
+        self._fd: int | None = None
+        self._size = 0
+        self._number = 0
+
+    def write(self, line: bytes) -> None:
+        """Append one line. Raises OSError, and then nothing of it is left in the file."""
+        if self._fd is None or os.fstat(self._fd).st_nlink == 0:  # somebody has removed it
+            self.close()
+            self._open_last()
+        if self._size and self._size + len(line) > self._max_size:
+            self.close()
+            self._open(self._number + 1)
+        assert self._fd is not None
+        try:
+            _write_all(self._fd, line)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+            self.close()
+            raise
+        self._size += len(line)
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def _open_last(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        numbers = [number for number, _ in files(self._folder, self._key)]
+        self._open(max(numbers, default=1))
+
+    def _open(self, number: int) -> None:
+        """Open a file, after making room for it: on a full disk that may be all the room there is."""
+        earlier = [path for found, path in files(self._folder, self._key) if found < number]
+        for path in earlier[: max(0, len(earlier) - self._max_files + 1)]:
+            path.unlink(missing_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        fd = os.open(self._folder / f"{self._key}-{number:08}.jsonl", flags, 0o600)
+        try:
+            self._size = os.fstat(fd).st_size
+            if self._size and os.lseek(fd, -1, os.SEEK_END) >= 0 and os.read(fd, 1) != b"\n":
+                _write_all(fd, b"\n")  # the power went in the midst of a line: the next one must not continue it
+                self._size += 1
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd, self._number = fd, number
+
+
+def files(folder: Path, key: str) -> list[tuple[int, Path]]:
+    """The files of a log with their numbers, the oldest first; none if there is no such folder."""
+    name = re.compile(rf"{re.escape(key)}-(\d{{8,}})\.jsonl")
+    try:
+        entries = [(name.fullmatch(entry.name), entry) for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted((int(match[1]), entry) for match, entry in entries if match is not None)
+
+
+def _write_all(fd: int, line: bytes) -> None:
+    view = memoryview(line)
+    while view:
+        view = view[os.write(fd, view) :]
