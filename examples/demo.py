@@ -235,7 +235,8 @@ class _BotLines:
 
 def _private(root: Path) -> Mapping[str, str]:
     """Where programs put their temporary files, caches and settings: all of it inside `root`, to go with it."""
-    folders = {name: root / name.lower() for name in ("TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")}
+    names = ("TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
+    folders = {name: root / name.lower() for name in names}
     for folder in folders.values():
         folder.mkdir(mode=0o700)
     return {name: str(folder) for name, folder in folders.items()}

@@ -19,6 +19,7 @@ from supervisor.config import Config, Mode, fingerprint
 from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
+from supervisor.outputs import Outputs
 from supervisor.planned import plan
 from supervisor.process import Reaper, become_subreaper, resolve_command
 from supervisor.project_lock import project_lock
@@ -71,6 +72,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     runtime=runtime_folder(territory.key),
                     mode=mode,
                     provenance=Provenance(fingerprint(config, mode, command)),
+                    outputs=Outputs(project, territory.key, config.log, mode),
                 ),
                 rest_first=rest_first,
             )
@@ -89,6 +91,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
     sessions.opens_browser = drives_a_browser(setting.directory)
     supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode, rest_first=rest_first))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(setting.outputs.opened())
         stack.enter_context(contextlib.closing(history))
         stack.enter_context(contextlib.closing(care))
         stack.enter_context(_signals(supervisor, setting.reaper))

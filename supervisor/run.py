@@ -19,6 +19,7 @@ from supervisor.config import Config, Mode, ReadyPageConfig
 from supervisor.faults import report_fault
 from supervisor.health import Health
 from supervisor.observe import Live, Observer, Reports
+from supervisor.outputs import Outputs
 from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
 from supervisor.provenance import Provenance
 from supervisor.readiness.http import http_ready
@@ -43,6 +44,8 @@ class Setting:
     runtime: Path
     """A folder that is closed to other users, for sockets and lists."""
     provenance: Provenance
+    outputs: Outputs
+    """Where the bot's output goes."""
     mode: Mode = Mode.DEV
 
 
@@ -107,7 +110,7 @@ class Run:
 
     def _spawn(self, changes: Sequence[Path]) -> Child:
         setting = self.setting
-        matcher = None
+        listeners = [setting.outputs.on_output] if setting.outputs.on_output is not None else []
         if (pattern := setting.config.ready.output) is not None:
             loop = asyncio.get_running_loop()
 
@@ -115,12 +118,19 @@ class Run:
                 loop.call_soon_threadsafe(self._signal, "output")
 
             matcher = OutputMatcher(str(pattern), matched)
+            listeners.append(lambda _stream, chunk: matcher.feed(chunk))
+
+        def on_output(stream: str, chunk: bytes) -> None:
+            for listener in listeners:
+                listener(stream, chunk)
+
         return Child.spawn(
             setting.command,
             directory=setting.directory,
             environment=self._environment(changes),
             reaper=setting.reaper,
-            on_output=matcher.feed if matcher else None,
+            on_output=on_output if listeners else None,
+            ways=setting.outputs.ways,
         )
 
     def _environment(self, changes: Sequence[Path]) -> Mapping[str, str]:

@@ -21,6 +21,14 @@ from supervisor.process import Entry, childless, find, offspring, parent_program
 _ADOPTERS = frozenset({"systemd", "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
 
 
+def project_key(project: Path) -> str:
+    """What stands for a project in names and marks.
+
+    The path goes in as it is: a copy of the project is another project, with processes of its own.
+    """
+    return hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+
+
 class Territory:
     """The processes of one project. `contained`: no descendant of ours can leave the tree (subreaper, Linux)."""
 
@@ -30,8 +38,7 @@ class Territory:
         #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
         self._inherited = offspring()
         self._numbers = itertools.count(1)
-        #: The path goes in as it is: a copy of the project is another project, with processes of its own.
-        self.key = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+        self.key = project_key(project)
 
     def new_mark(self) -> str:
         """The mark for one run of the bot: the project's key, then what makes the run unique."""

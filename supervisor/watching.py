@@ -88,6 +88,14 @@ class SourceFiles:
             task.cancel()
 
 
+def _own_logs(project: Path, config: Config) -> list[Path]:
+    """The folder of the log files, if it has been given and is not the project itself, or around it."""
+    if not config.log.files or config.log.folder is None:
+        return []
+    folder = project / config.log.folder
+    return [] if project.is_relative_to(folder) else [folder]
+
+
 def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRules:
     """Which files restart the bot, as configured; the profiles that are known and what we write ourselves never do."""
     watch = config.watch
@@ -100,6 +108,7 @@ def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRule
         excluded=(
             project / config.session.cache,
             project / config.session.state_file,
+            *_own_logs(project, config),
             *(profile.path for profile in store.profiles(config.session.profiles)),
         ),
     )

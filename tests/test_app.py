@@ -21,10 +21,11 @@ from supervisor import logs
 from supervisor.app import Supervisor
 from supervisor.care import Care
 from supervisor.compose import open_store
-from supervisor.config import Mode, fingerprint, load
+from supervisor.config import LogConfig, Mode, fingerprint, load
 from supervisor.cycle import Stop
 from supervisor.events import EVENTS
 from supervisor.lifecycle import Policy
+from supervisor.outputs import Outputs
 from supervisor.process import Reaper, handle
 from supervisor.provenance import Provenance
 from supervisor.run import Setting
@@ -485,6 +486,7 @@ class Inside:
             reaper=Reaper(),
             runtime=project.runtime,
             provenance=Provenance(fingerprint(config, Mode.RUN, words)),
+            outputs=Outputs(project.folder, self.territory.key, LogConfig(), Mode.DEV),
         )
         self.supervisor = Supervisor(setting, self.care, Sessions(config, store, self.care), self.history, policy)
 

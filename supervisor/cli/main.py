@@ -8,7 +8,7 @@ import sys
 import typer
 
 from supervisor import __version__
-from supervisor.cli import init, session, snapshot, supervise, timings
+from supervisor.cli import init, logs, session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 supervise.register(app)
 init.register(app)
+logs.register(app)
 session.register(app)
 snapshot.register(app)
 timings.register(app)

@@ -43,6 +43,7 @@ BY_MODE: Final[Mapping[str, Mapping[Mode, str | bool]]] = {
     "ready.timeout": {Mode.DEV: "60s", Mode.RUN: "120s"},
     "health.enabled": {Mode.DEV: False, Mode.RUN: True},
     "log.format": {Mode.DEV: "console", Mode.RUN: "json"},
+    "log.files": {Mode.DEV: False, Mode.RUN: True},
 }
 """The defaults that differ between `scanonce dev` and `scanonce run`. A model built by hand has those of dev."""
 
@@ -384,12 +385,33 @@ class TimingConfig(Section):
 
 
 class LogConfig(Section):
-    """scanonce's own lines."""
+    """scanonce's own lines, and the files that keep them together with the bot's output."""
 
     format: Literal["console", "json"] = option(
         _by_mode("log.format"),
         '"console" writes short sentences for people, "json" one object a line for machines. Set it to '
         "have the same in both modes.",
+    )
+    files: Bool = option(
+        _by_mode("log.files"),
+        "Keep the bot's output and all events in files, for `scanonce logs`. Turn it off where something else keeps "
+        "the output and the disk is small.",
+    )
+    folder: FilePath | None = option(
+        None,
+        "The folder for these files; the user's own for logs when not set. Set it to have them on another disk. "
+        "They hold whatever the bot prints: keep it private.",
+        examples=["/var/log/scanonce"],
+    )
+    max_size: Size = option(
+        "10MB",
+        "A file that has reached this size is followed by a new one. Raise it together with max_files to look "
+        "further back.",
+    )
+    max_files: Int = option(
+        5,
+        "At most this many files are kept; the oldest goes first. Lower it on a small disk.",
+        ge=1,
     )
 
 

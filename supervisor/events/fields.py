@@ -8,4 +8,5 @@ SESSION: Final = Field("session", "string", "the session's id: its profile folde
 PROFILE: Final = Field("profile", "string", "the profile's path")
 BROWSER_PID: Final = Field("pid", "integer", "process id of the browser's main process")
 REASON: Final = Field("reason", "string", "why, in words")
+WHERE: Final = Field("where", "string", "`stdout` and `stderr` are our own, `log` the log files")
 CLEAN: Final = Field("clean", "boolean", "whether every browser wrote everything down before it exited")

@@ -56,6 +56,9 @@ EventName = Literal[
     "watch.change",
     "npm.between",
     "key.answer",
+    "output.dropping",
+    "output.dropped",
+    "log.gap",
     "history.problem",
     "error",
 ]

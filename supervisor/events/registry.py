@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from supervisor.events import sentences
-from supervisor.events.fields import CLEAN
+from supervisor.events.fields import CLEAN, WHERE
 from supervisor.events.model import Event, Field
 from supervisor.events.of_processes import BOT, BROWSER, SUPERVISOR
 from supervisor.events.of_sessions import SESSIONS, SNAPSHOTS
@@ -88,6 +88,34 @@ _WATCH: Final = (
     ),
 )
 
+_OUTPUT: Final = (
+    Event(
+        name="output.dropping",
+        level="warning",
+        doc="The bot's output finds no room at one of the places where it goes, and is dropped there from now on; the "
+        "bot does not wait. `output.dropped` tells how much it was.",
+        fields=(WHERE, Field("problem", "string", "why: nobody reads it, or what the disk said")),
+        sentence=sentences.dropping,
+    ),
+    Event(
+        name="output.dropped",
+        level="info",
+        doc="For 10 s nothing more had to be dropped, or scanonce is about to stop.",
+        fields=(WHERE, Field("bytes", "integer", "how much of the bot's output is missing there")),
+        sentence=sentences.dropped,
+    ),
+    Event(
+        name="log.gap",
+        level="warning",
+        doc="Only in the log files, and in what `scanonce logs` prints: here some output is missing.",
+        fields=(
+            Field("problem", "string", "why"),
+            Field("bytes", "integer", "how much", optional=True),
+        ),
+        sentence=sentences.gap,
+    ),
+)
+
 _OTHER: Final = (
     Event(
         name="key.answer",
@@ -129,6 +157,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
             *SNAPSHOTS,
             *_RESTART,
             *_WATCH,
+            *_OUTPUT,
             *_OTHER,
         )
     }

@@ -137,6 +137,24 @@ def npm_between(fields: Fields) -> str:
     return f"the bot runs behind npm or a shell; starting it directly is faster: {' '.join(fields['command'])}"
 
 
+def dropping(fields: Fields) -> str:
+    """For `output.dropping`."""
+    return f"the bot's output is dropped on its way to {_way(fields)}: {fields['problem']}"
+
+
+def dropped(fields: Fields) -> str:
+    """For `output.dropped`."""
+    number = f"{fields['bytes'] / 1e6:.1f} MB" if fields["bytes"] else "nothing"
+    return f"{number} of the bot's output was dropped on its way to {_way(fields)}"
+
+
+def gap(fields: Fields) -> str:
+    """For `log.gap`."""
+    number = fields.get("bytes")
+    missing = "output" if number is None else f"{number / 1e6:.1f} MB of output"
+    return f"here {missing} is missing: {fields['problem']}"
+
+
 def error(fields: Fields) -> str:
     """For `error`."""
     return f"{fields['problem']}{_and('; {}', fields.get('remedy'))}"
@@ -156,6 +174,10 @@ def _ending(fields: Fields) -> str:
 
 def _unclean(fields: Fields) -> str:
     return "" if fields["clean"] else "  (a browser did not close cleanly)"
+
+
+def _way(fields: Fields) -> str:
+    return "the log files" if fields["where"] == "log" else f"our {fields['where']}"
 
 
 def _and(clause: str, value: object) -> str:

@@ -16,6 +16,7 @@ FOLDER_VARIABLE = "E2E_FOLDER"
 """Set to the test's folder around each test, and so inherited by all that the test starts."""
 
 _POLL = 0.02
+_OUTSIDE = ("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 
 
 def variables(folder: Path, temporary: Path, chromium: Path) -> dict[str, str]:
@@ -24,7 +25,7 @@ def variables(folder: Path, temporary: Path, chromium: Path) -> dict[str, str]:
     `temporary` is for what Chromium leaves outside its profile: a socket when it is killed, crash settings, dconf. Its
     path must be short, since a socket's may have 107 bytes at most.
     """
-    outside = dict.fromkeys(("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"), str(temporary))
+    outside = dict.fromkeys(_OUTSIDE, str(temporary))
     return {FOLDER_VARIABLE: str(folder), "PUPPETEER_EXECUTABLE_PATH": str(chromium), **outside}
 
 

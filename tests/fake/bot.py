@@ -21,6 +21,8 @@
     write=TEXT              write a line to its standard output
     fill=BYTES              write so many bytes with no newline to its standard output
     raw=HEX                 write these bytes to its standard output
+    flood=SECONDS[,STREAM[,RATE]]  write lines, 64 KiB at once, 200 (RATE) megabytes a second, to its standard output
+                            (1) or error (2); notes the longest write in milliseconds, and how many megabytes it wrote
     err=TEXT                write a line to its standard error
     notify                  send READY=1 to NOTIFY_SOCKET
     echo                    answer each line of its standard input with `got LINE`, and its end with `eof`
@@ -45,6 +47,7 @@ from typing import NoReturn
 from tests.fake import journal
 
 CHUNK = b"x" * 65536
+LINES = (b"x" * 127 + b"\n") * 512
 
 
 class Bot:
@@ -165,6 +168,15 @@ class Bot:
         for _ in range(int(value)):
             self.do_tell("WATCHDOG=1")
             time.sleep(int(os.environ["WATCHDOG_USEC"]) / 2e6)
+
+    def do_flood(self, value: str) -> None:
+        seconds, stream, rate = (value.split(",") + ["1", "200"][value.count(",") :])[:3]
+        start, longest, written = time.monotonic(), 0.0, 0
+        while (began := time.monotonic()) < start + float(seconds):
+            written += os.write(int(stream), LINES)
+            longest = max(longest, time.monotonic() - began)
+            time.sleep(max(0.0, start + written / (float(rate) * 1e6) - time.monotonic()))
+        journal.note("bot", "flooded", f"{longest * 1000:.1f} {written / 1e6:.1f}")
 
     def do_notify(self, _: str) -> None:
         self.do_tell("READY=1")

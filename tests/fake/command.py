@@ -178,6 +178,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """The environment in which everything here is started."""
         private = {"XDG_RUNTIME_DIR": str(self.runtime), "XDG_CACHE_HOME": str(self.runtime), "HOME": str(self.home)}
+        private["XDG_STATE_HOME"] = str(self.home / "state")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCANONCE", "NOTIFY_"))}
         return (
             kept

@@ -1,0 +1,189 @@
+"""`scanonce logs`: what the bot wrote and what happened to it, from the log files, with or without a supervisor."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import select
+import sys
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.supervise import ConfigFile, Project, Verbose
+from supervisor.config import Mode, load, parse_duration
+from supervisor.events import EVENTS
+from supervisor.logfiles import Line, Note
+from supervisor.logfiles.records import stamp
+from supervisor.session.errors import printable
+
+if TYPE_CHECKING:
+    from supervisor.logfiles import Entry, LogReader
+
+_INTERRUPTED: Final = 130
+_LINES: Final = 100  # that are shown if nothing else is asked for
+_TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+
+Lines = Annotated[
+    str | None, typer.Option("--lines", "-n", help='The last so many lines, or "all".', show_default="100, since: all")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Not older than this: 10min, 10:30, 2026-11-24, 2026-11-24T10:00.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("logs")(logs)
+
+
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
+    since: Since = None,
+    lines: Lines = None,
+    only_output: Annotated[bool, typer.Option("--output", help="Only what the bot wrote.")] = False,
+    only_events: Annotated[bool, typer.Option("--events", help="Only what happened to it.")] = False,
+    times: Annotated[bool, typer.Option("--times/--no-times", help="Begin each line with its time.")] = True,
+    verbose: Verbose = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line (docs/logs.md).")] = False,
+    project: Project = Path(),
+    config: ConfigFile = None,
+) -> None:
+    """Show the bot's output and scanonce's events from the log files."""
+    from supervisor.logfiles import LogReader, log_folder
+    from supervisor.logfiles.segments import files
+    from supervisor.territory import project_key
+
+    if only_output and only_events:
+        raise typer.BadParameter("together with --events it leaves nothing to show; use one", param_hint="--output")
+    begin = _moment(since, datetime.now().astimezone()) if since is not None else None
+    count = _count(lines, begin)
+    with output.exits():
+        home = project.resolve()
+        folder = log_folder(home, load(home, config, mode=Mode.RUN).log.folder)
+        printer = _Printer(as_json=as_json, times=times, verbose=verbose, lines=not only_events, notes=not only_output)
+        with contextlib.closing(LogReader(folder, project_key(home), since=begin)) as reader:
+            try:
+                if count is not None:
+                    reader.skip_to_last(count, printer.wants)
+                found = filter(printer.wants, reader.read(flush=not follow))
+                printer.show(found if count is None else deque(found, maxlen=count))
+                if follow:
+                    _follow(reader, printer, folder)
+            except KeyboardInterrupt:
+                raise typer.Exit(_INTERRUPTED) from None
+        if not printer.shown and count != 0:
+            output.complain(_nothing(folder, any(files(folder, project_key(home)))))
+
+
+def _nothing(folder: Path, kept: bool) -> str:
+    if kept:
+        return f"There is nothing in the log files in {folder} that was asked for: try another --since, or --lines all."
+    return (
+        f"There is no log of this project in {folder} yet. One is kept by scanonce run; for scanonce dev, set "
+        "files = true under [log]."
+    )
+
+
+def _follow(reader: LogReader, printer: _Printer, folder: Path) -> None:
+    """Show what comes, until nobody reads it any more."""
+    from supervisor.logfiles import news
+
+    for changed in news(folder):
+        printer.show(filter(printer.wants, reader.read(flush=not changed)))
+        if not changed and _reader_gone():
+            return
+
+
+def _reader_gone() -> bool:
+    """Whether our output is a pipe that nobody reads: as long as there is nothing to write, only asking tells."""
+    if sys.platform == "win32":
+        return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return bool(poll.poll(0))
+
+
+class _Printer:
+    """Prints entries, as text or as JSON lines."""
+
+    def __init__(self, *, as_json: bool, times: bool, verbose: bool, lines: bool, notes: bool) -> None:
+        self._as_json = as_json
+        self._times = times
+        self._verbose = verbose
+        self._lines = lines
+        self._notes = notes
+        self.shown = 0
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether an entry is among what was asked for."""
+        if isinstance(entry, Line):
+            return self._lines
+        event = EVENTS.get(entry.fields["event"])
+        detail = event is not None and (event.detail or event.level == "debug")
+        return (self._notes and (self._verbose or not detail)) or entry.fields["event"] == "log.gap"
+
+    def show(self, entries: Iterable[Entry]) -> None:
+        """Print entries; what the bot wrote goes out as it was, colours and all."""
+        render = self._json if self._as_json else self._text
+        for entry in entries:
+            self.shown += 1
+            sys.stdout.buffer.write(render(entry) + b"\n")
+        sys.stdout.buffer.flush()
+
+    def _text(self, entry: Entry) -> bytes:
+        time = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S.%f}"[:-3] + "  " if self._times else ""
+        said = entry.data if isinstance(entry, Line) else f"scanonce  {printable(_sentence(entry))}".encode()
+        return time.encode() + said
+
+    def _json(self, entry: Entry) -> bytes:
+        if isinstance(entry, Note):
+            return json.dumps({"version": output.VERSION, **entry.fields}).encode()
+        line = {"version": output.VERSION, "ts": stamp(entry.at.timestamp()), "stream": entry.stream}
+        try:
+            line["text"] = entry.data.decode()
+        except UnicodeDecodeError:
+            line["base64"] = base64.b64encode(entry.data).decode()
+        return json.dumps(line | {"partial": entry.partial}).encode()
+
+
+def _sentence(note: Note) -> str:
+    """An event in words; one that another version wrote, with fields that this one does not know, as it stands."""
+    event = EVENTS.get(note.fields["event"])
+    with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
+        if event is not None:
+            return event.describe(note.fields)
+    more = {name: value for name, value in note.fields.items() if name not in {"ts", "level", "event"}}
+    return f"{note.fields['event']} {json.dumps(more)}"
+
+
+def _count(lines: str | None, begin: datetime | None) -> int | None:
+    """How many entries are to be shown at most; None for all."""
+    if lines is None:
+        return _LINES if begin is None else None
+    if lines == "all":
+        return None
+    if not lines.isdecimal():
+        raise typer.BadParameter(f'expected a number, or "all" (got {lines!r})', param_hint="--lines")
+    return int(lines)
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """A moment as people write it, relative to now or in local time unless it says otherwise."""
+    text = text.strip()
+    with contextlib.suppress(ValueError):
+        return now - timedelta(seconds=parse_duration(text.removesuffix("ago").strip()))
+    with contextlib.suppress(ValueError):
+        if _TIME_OF_DAY.fullmatch(text):
+            today = datetime.combine(now.date(), time.fromisoformat(text.zfill(5 if text.count(":") == 1 else 8)))
+            return min(today.astimezone(), today.astimezone() - timedelta(days=today.astimezone() > now))
+        return datetime.fromisoformat(text).astimezone()
+    expected = "expected a duration such as 10min, a time such as 10:30, or a date such as 2026-11-24T10:00"
+    raise typer.BadParameter(f"{expected} (got {text!r})", param_hint="--since")

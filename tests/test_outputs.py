@@ -1,0 +1,216 @@
+"""A bot in production is never held up by what becomes of its output, and its output is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor.logfiles import Line, LogReader, Note
+from supervisor.outlet import Loss, Losses, Outlet
+from supervisor.territory import project_key
+from tests.fake.command import Project, Running, eventually
+
+LONGEST_MS = 100.0
+"""Milliseconds for which a write of the bot may take.
+
+On a machine with more work than processors any program, `cat` too, now and then reads that late; so it is the best of
+two floods that counts here. `python -m benchmarks output` looks at every write.
+"""
+
+MEMORY_KB = 75_000
+
+
+def held_up(project: Project) -> list[float]:
+    """The longest write of each flood, in milliseconds."""
+    return [float(note.more.split()[0]) for note in project.notes("bot", "flooded")]
+
+
+def peak(running: Running) -> int:
+    """The most memory that a process ever held, in KiB."""
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def kept(project: Project) -> tuple[bytes, list[str]]:
+    """The bot's output, and the names of the events, that the project's log holds."""
+    reader = LogReader(project.home / "state" / "scanonce" / "log", project_key(project.folder))
+    entries = list(reader.read(flush=True))
+    reader.close()
+    lines = [entry.data for entry in entries if isinstance(entry, Line)]
+    return b"\n".join(lines), [entry.fields["event"] for entry in entries if isinstance(entry, Note)]
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """The end for writers of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    yield writer
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[int]:
+    """A file on a disk that is full."""
+    with Path("/dev/full").open("wb") as file:
+        yield file.fileno()
+
+
+async def test_a_bot_that_floods_an_output_that_nobody_reads_is_not_held_up(project: Project, unread: int) -> None:
+    project.configure('[restart]\nbackoff_initial = "20ms"\n')
+    flag = project.touch("crash")
+    running = await project.start("run", "flood=0.7", f"when={flag}:die=9", stdout=unread)
+    await running.until("bot.crashed")
+    flag.unlink()
+    await project.noted("bot", "up")
+    assert len(held_up(project)) == 2, "the restart is as it always is"
+    assert min(held_up(project)) < LONGEST_MS
+    assert peak(running) < MEMORY_KB
+    began = time.monotonic()
+    assert await running.stop() == 143
+    assert time.monotonic() - began < 2.0
+    assert running.events[-1]["clean"] is True
+    assert running.all("output.dropping")[0]["where"] in {"stdout", "log"}
+    dropped = {event["where"]: event["bytes"] for event in running.all("output.dropped")}
+    assert dropped["stdout"] > 10**6
+    project.is_left_alone()
+
+
+async def test_our_own_lines_on_the_same_clogged_stream_hold_nobody_up(project: Project, unread: int) -> None:
+    project.configure('[restart]\nbackoff_initial = "20ms"\n')
+    flag = project.touch("crash")
+    joined = ["sh", "-c", 'exec "$@" 2>&1', "sh"]
+    words = ["flood=0.2", "flood=0.2,2", f"when={flag}:die=9"]
+    running = await project.start("run", *words, stdout=unread, prefix=joined)
+    await project.noted("bot", "flooded", 2)
+    flag.unlink()
+    await project.noted("bot", "up")
+    assert min(held_up(project)) < LONGEST_MS
+    assert await running.stop(deadline=5.0) == 143
+    _, events = kept(project)
+    assert events[-1] == "supervisor.stopped", "the log has what could not be said"
+    project.is_left_alone()
+
+
+async def test_what_the_bot_writes_is_kept_with_what_happens_to_it(project: Project) -> None:
+    async with project.supervised("run", "write=hello", "raw=ff00fe0a", "err=oh") as running:
+        await running.until_output(b"hello\n\xff\x00\xfe\n")
+    text, events = kept(project)
+    assert sorted(text.split(b"\n")) == sorted([b"hello", b"\xff\x00\xfe", b"oh"])
+    assert events[0] == "supervisor.starting"
+    assert events[-1] == "supervisor.stopped"
+
+
+async def test_in_development_nothing_is_kept_unless_it_is_asked_for(project: Project) -> None:
+    async with project.supervised("dev", "write=hello"):
+        pass
+    assert kept(project) == (b"", [])
+    project.configure("[log]\nfiles = true\n")
+    async with project.supervised("dev", "write=hello") as running:
+        await running.until_output(b"hello\n")
+    assert kept(project)[0] == b"hello"
+
+
+async def test_a_log_that_cannot_be_written_is_told_and_changes_nothing(project: Project) -> None:
+    project.touch("file")
+    project.configure('[log]\nfolder = "file/log"\n')
+    async with project.supervised("run", "write=hello") as running:
+        await running.until_output(b"hello\n")
+        await eventually(lambda: running.all("output.dropping"))
+        assert "Not a directory" in running.all("output.dropping")[0]["problem"]
+
+
+async def test_standard_output_on_a_full_disk_is_told_and_changes_nothing(project: Project, full_disk: int) -> None:
+    async with project.supervised("run", "write=hello", stdout=full_disk) as running:
+        await eventually(lambda: running.all("output.dropping"))
+        (event,) = running.all("output.dropping")
+        assert (event["where"], event["problem"]) == ("stdout", "No space left on device")
+    assert kept(project)[0] == b"hello"
+
+
+async def test_a_reader_that_is_merely_slow_gets_everything(project: Project) -> None:
+    reader, writer = os.pipe()
+    code = "import os, time\nwhile os.read(0, 200_000): time.sleep(0.001)"
+    slow = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=reader)
+    os.close(reader)
+    running = await project.start("run", "fill=20000000", stdout=writer)
+    os.close(writer)
+    await project.noted("bot", "up")
+    assert await running.stop() == 143
+    assert not [event for event in running.all("output.dropping") if event["where"] == "stdout"]
+    assert await slow.wait() == 0
+
+
+# -- the outlet itself -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        try:
+            os.close(fd)
+        except OSError:
+            continue
+
+
+def put_all(outlet: Outlet, count: int, size: int = 10_000) -> float:
+    """Put so many pieces; returns the longest time that one took, in seconds."""
+    longest = 0.0
+    for _ in range(count):
+        began = time.monotonic()
+        outlet.put(bytes(size))
+        longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def drain(fd: int, wanted: Callable[[int], bool]) -> int:
+    """Read until enough has been read; returns how much that is."""
+    read = 0
+    while not wanted(read):
+        read += len(os.read(fd, 65536))
+    return read
+
+
+def test_what_finds_no_room_is_counted_and_the_rest_arrives_whole(pipe: tuple[int, int]) -> None:
+    told: list[Loss] = []
+    outlet = Outlet(pipe[1], Losses("stdout", told.append, calm=0.0), room=100_000, patience=0.02)
+    assert put_all(outlet, 100) < 0.1
+    assert told == [Loss("stdout", "nobody reads it", 0)]
+    # The pipe has 65536 bytes, and what is being written is among the 100 000 that wait.
+    taken = drain(pipe[0], lambda read: read >= 100_000)
+    outlet.flush(10.0)
+    os.set_blocking(pipe[0], False)
+    taken += sum(len(piece) for piece in iter(lambda: _read(pipe[0]), b""))
+    outlet.close(10.0)
+    assert told[-1] == Loss("stdout", None, 1_000_000 - taken)
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 65536)
+    except BlockingIOError:
+        return b""
+
+
+def test_a_reader_that_has_gone_costs_nothing_and_is_no_loss(pipe: tuple[int, int]) -> None:
+    told: list[Loss] = []
+    outlet = Outlet(pipe[1], Losses("stdout", told.append), room=100_000, patience=1.0)
+    os.close(pipe[0])
+    assert put_all(outlet, 1000) < 0.5
+    outlet.close(10.0)
+    assert told == []
+
+
+def test_a_piece_larger_than_the_room_is_taken_if_nothing_else_waits(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1], room=1000)
+    outlet.put(bytes(200_000))
+    assert drain(pipe[0], lambda read: read == 200_000)
+    outlet.close(10.0)
