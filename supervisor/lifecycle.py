@@ -6,28 +6,33 @@ Theory of operation
 One bot at a time. The supervisor is always in exactly one `Phase`:
 
     CLOSING -> PREPARING -> STARTING -> UP          the way up, also of the very first start
-    STARTING, UP -> CLOSING                         every way down, whoever asked for it
+    STARTING, UP -> CHECKING -> CLOSING             a changed file: first it is checked
+                    CHECKING -> STARTING, UP        what has changed must not be started: the bot goes on
+    STARTING, UP -> CLOSING                         every other way down, whoever asked for it
     CLOSING -> RESTING | BACKOFF | ENDED            where it leads when no bot is to follow at once
     CLOSING -> STUCK -> CLOSING                     a process would not die; nothing starts until it has
 
 *CLOSING* brings the bot down: freeze, close its browsers, stop it, prove that its tree is empty. It is also where a
 supervisor begins, since an earlier one may have left a bot behind. *PREPARING* works on the profiles while nobody holds
 them: check, snapshot, restore. *STARTING* lasts from the spawn until the bot is ready or shows a QR code; *UP* is
-everything after. *RESTING* (development) waits for the next change after a crash, *BACKOFF* (production) for a timer.
+everything after. In *CHECKING* (development) the bot stands still while the changed files are looked at: the one thing
+that is done to it before a restart is certain, since it can be undone. *RESTING* (development) waits for the next change after a crash, *BACKOFF* (production) for a timer.
 
 What follows CLOSING is written in the state (`after`) and may change while the closing lasts: a quit overrides a
 restart, and nothing overrides a quit.
 
 Everything that happens outside is told as an event: signals, exits, changed files, finished steps. `step` answers with
 the next state and the actions to begin. An action reports back as an event when it has finished; there is never more
-than one of BRING_DOWN, PREPARE and SPAWN under way. Two rules follow from the table alone, and are tested on generated
-sequences of events:
+than one of CHECK, BRING_DOWN, PREPARE and SPAWN under way; only a CHECK is cut short, by a BRING_DOWN. Three rules
+follow from the table alone, and are tested on generated sequences of events:
 
 - SPAWN is an answer to PREPARED only, PREPARE to a proof only: no bot starts before the last one is proven gone.
 - Every BRING_DOWN ends in DOWN or NOT_DOWN, and whoever carries it out thaws what it froze before it says either.
+- Every CHECK is followed by THAW or by BRING_DOWN, which takes over what is frozen.
 
 A change that arrives in CLOSING or PREPARING needs no restart of its own: the start that is coming reads the files as
-they are then. One that arrives in STARTING or UP does.
+they are then, and PREPARE checks those that have changed. One that arrives in STARTING or UP does; one in CHECKING is
+checked with the others.
 
 What counts as a failure
 ------------------------
@@ -56,6 +61,7 @@ class Phase(StrEnum):
     PREPARING = auto()
     STARTING = auto()
     UP = auto()
+    CHECKING = auto()
     RESTING = auto()
     BACKOFF = auto()
     STUCK = auto()
@@ -74,7 +80,10 @@ class After(StrEnum):
 class Kind(StrEnum):
     """What can happen."""
 
-    RESTART = auto()  # somebody wants a restart: a changed file, a key, a request, a plan
+    RESTART = auto()  # somebody wants a restart: a key, a request, a plan; a changed file that is not to be checked
+    CHANGED = auto()  # watched files change, and are to be checked before the bot is brought down for them
+    PASSED = auto()  # they have been checked: the bot may be started on them
+    REFUSED = auto()  # it must not be, or need not be since they are as they were
     QUIT = auto()  # somebody wants the supervisor to end; `code` is what it then exits with
     EXITED = auto()  # the bot's leader has exited; `code` is its status
     BROWSER_LOST = auto()  # a browser is gone under a living bot, and has not come back
@@ -92,6 +101,8 @@ class Kind(StrEnum):
 class Action(StrEnum):
     """What is to be done now; carried out by `app.py`."""
 
+    CHECK = auto()  # freeze the bot and check what has changed
+    THAW = auto()  # let it go on
     BRING_DOWN = auto()
     HURRY = auto()  # cut the graces of the BRING_DOWN under way short
     KILL = auto()  # ... and do not even ask
@@ -154,7 +165,7 @@ class State:
     @property
     def bot_may_run(self) -> bool:
         """Whether a process of the bot may exist in this phase."""
-        return self.phase in {Phase.CLOSING, Phase.STARTING, Phase.UP, Phase.STUCK}
+        return self.phase in {Phase.CLOSING, Phase.STARTING, Phase.UP, Phase.CHECKING, Phase.STUCK}
 
 
 Answer = tuple[State, tuple[Action, ...]]
@@ -204,6 +215,22 @@ def _restart(state: State, event: Event, policy: Policy) -> Answer:
 
 def _quit_running(state: State, event: Event, policy: Policy) -> Answer:
     return _close(replace(state, quits=1), event, policy, After.END, event.code)
+
+
+def _check(state: State, _event: Event, _policy: Policy) -> Answer:
+    return replace(state, phase=Phase.CHECKING), (Action.CHECK,)
+
+
+def _refused(state: State, _event: Event, _policy: Policy) -> Answer:
+    """Back to where it was, which `ready_at` tells."""
+    return replace(state, phase=Phase.STARTING if state.ready_at is None else Phase.UP), (Action.THAW,)
+
+
+def _ready_checking(state: State, event: Event, policy: Policy) -> Answer:
+    """The page of a bot that was starting can become ready while the bot stands still."""
+    if state.ready_at is not None:
+        return state, ()
+    return replace(_ready(state, event, policy)[0], phase=Phase.CHECKING), ()
 
 
 def _quit_idle(state: State, event: Event, _policy: Policy) -> Answer:
@@ -314,25 +341,28 @@ def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
     return replace(state, phase=Phase.ENDED, exit_code=event.code), (Action.END,)
 
 
-# A cell that is not written does nothing. In CLOSING the exits and lost browsers are the stop's own doing; in
+# A cell that is not written does nothing. In CHECKING a further change is the check's own affair; in CLOSING the exits and lost browsers are the stop's own doing; in
 # PREPARING, RESTING and BACKOFF no bot runs that could report anything; a report that was under way when its phase
-# ended (READY, NEVER_READY, BACKOFF_OVER) comes too late to matter; in UP a bot that has been ready once is watched by
+# ended (READY, NEVER_READY, BACKOFF_OVER, PASSED, REFUSED) comes too late to matter; in UP a bot that has been ready once is watched by
 # its session's state, not by READY.
 _TABLE: dict[Phase, dict[Kind, _Cell]] = {
     Phase.CLOSING: {
         Kind.RESTART: _restart_closing,
+        Kind.CHANGED: _restart_closing,
         Kind.QUIT: _quit_closing,
         Kind.DOWN: _down,
         Kind.NOT_DOWN: _not_down,
     },
     Phase.PREPARING: {
         Kind.RESTART: _restart_closing,
+        Kind.CHANGED: _restart_closing,
         Kind.QUIT: _quit_preparing,
         Kind.PREPARED: _prepared,
         Kind.UNPREPARED: _unprepared,
     },
     Phase.STARTING: {
         Kind.RESTART: _restart,
+        Kind.CHANGED: _check,
         Kind.QUIT: _quit_running,
         Kind.EXITED: _exited,
         Kind.BROWSER_LOST: _unwell,
@@ -343,15 +373,33 @@ _TABLE: dict[Phase, dict[Kind, _Cell]] = {
     },
     Phase.UP: {
         Kind.RESTART: _restart,
+        Kind.CHANGED: _check,
         Kind.QUIT: _quit_running,
         Kind.EXITED: _exited,
         Kind.BROWSER_LOST: _unwell,
         Kind.UNHEALTHY: _unwell,
     },
-    Phase.RESTING: {Kind.RESTART: _begin_again, Kind.QUIT: _quit_idle},
-    Phase.BACKOFF: {Kind.RESTART: _begin_again, Kind.QUIT: _quit_idle, Kind.BACKOFF_OVER: _begin_again},
+    Phase.CHECKING: {
+        Kind.RESTART: _restart,
+        Kind.PASSED: _restart,
+        Kind.REFUSED: _refused,
+        Kind.QUIT: _quit_running,
+        # Whoever changed the files wants it to run, so this is no time for resting.
+        Kind.EXITED: _restart,
+        Kind.BROWSER_LOST: _restart,
+        Kind.UNHEALTHY: _restart,
+        Kind.READY: _ready_checking,
+    },
+    Phase.RESTING: {Kind.RESTART: _begin_again, Kind.CHANGED: _begin_again, Kind.QUIT: _quit_idle},
+    Phase.BACKOFF: {
+        Kind.RESTART: _begin_again,
+        Kind.CHANGED: _begin_again,
+        Kind.QUIT: _quit_idle,
+        Kind.BACKOFF_OVER: _begin_again,
+    },
     Phase.STUCK: {
         Kind.RESTART: _restart_closing,
+        Kind.CHANGED: _restart_closing,
         Kind.QUIT: _quit_stuck,
         Kind.DOWN: _prove_again,
     },

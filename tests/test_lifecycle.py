@@ -32,6 +32,7 @@ PRODUCTION = Policy(rest_after_exit=False, limit=3, window=60.0, reset_after=30.
 
 #: What a step that is under way reports when it has finished.
 REPORTS = {
+    Action.CHECK: (Kind.PASSED, Kind.REFUSED),
     Action.BRING_DOWN: (Kind.DOWN, Kind.NOT_DOWN),
     Action.PREPARE: (Kind.PREPARED, Kind.UNPREPARED),
     Action.AWAIT_DEATH: (Kind.DOWN,),
@@ -40,6 +41,7 @@ REPORTS = {
 #: What may be told at any time, also too late or without any cause.
 UNASKED = (
     Kind.RESTART,
+    Kind.CHANGED,
     Kind.EXITED,
     Kind.BROWSER_LOST,
     Kind.UNHEALTHY,
@@ -81,8 +83,19 @@ class World:
         for action in actions:
             getattr(self, f"on_{action.value}")()
 
-    def on_bring_down(self) -> None:
+    def on_check(self) -> None:
         assert self.under_way is None
+        assert self.bots == 1, "nothing to freeze"
+        self.under_way = Action.CHECK
+        self.frozen = True
+
+    def on_thaw(self) -> None:
+        assert self.under_way is None, "thawed while it is checked"
+        assert self.frozen, "a thaw of a bot that was not frozen"
+        self.frozen = False
+
+    def on_bring_down(self) -> None:
+        assert self.under_way in {None, Action.CHECK}  # a check is cut short, and then reports nothing
         self.under_way = Action.BRING_DOWN
         self.frozen = self.bots > 0
 
@@ -141,12 +154,14 @@ class World:
         assert self.bots <= 1
         if self.bots and not self.state.bot_may_run:
             assert (self.state.phase, self.state.exit_code) == (Phase.ENDED, WOULD_NOT_DIE)
+        checked = any(event.kind in REPORTS[Action.CHECK] for event in self.queue)
         if self.frozen:
-            assert self.under_way is Action.BRING_DOWN, "frozen, and nobody is at it"
+            at_it = self.under_way in {Action.BRING_DOWN, Action.CHECK} or checked
+            assert at_it, "frozen, and nobody is at it"
         if self.state.phase is Phase.ENDED and self.under_way is not Action.PREPARE:
             assert not self.frozen
         reported = any(event.kind in REPORTS.get(action, ()) for action in REPORTS for event in self.queue)
-        if self.state.phase in {Phase.CLOSING, Phase.PREPARING, Phase.STUCK}:
+        if self.state.phase in {Phase.CLOSING, Phase.PREPARING, Phase.STUCK, Phase.CHECKING}:
             assert self.under_way is not None or reported, "nothing will ever be reported"
 
 
@@ -237,10 +252,13 @@ TestLifecycles = Lifecycles.TestCase
 SILENT: dict[Kind, set[Phase]] = {
     Kind.RESTART: {Phase.ENDED},
     Kind.QUIT: {Phase.ENDED},
-    Kind.EXITED: set(Phase) - {Phase.STARTING, Phase.UP},
-    Kind.BROWSER_LOST: set(Phase) - {Phase.STARTING, Phase.UP},
-    Kind.UNHEALTHY: set(Phase) - {Phase.STARTING, Phase.UP},
-    Kind.READY: set(Phase) - {Phase.STARTING},
+    Kind.CHANGED: {Phase.CHECKING, Phase.ENDED},
+    Kind.PASSED: set(Phase) - {Phase.CHECKING},
+    Kind.REFUSED: set(Phase) - {Phase.CHECKING},
+    Kind.EXITED: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
+    Kind.BROWSER_LOST: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
+    Kind.UNHEALTHY: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
+    Kind.READY: set(Phase) - {Phase.STARTING, Phase.CHECKING},
     Kind.NEVER_READY: set(Phase) - {Phase.STARTING},
     Kind.DOWN: set(Phase) - {Phase.CLOSING, Phase.STUCK},
     Kind.NOT_DOWN: set(Phase) - {Phase.CLOSING},
@@ -329,6 +347,26 @@ def test_a_change_while_the_bot_goes_down_needs_no_restart_of_its_own() -> None:
 
 def test_a_change_while_the_bot_starts_restarts_it() -> None:
     assert step(after(*STARTED), Event(Kind.RESTART), DEVELOPMENT)[1] == (Action.BRING_DOWN,)
+
+
+@pytest.mark.parametrize("before", [STARTED, UP], ids=["starting", "up"])
+def test_a_changed_file_is_checked_before_the_bot_is_brought_down(before: tuple[Kind, ...]) -> None:
+    running = after(*before)
+    checking, actions = step(running, Event(Kind.CHANGED), DEVELOPMENT)
+    assert (checking.phase, actions) == (Phase.CHECKING, (Action.CHECK,))
+    assert step(checking, Event(Kind.CHANGED), DEVELOPMENT) == (checking, ())
+    assert step(checking, Event(Kind.PASSED), DEVELOPMENT)[1] == (Action.BRING_DOWN,)
+    assert step(checking, Event(Kind.REFUSED), DEVELOPMENT) == (running, (Action.THAW,))
+
+
+def test_a_bot_that_became_ready_while_it_was_checked_is_up_after_that() -> None:
+    assert after(*STARTED, Kind.CHANGED, Kind.READY, Kind.REFUSED).phase is Phase.UP
+
+
+@pytest.mark.parametrize("kind", [Kind.RESTART, Kind.EXITED, Kind.BROWSER_LOST, Kind.UNHEALTHY])
+def test_whatever_ends_a_bot_that_is_being_checked_has_a_start_follow(kind: Kind) -> None:
+    closing, actions = step(after(*UP, Kind.CHANGED), Event(kind, 1), DEVELOPMENT)
+    assert (closing.after, actions) == (After.START, (Action.BRING_DOWN,))
 
 
 def test_a_crash_in_development_waits_for_the_next_change() -> None:
@@ -508,7 +546,7 @@ def test_profiles_that_cannot_be_put_in_order_do_not_hold_up_an_end() -> None:
 def test_nothing_overrides_a_quit(kind: Kind, policy: Policy) -> None:
     told = Event(kind, 1, 5.0)
     quitting = (Event(Kind.QUIT, 130), told, Kind.DOWN, told, Kind.PREPARED, told)
-    for before in ((), STARTED, UP, (*UP, Kind.RESTART), (*UP, Event(Kind.EXITED, 1))):
+    for before in ((), STARTED, UP, (*UP, Kind.RESTART), (*UP, Kind.CHANGED), (*UP, Event(Kind.EXITED, 1))):
         ended = after(*before, *quitting, policy=policy)
         assert (ended.phase, ended.exit_code) == (Phase.ENDED, 130)
 
