@@ -24,11 +24,12 @@ from supervisor.browser.presets import SessionStatus
 from supervisor.care import Care, Quiet
 from supervisor.config import Config
 from supervisor.cycle import Descent, Stop
+from supervisor.examination import Examination
 from supervisor.faults import report_fault
 from supervisor.lifecycle import Action, Event, Kind, Phase, Policy, State
 from supervisor.logs import emit
 from supervisor.observe import Live
-from supervisor.process import CommandError, Haste
+from supervisor.process import CommandError, Frost, Haste
 from supervisor.process.wrappers import unwrap
 from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
@@ -51,8 +52,23 @@ class Changes(Protocol):
     def exclude(self, folder: Path) -> None:
         """Leave out a folder from now on: a profile that has come to light."""
 
+    @property
+    def checks(self) -> bool:
+        """Whether what has changed is to be checked."""
+
+    async def examined(self, *, running: bool) -> bool:
+        """Whether a bot is to be started on the files as they are, as in `examination.Examined`."""
+
+    def begin_checks(self) -> None:
+        """From now on check each file that has changed at once, if it is to be checked."""
+
+    async def end_checks(self) -> None:
+        """Return once none of our programs runs for a check."""
+
 
 _EXIT_OF_SIGNAL = 128
+#: Whoever asks for one of these himself, and for the first start, gets the bot as it is.
+_UNCHECKED = {"start", "key", "control"}
 _SNAPSHOT_PATIENCE = 10.0
 _TIDY_AFTER = 2.0
 _INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -83,6 +99,7 @@ class Supervisor:
         self._running = threading.Event()
         self._input_ended = False
         self._haste = Haste()
+        self._examination = Examination(setting.territory, setting.reaper)
         self._descent = Descent()
         self._quiet: dict[Path, Quiet] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,6 +110,8 @@ class Supervisor:
         sessions.restart = self.restart
         sessions.undoubted = lambda: self._run.look_again() if self._run else None
         self._actions: Mapping[Action, Callable[[], None]] = {
+            Action.CHECK: self._check,
+            Action.THAW: self._examination.thaw,
             Action.BRING_DOWN: self._go_down,
             Action.HURRY: lambda: self._haste.hurry(),
             Action.KILL: lambda: self._haste.kill(),
@@ -149,10 +168,21 @@ class Supervisor:
 
     def restart(self, reason: str, detail: str | None = None) -> None:
         """Ask for a restart; while one is under way this adds nothing to it."""
-        if self.phase in {Phase.STARTING, Phase.UP, Phase.RESTING, Phase.BACKOFF}:
+        if self.phase in {Phase.STARTING, Phase.UP, Phase.CHECKING, Phase.RESTING, Phase.BACKOFF}:
             self._begin_turn(reason, detail)
             emit("restart.requested", reason=reason, detail=detail)
+        elif reason in _UNCHECKED:
+            self._examination.drop()
         self._post(Kind.RESTART)
+
+    def changed(self, detail: str) -> None:
+        """Watched files have begun to change: restart the bot, if it can be started on them."""
+        if self.phase in {Phase.RESTING, Phase.BACKOFF}:
+            self.restart("change", detail)
+            return
+        if self.phase in {Phase.STARTING, Phase.UP} and self._run is not None and not self._run.stopping:
+            self._examination.propose(Turn("change", detail))
+        self._post(Kind.CHANGED)
 
     async def snapshot(self) -> list[Shot]:
         """Take a snapshot of each session that the bot has open; empty if no bot runs that could have one."""
@@ -182,11 +212,14 @@ class Supervisor:
     async def run(self) -> int:
         """Supervise until the end; returns the exit status."""
         self._state, actions = lifecycle.begin(self._policy)
-        self._carry_out(actions)
-        while self._state.phase is not Phase.ENDED:
-            event = await self._events.get()
-            self._state, actions = lifecycle.step(self._state, event, self._policy)
+        try:
             self._carry_out(actions)
+            while self._state.phase is not Phase.ENDED:
+                event = await self._events.get()
+                self._state, actions = lifecycle.step(self._state, event, self._policy)
+                self._carry_out(actions)
+        finally:
+            self._examination.thaw()  # whatever this ends with
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -203,8 +236,12 @@ class Supervisor:
         self._events.put_nowait(Event(kind, code, asyncio.get_running_loop().time()))
 
     def _begin_turn(self, reason: str, detail: str | None = None) -> None:
+        self._take_turn(Turn(reason, detail))
+
+    def _take_turn(self, turn: Turn) -> None:
         """What comes now is no longer the start of the bot that runs: whatever that still shows belongs to no turn."""
-        self._turn = Turn(reason, detail)
+        self._examination.drop()
+        self._turn = turn
         if self._run is not None:
             self._run.stopping = True
 
@@ -235,6 +272,18 @@ class Supervisor:
         self._timers.clear()
         self.planned.pop("start", None)
 
+    # -- before --------------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        assert self._changes is not None, "only they tell of changes"
+        self._examination.begin(self._changes, self._checked)
+
+    def _checked(self, turn: Turn, passed: bool) -> None:
+        if passed:
+            self._take_turn(turn)
+            emit("restart.requested", reason=turn.reason, detail=turn.detail)
+        self._post(Kind.PASSED if passed else Kind.REFUSED)
+
     # -- down --------------------------------------------------------------------------------------------------------
 
     def _go_down(self) -> None:
@@ -244,9 +293,15 @@ class Supervisor:
         self._sessions.note_stop()
         if self._run is not None:
             self._run.stopping = True
-        self._begin(self._bring_down())
+        self._begin(self._bring_down(self._examination.hand_over()))
 
-    async def _bring_down(self) -> None:
+    async def _bring_down(self, frost: Frost) -> None:
+        with frost:
+            if self._changes is not None:
+                await self._changes.end_checks()  # they are our children, and the proof is that there are none
+            await self._stop_and_prove(frost)
+
+    async def _stop_and_prove(self, frost: Frost) -> None:
         run = self._run
         stop = Stop(
             look=self._setting.territory.living,
@@ -256,6 +311,7 @@ class Supervisor:
             clock=self._turn.clock,
             leader=run.child.pid if run else None,
             live=run.observer.live if run else {},
+            frost=frost,
         )
         if run is None and not await self._find_leftovers(stop):
             return
@@ -336,10 +392,16 @@ class Supervisor:
 
     async def _prepare(self) -> None:
         quiet, self._quiet = self._quiet, {}
+        checked = self._changes is not None and self._changes.checks and self._turn.reason not in _UNCHECKED
+        if self._changes is not None and checked:
+            self._changes.begin_checks()
         in_order = await self._care.prepare(quiet, self._sessions.take_wanted(), self._turn.clock)
         if self._state.after is lifecycle.After.START and self._changes is not None:
             self._turn.clock.enter("settle")
             await self._changes.settled()
+            if checked:
+                self._turn.clock.enter("preflight")
+                in_order = await self._examination.late(self._changes) and in_order
         if self._state.after is not lifecycle.After.START:
             self._care.finish_in_background()
         kept_off = not in_order and self._policy.rest_after_exit and self._state.after is lifecycle.After.START

@@ -64,13 +64,15 @@ class Stop:
     closed: list[Closed] = field(default_factory=list)
     tree: Sequence[Entry] = ()
     """The bot's processes when last looked at; while they are frozen none can be added to them."""
+    frost: Frost = field(default_factory=Frost)
+    """What was frozen before, for a check of what has changed."""
 
     async def bring_down(self) -> Descent:
         """Freeze the bot, close its browsers, stop it, and prove that nothing is left."""
-        with Frost() as frost:
+        with self.frost as frost:
             if self.config.order == "bot-first":
                 self.clock.enter("close")
-                await self._let_bot_close()
+                await self._let_bot_close(frost)
             else:
                 self.clock.enter("freeze")
                 self._freeze(frost)
@@ -110,11 +112,12 @@ class Stop:
             ]
         self.closed += [task.result() for task in closing]
 
-    async def _let_bot_close(self) -> None:
+    async def _let_bot_close(self, frost: Frost) -> None:
         """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
         self.tree = self.look()
         before = find_browsers(self.tree)
         self._ask_bot(without_browsers(self.tree))
+        frost.release()
         patience = max(self.config.grace, self.config.close_timeout)
         await self.haste.wait_all([entry.handle for browser in before for entry in browser.processes], patience)
         self.tree = self.look()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from typing import Any
 
 from supervisor.logs import emit
 from supervisor.session import SessionError
 
 
-def report_fault(work: asyncio.Future[None]) -> bool:
+def report_fault(work: asyncio.Future[Any]) -> bool:
     """Report what a task of ours failed with, if it did; for `add_done_callback`. True if it did."""
     if work.cancelled() or (error := work.exception()) is None:
         return False

@@ -16,7 +16,8 @@ One bot at a time. The supervisor is always in exactly one `Phase`:
 supervisor begins, since an earlier one may have left a bot behind. *PREPARING* works on the profiles while nobody holds
 them: check, snapshot, restore. *STARTING* lasts from the spawn until the bot is ready or shows a QR code; *UP* is
 everything after. In *CHECKING* (development) the bot stands still while the changed files are looked at: the one thing
-that is done to it before a restart is certain, since it can be undone. *RESTING* (development) waits for the next change after a crash, *BACKOFF* (production) for a timer.
+that is done to it before a restart is certain, since it can be undone. *RESTING* (development) waits for the next
+change after a crash, *BACKOFF* (production) for a timer.
 
 What follows CLOSING is written in the state (`after`) and may change while the closing lasts: a quit overrides a
 restart, and nothing overrides a quit.
@@ -341,10 +342,10 @@ def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
     return replace(state, phase=Phase.ENDED, exit_code=event.code), (Action.END,)
 
 
-# A cell that is not written does nothing. In CHECKING a further change is the check's own affair; in CLOSING the exits and lost browsers are the stop's own doing; in
-# PREPARING, RESTING and BACKOFF no bot runs that could report anything; a report that was under way when its phase
-# ended (READY, NEVER_READY, BACKOFF_OVER, PASSED, REFUSED) comes too late to matter; in UP a bot that has been ready once is watched by
-# its session's state, not by READY.
+# A cell that is not written does nothing. In CHECKING a further change is the check's own affair; in CLOSING the exits
+# and lost browsers are the stop's own doing; in PREPARING, RESTING and BACKOFF no bot runs that could report anything;
+# a report that was under way when its phase ended (READY, NEVER_READY, BACKOFF_OVER, PASSED, REFUSED) comes too late to
+# matter; in UP a bot that has been ready once is watched by its session's state, not by READY.
 _TABLE: dict[Phase, dict[Kind, _Cell]] = {
     Phase.CLOSING: {
         Kind.RESTART: _restart_closing,

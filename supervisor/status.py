@@ -200,6 +200,7 @@ _PHASES = {
     "preparing": "looking after the profiles",
     "starting": "starting",
     "up": "up",
+    "checking": "standing still while changed files are checked",
     "resting": "down, waiting for a change",
     "backoff": "down, waiting to be started again",
     "stuck": "stuck: a process does not die",

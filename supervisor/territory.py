@@ -37,6 +37,8 @@ class Territory:
         self._contained = contained
         #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
         self._inherited = offspring()
+        #: The pids of processes that the supervisor runs for itself; neither they nor what they start is the bot's.
+        self.errands: set[int] = set()
         self._numbers = itertools.count(1)
         self.key = project_key(project)
 
@@ -46,11 +48,11 @@ class Territory:
 
     def living(self) -> list[Entry]:
         """Every living process of the bot that this supervisor has started, parents before children."""
-        descendants = self._without_inherited(offspring())
+        descendants = self._without_others(offspring())
         if self._contained:
             return descendants
         pids = {entry.pid for entry in descendants}
-        return descendants + [entry for entry in self._marked() if entry.pid not in pids]
+        return descendants + self._without_others([entry for entry in self._marked() if entry.pid not in pids])
 
     def proven_empty(self) -> bool:
         """Whether, beyond what a look can tell, nothing of the bot lives; every zombie must have been reaped."""
@@ -73,10 +75,11 @@ class Territory:
                 ours |= {entry.pid: entry for entry in (main, *offspring(main.pid))}
         return list(ours.values()), strangers
 
-    def _without_inherited(self, descendants: list[Entry]) -> list[Entry]:
-        if not self._inherited:
+    def _without_others(self, descendants: list[Entry]) -> list[Entry]:
+        """Leave out what was handed down to us, what runs for ourselves, and what either has started."""
+        if not self._inherited and not self.errands:
             return descendants
-        theirs = {entry.pid for entry in descendants if entry in self._inherited}
+        theirs = self.errands | {entry.pid for entry in descendants if entry in self._inherited}
         ours = []
         for entry in descendants:  # parents come before children
             if entry.pid in theirs or entry.parent in theirs:

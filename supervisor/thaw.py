@@ -1,16 +1,22 @@
-"""`python -m supervisor.thaw PID STARTED`: thaw a browser if whoever froze it dies before doing so.
+"""Thaw what stands still if whoever froze it dies before doing so.
 
-It says that it is ready by one byte on standard output, and waits on standard input. A byte means that all is well; the
-end of the input without one, or no word for too long, means that it is not.
+`python -m supervisor.thaw PID STARTED` is for one browser. It says that it is ready by one byte on standard output, and
+waits on standard input. A byte means that all is well; the end of the input without one, or no word for too long, means
+that it is not.
+
+Without arguments it reads any number of lines `PID STARTED`, and thaws those at the end of its input. Whoever thaws
+them himself ends it by a signal. What stands in the pipe is read even if its writer has died before this has begun, so
+that nobody needs to wait until it is ready.
 """
+
+# What is imported here delays each freeze, so psutil comes with the emergency only.
 
 from __future__ import annotations
 
 import contextlib
+import site
 import sys
 import threading
-
-import psutil
 
 #: Seconds that a browser may stand still at most; what is read after that is found to have changed, and is thrown away.
 _LIMIT = 30.0
@@ -19,17 +25,18 @@ _CLOCK_SLACK = 1.0  # seconds; a start time is counted from the boot, whose own 
 
 def thaw(pid: int, started: float) -> None:
     """Resume a process, if it is still the one that was started then, and all that descend from it."""
+    import psutil
+
     with contextlib.suppress(psutil.NoSuchProcess):
         main = psutil.Process(pid)
         if abs(main.create_time() - started) <= _CLOCK_SLACK:
             for process in (main, *main.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                     process.resume()
 
 
-def main() -> None:
+def _guard_one(pid: int, started: float) -> None:
     """Wait, then thaw unless told that all is well."""
-    pid, started = int(sys.argv[1]), float(sys.argv[2])
     overdue = threading.Timer(_LIMIT, thaw, (pid, started))
     overdue.daemon = True
     overdue.start()
@@ -37,6 +44,23 @@ def main() -> None:
     sys.stdout.flush()
     if not sys.stdin.buffer.read(1):
         thaw(pid, started)
+
+
+def _guard_listed() -> None:
+    """Read to the end, then thaw."""
+    lines = sys.stdin.read().splitlines()
+    if sys.flags.no_site:  # a quick start, which leaves out where psutil lies
+        site.main()
+    for pid, started in {tuple(line.split()) for line in lines if line.count(" ") == 1}:
+        thaw(int(pid), float(started))
+
+
+def main() -> None:
+    """Guard what the arguments or the input name."""
+    if len(sys.argv) > 1:
+        _guard_one(int(sys.argv[1]), float(sys.argv[2]))
+    else:
+        _guard_listed()
 
 
 if __name__ == "__main__":

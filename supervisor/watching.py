@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from supervisor.app import Supervisor
 from supervisor.config import Config
 from supervisor.faults import report_fault
 from supervisor.logs import emit
+from supervisor.preflight import preflight
 from supervisor.session import SessionStore
 from supervisor.triggers.files import Change, FileWatcher
+from supervisor.triggers.preflight import Verdict
 from supervisor.triggers.rules import WatchRules
 from supervisor.triggers.storm import StormDetector
 
@@ -24,12 +27,18 @@ class SourceFiles:
         self._project = project
         self._supervisor = supervisor
         self._storms = StormDetector(project)
+        #: Whether what has changed is checked.
+        self.checks = config.preflight.enabled
+        self._preflight = preflight(supervisor, self._name)
+        #: What the count of `_preflight` was when all was found well.
+        self._passed = 0
         watch = config.watch
         self._watcher = FileWatcher(
             rules,
             quiet=watch.quiet,
             poll=watch.poll,
             on_change=self._changed,
+            on_file=self._preflight.note,
             on_notice=lambda notice: emit("watch.notice", notice=notice),
         )
         self._watching = asyncio.create_task(self._watcher.run(), name="watcher")
@@ -45,11 +54,69 @@ class SourceFiles:
 
     def drain(self) -> tuple[Path, ...]:
         """The files that have changed since this was last called."""
-        return self._watcher.drain()
+        changed = self._watcher.drain()
+        self._preflight.forget()
+        self._passed = self._preflight.count
+        return changed
 
     def exclude(self, folder: Path) -> None:
         """Leave out a profile that has come to light."""
         self._watcher.exclude(folder)
+
+    def begin_checks(self) -> None:
+        """From now on check each file that has changed at once, if it is to be checked."""
+        self._preflight.arm(self._watcher.changed())
+
+    async def end_checks(self) -> None:
+        """Return once none of our programs runs for a check."""
+        await self._preflight.halt()
+
+    async def examined(self, *, running: bool) -> bool:
+        """Whether a bot is to be started on the files as they are, as in `examination.Examined`."""
+        if not running and self._preflight.count == self._passed:
+            return True
+        began = time.monotonic()
+        self.begin_checks()
+        changed, verdict = await self._judged()
+        for doubt in verdict.doubts:
+            emit("preflight.skipped", what=doubt)
+        if not verdict.problems:
+            self._passed = self._preflight.count
+            if running and not changed:
+                emit("bot.kept", reason="unchanged")
+                return False
+            took = round((time.monotonic() - began) * 1000)
+            emit("preflight.passed", checked=verdict.checked, took_ms=took)
+            return True
+        self._tell_problems(verdict)
+        if running:
+            emit("bot.kept", reason="failed")
+        return False
+
+    async def _judged(self) -> tuple[Sequence[Path], Verdict]:
+        """What has changed, and what there is to say of it: once the files are quiet, or when time is up."""
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._preflight.deadline):
+                    await self.settled()
+            count, changed = self._preflight.count, self._watcher.changed()
+            verdict = await self._preflight.verdict(changed)
+            # A file that has changed meanwhile may have made it worse or mended it.
+            if count == self._preflight.count or loop.time() >= self._preflight.deadline:
+                return changed, verdict
+
+    def _tell_problems(self, verdict: Verdict) -> None:
+        for problem in verdict.problems:
+            emit(
+                "preflight.failed",
+                path=None if problem.path is None else self._name(problem.path),
+                line_number=problem.line,
+                problem=problem.message,
+                source=problem.source,
+            )
+            for line in problem.output:
+                emit("preflight.output", text=line)
 
     def describe(self) -> tuple[list[str], bool]:
         """What is watched, and whether by polling."""
@@ -60,6 +127,7 @@ class SourceFiles:
         """End the watching."""
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
+        await self._preflight.halt()
 
     def _changed(self, change: Change) -> None:
         storm = self._storms.observe(change.first_seen, change.paths, self._supervisor.spawned_at)
@@ -68,11 +136,12 @@ class SourceFiles:
             emit("watch.storm", path=str(storm.path), line=storm.config_line, notice=str(storm))
         paths = [path for path in change.paths if storm is None or path != storm.path]
         if paths:
-            names = [
-                str(path.relative_to(self._project) if path.is_relative_to(self._project) else path) for path in paths
-            ]
+            names = [self._name(path) for path in paths]
             emit("watch.change", paths=names)
-            self._supervisor.restart("change", names[0])
+            if self.checks:
+                self._supervisor.changed(names[0])
+            else:
+                self._supervisor.restart("change", names[0])
 
     def _name(self, path: Path) -> str:
         """A path as the user would write it in the project's folder."""

@@ -78,6 +78,10 @@ def dev(
     ] = False,
     explain: Annotated[bool, typer.Option("--explain-watch", help="Print what is watched and why, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --explain-watch: one JSON document.")] = False,
+    preflight: Annotated[
+        bool | None,
+        typer.Option("--preflight/--no-preflight", help="Check a change before stopping the bot for it."),
+    ] = None,
     grace: Grace = None,
     log_format: LogFormat = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
@@ -101,6 +105,7 @@ def dev(
         "watch.quiet": quiet_time(delay),
         "watch.poll": poll or None,
         "stop.signal": signal,
+        "preflight.enabled": preflight,
         "stop.grace": grace,
         "log.format": log_format,
     }

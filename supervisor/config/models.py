@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 from pydantic import model_validator
 
 from supervisor.config.health import HealthConfig
+from supervisor.config.preflight import PreflightConfig
 from supervisor.config.section import Section, option
 from supervisor.config.units import (
     Bool,
@@ -425,6 +426,7 @@ class Config(Section):
     snapshot: SnapshotConfig = SnapshotConfig()
     browser: BrowserConfig = BrowserConfig()
     watch: WatchConfig = WatchConfig()
+    preflight: PreflightConfig = PreflightConfig()
     restart: RestartConfig = RestartConfig()
     health: HealthConfig = HealthConfig()
     timing: TimingConfig = TimingConfig()

@@ -154,6 +154,15 @@ BOT: Final = (
         sentence="{detail}; restarting the bot",
     ),
     Event(
+        name="bot.kept",
+        level="info",
+        doc="Files have changed, but the bot is not restarted for that: it runs on as it was.",
+        fields=(
+            Field("reason", "string", "`failed`: it could not be started on them; `unchanged`: they are as they were"),
+        ),
+        sentence=sentences.kept,
+    ),
+    Event(
         name="bot.not_frozen",
         level="warning",
         doc="A process of the bot could not be suspended; the restart goes on without.",

@@ -116,6 +116,46 @@ _OUTPUT: Final = (
     ),
 )
 
+_PREFLIGHT: Final = (
+    Event(
+        name="preflight.passed",
+        level="info",
+        doc="What has changed was checked, and the bot can be started on it.",
+        fields=(
+            Field("checked", "integer", "how many checks there were"),
+            Field("took_ms", "integer", "milliseconds since the first change"),
+        ),
+        sentence="checked what has changed in {took_ms} ms",
+        detail=True,
+    ),
+    Event(
+        name="preflight.failed",
+        level="error",
+        doc="The bot could not be started on what has changed. One for each problem.",
+        fields=(
+            Field("path", "string", "the file, if the problem is one file's", optional=True),
+            Field("line_number", "integer", "the line in it", optional=True),
+            Field("problem", "string", "the error's message"),
+            Field("source", "string", "the line's text", optional=True),
+        ),
+        sentence=sentences.preflight_failed,
+    ),
+    Event(
+        name="preflight.output",
+        level="error",
+        doc="A line of what `preflight.command` has said, after its `preflight.failed`.",
+        fields=(Field("text", "string", "the line"),),
+        sentence="  {text}",
+    ),
+    Event(
+        name="preflight.skipped",
+        level="warning",
+        doc="Something could not be checked, and counts as passed.",
+        fields=(Field("what", "string", "what, and why, in a sentence"),),
+        sentence="{what}",
+    ),
+)
+
 _OTHER: Final = (
     Event(
         name="key.answer",
@@ -158,6 +198,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
             *_RESTART,
             *_WATCH,
             *_OUTPUT,
+            *_PREFLIGHT,
             *_OTHER,
         )
     }

@@ -59,6 +59,13 @@ def given_up(fields: Fields) -> str:
     )
 
 
+def kept(fields: Fields) -> str:
+    """For `bot.kept`."""
+    if fields["reason"] == "failed":
+        return "not restarted: the bot runs on as it was, until a save that is in order"
+    return "not restarted: the files are again as they were when the bot was started"
+
+
 def stuck(fields: Fields) -> str:
     """For `bot.stuck`."""
     pids = ", ".join(map(str, fields["pids"]))
@@ -130,6 +137,12 @@ def watching(fields: Fields) -> str:
 def changed(fields: Fields) -> str:
     """For `watch.change`."""
     return f"changed: {_first(fields['paths'])}"
+
+
+def preflight_failed(fields: Fields) -> str:
+    """For `preflight.failed`."""
+    place = ":".join(str(fields[part]) for part in ("path", "line_number") if part in fields)
+    return f"{place}{': ' if place else ''}{fields['problem']}{_and('   {}', fields.get('source'))}"
 
 
 def npm_between(fields: Fields) -> str:

@@ -14,6 +14,7 @@ from supervisor.process.census import (
     working_directory,
 )
 from supervisor.process.child import Child, CommandError, resolve_command
+from supervisor.process.errand import Errands, Finished
 from supervisor.process.freeze import Frost
 from supervisor.process.handle import Handle, open_handle
 from supervisor.process.ladder import Haste, Rung, climb, kill, terminate
@@ -24,6 +25,8 @@ __all__ = [
     "Child",
     "CommandError",
     "Entry",
+    "Errands",
+    "Finished",
     "Frost",
     "Handle",
     "Haste",

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeVar, get_args
 
 Phase = Literal[
     "freeze",
+    "preflight",
     "close",
     "stop",
     "prove",
@@ -19,9 +20,10 @@ Phase = Literal[
     "link",
     "ready",
 ]
-"""One step of a restart. boot: from the spawn until the browser's main process exists; browser: until its page
-answers; link: until the session is linked; ready: until the bot is ready. settle: until the files are quiet; backoff:
-the pause before a bot that has failed is started again."""
+"""One step of a restart. preflight: until the changed files are quiet and have been checked; settle: until the files
+are quiet; backoff: the pause before a bot that has failed is started again; boot: from the spawn until the browser's
+main process exists; browser: until its page answers; link: until the session is linked; ready: until the bot is
+ready."""
 
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 """Every phase in the order in which they are shown."""

@@ -75,8 +75,8 @@ class FileWatcher:
 
     `quiet`: seconds without a change that end a burst. `poll`: compare regularly instead of waiting for events; "auto"
     does so where none arrive, and `mode` and `reason` tell. `on_change` is called in the event loop at the first change
-    of a burst, at once, and again only after a quiet time or a `drain`. `on_notice` gets what the user should know, one
-    sentence each.
+    of a burst, at once, and again only after a quiet time or a `drain`; before that `on_file` for each file that has
+    another content than at the last look. `on_notice` gets what the user should know, one sentence each.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class FileWatcher:
         quiet: float,
         poll: Literal["auto"] | bool,
         on_change: Callable[[Change], None],
+        on_file: Callable[[Path], None] = lambda _: None,
         on_notice: Callable[[str], None] = lambda _: None,
         source: Callable[[WatchRules], Source] = native_source,
     ) -> None:
@@ -98,7 +99,7 @@ class FileWatcher:
         self._on_notice = on_notice
         self._new_source = source
         self._tree = Tree()
-        self._burst = Burst(self._tree, quiet, self._first_change)
+        self._burst = Burst(self._tree, quiet, self._first_change, lambda path: on_file(Path(path)))
         self._follower = Follower(rules, NoSource(), self._tree, self._burst)
         self._armed = asyncio.Event()
         self._wake = asyncio.Event()

@@ -24,15 +24,18 @@ _CROWD, _CROWD_FACTOR = 10, 4
 
 
 class Burst:
-    """Looks at files as hints come in, tells of the first change of a burst, and knows how long it lasts.
+    """Looks at files as hints come in, tells of each change and of the first of a burst, and knows how long it lasts.
 
     Times are seconds of the monotonic clock.
     """
 
-    def __init__(self, tree: Tree, quiet: float, on_first: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, tree: Tree, quiet: float, on_first: Callable[[str, float], None], on_each: Callable[[str], None]
+    ) -> None:
         self._tree = tree
         self._quiet = quiet
         self._on_first = on_first
+        self._on_each = on_each
         self._open = False
         #: No hint for a file that counts has come since this time less the quiet time.
         self._quiet_at = float("-inf")
@@ -99,6 +102,7 @@ class Burst:
         self._due.pop(path, None)
         if self._tree.record(path, found):
             self._changed_at[path] = now
+            self._on_each(path)
             if not self._open:
                 self._open = True
                 self._on_first(path, self._since)

@@ -28,8 +28,14 @@ class Desk:
         self.folder = folder
         self.clock = clock
         self.told: list[tuple[str, float]] = []
+        self.each: list[str] = []
         self.tree = Tree()
-        self.burst = Burst(self.tree, QUIET, lambda path, since: self.told.append((Path(path).name, since)))
+        self.burst = Burst(
+            self.tree,
+            QUIET,
+            lambda path, since: self.told.append((Path(path).name, since)),
+            lambda path: self.each.append(Path(path).name),
+        )
 
     def write(self, name: str, content: str) -> None:
         (self.folder / name).write_text(content)

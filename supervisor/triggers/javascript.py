@@ -1,0 +1,144 @@
+"""Checking JavaScript with node: which files, with which words, and what the answer means.
+
+Pure but for reading files: nothing is run here.
+
+`node --check` tells ES modules from CommonJS as node does when it runs a file: by its extension, else by the `type` of
+the nearest `package.json`, else by its syntax. The last it only half does (read in `lib/internal/main/check_syntax.js`
+of Node.js 20 and tried there): a file without either mark that looks like a module passes unread. Such a file is
+checked once more as a module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+EXTENSIONS = frozenset({".js", ".mjs", ".cjs"})
+
+AS_MODULE = ("--check", "--input-type=module", "-")
+AS_COMMONJS = ("--check", "--input-type=commonjs", "-")
+"""The words for a file that is given on standard input."""
+
+_NODE = frozenset({"node", "nodejs", "node.exe"})
+
+#: Parts of the names of programs and hooks that translate what they load: their input need not be what node can read.
+_TRANSLATORS = {
+    *("babel", "babel-node", "bun", "coffee", "deno", "electron-vite", "esbuild", "esbuild-register", "esbuild-runner"),
+    *("esm", "flow-node", "jiti", "sucrase", "sucrase-node", "swc", "swc-node", "ts-node", "ts-node-dev", "tsc"),
+    *("tsimp", "tsm", "tsx", "typescript", "vite", "vite-node", "webpack"),
+}
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+#: Options of node whose value is the next word.
+_WITH_VALUE = {"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"}
+
+_PLACE = re.compile(r"^(?P<file>\S.*):(?P<line>\d+)$")
+_MESSAGE = re.compile(r"^SyntaxError: .*")
+_LOOKS_LIKE_A_MODULE = re.compile(rb"^\s*(?:import|export)\b", re.MULTILINE)
+_LONGEST_SOURCE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a file; `path` is None for what a command of the user's has found."""
+
+    path: Path | None
+    line: int | None
+    message: str
+    source: str | None = None
+    """The line in error, where it is short enough to be shown."""
+    output: tuple[str, ...] = ()
+    """What the command has said."""
+
+
+def is_node(program: str) -> bool:
+    """Whether a program, by its path, is node."""
+    return _basename(program) in _NODE
+
+
+def is_plain_node(commands: Iterable[Sequence[str]], node_options: str = "") -> bool:
+    """Whether a bot, given the command lines of its processes, is run by node itself and by nothing that translates."""
+    nodes = [words for words in commands if words and is_node(words[0])]
+    if not nodes or _translates(node_options.split()):
+        return False
+    return not any(_translates(_up_to_script(words)) for words in nodes)
+
+
+def _up_to_script(words: Sequence[str]) -> list[str]:
+    """The options of a node command line with their values, and its script; what follows is the script's own."""
+    taken: list[str] = []
+    for word in words[1:]:
+        is_value = bool(taken) and taken[-1] in _WITH_VALUE
+        taken.append(word)
+        if not is_value and not word.startswith("-"):
+            break
+    return taken
+
+
+def _translates(words: Iterable[str]) -> bool:
+    """Whether one of these words names a translator; of a path, what is below `node_modules` counts, or its end."""
+    for word in words:
+        _, below, package = word.replace("\\", "/").rpartition("node_modules/")
+        name = package if below else word if word.startswith(("-", "@")) else _basename(word)
+        if _TRANSLATORS.intersection(_NAME.findall(name.lower())):
+            return True
+    return False
+
+
+def _basename(word: str) -> str:
+    return word.replace("\\", "/").rpartition("/")[2]
+
+
+def needs_a_second_look(path: Path) -> bool:
+    """Whether a file bears no mark of its kind and looks like a module."""
+    if path.suffix != ".js" or _package_type(path.parent) is not None:
+        return False
+    try:
+        return _LOOKS_LIKE_A_MODULE.search(path.read_bytes()) is not None
+    except OSError:
+        return False
+
+
+def _package_type(folder: Path) -> object:
+    """The `type` of the nearest `package.json` at or above a folder, None if it has none or there is no such file."""
+    for above in (folder, *folder.parents):
+        if above.name == "node_modules":
+            break
+        try:
+            package = json.loads((above / "package.json").read_bytes())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, RecursionError):  # its own check tells
+            return None
+        return package.get("type") if isinstance(package, dict) else None
+    return None
+
+
+def read_answer(output: str, path: Path) -> Problem | None:
+    """The syntax error that node has printed; None if it failed for another reason, which says nothing of the file."""
+    lines = output.splitlines()
+    message = next((line for line in lines if _MESSAGE.match(line)), None)
+    if message is None:
+        return None
+    for number, text in enumerate(lines):
+        place = _PLACE.match(text)
+        if place is not None and _names(place["file"], path):
+            source = lines[number + 1].strip() if number + 1 < len(lines) else ""
+            shown = source if 0 < len(source) <= _LONGEST_SOURCE else None
+            return Problem(path, int(place["line"]), message, shown)
+    return Problem(path, None, message)
+
+
+def _names(text: str, path: Path) -> bool:
+    """Whether what node prints before a line number stands for this file: its path, its URL, or standard input."""
+    if text.startswith("file:"):
+        text = unquote(urlsplit(text).path)
+    if text.startswith("["):
+        return True
+    # Node resolves links.
+    return text == str(path) or os.path.realpath(text) == os.path.realpath(path)
