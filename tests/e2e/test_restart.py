@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
+from examples.offline import profile_of
+from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.timing.reader import read
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 ROUNDS = 3
+
+
+def version_of_node() -> str:
+    """What Node.js says itself."""
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.strip().removeprefix("v")
 
 
 async def saved_and_back(bot: Supervised) -> None:
@@ -34,6 +44,9 @@ async def test_a_device_linked_a_second_before_the_save_needs_no_new_link(bot_fo
         await bot.until("snapshot.taken")
         assert len(bot.named("session.needs_link")) == 1
     assert len(snapshots(bot_folder)) == ROUNDS + 1
+    *_, restart = read(bot_folder / ".session-cache" / "history.db").restarts
+    assert restart.setup.browser == (profile_of(bot_folder, DEFAULT_NUMBER) / "Last Version").read_text().strip()
+    assert restart.setup.node in {version_of_node(), None}, "not every installation tells"
 
 
 async def test_saves_that_come_thick_and_fast_never_make_two_bots(linked_folder: Path) -> None:
