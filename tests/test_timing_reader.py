@@ -209,4 +209,4 @@ def test_a_hundred_thousand_restarts_are_read_in_about_a_second(path: Path) -> N
     found = read(path)
     took = time.process_time() - began
     assert (len(found.restarts), found.restarts[-1].started_at) == (100_000, 101_000.0)
-    assert took < 2.5, "measured: 0.6 s of an idle machine's time, twice that of a loaded one's"
+    assert took < 2.5, "measured: 0.9 s on a machine with much else to do"

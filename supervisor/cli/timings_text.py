@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ahead": "green", "within": "yellow", "over": "red", "needs_link": "yellow", "failed": "red"}
 _SPARK_WIDTH, _PLOT_WIDTH = 60, 100
+_TIMES = 9.0  # from ten times as much on, a share is told as a factor
 _NAMES = {"scanonce": "scanonce", "config": "configuration", "node": "Node.js", "browser": "browser"}
 
 
@@ -176,7 +177,6 @@ def _print_trend(ready: Sequence[Restart]) -> None:
 
 def _compared(one: Difference) -> list[str | Cell]:
     change, before = one.change_ms, one.before_ms
-    share = f"{change / before:+.0%}" if change is not None and before else ""
     answer: str | Cell = "too few to tell" if one.evident is None else "no"
     if one.evident:
         slower = (change or 0) > 0
@@ -186,10 +186,19 @@ def _compared(one: Difference) -> list[str | Cell]:
         _seconds(before) if before is not None else "-",
         _seconds(one.after_ms) if one.after_ms is not None else "-",
         f"{change / 1000:+.3f}" if change is not None else "",
-        share,
+        _share(change, before),
         f"{one.p:.4f}" if one.p is not None else "",
         answer,
     ]
+
+
+def _share(change: float | None, before: float | None) -> str:
+    if change is None or not before:
+        return ""
+    grown = change / before
+    if grown >= _TIMES:
+        return f"x{1 + grown:.0f}"
+    return "0%" if abs(grown) < 0.005 else f"{grown:+.0%}"
 
 
 def _settings(step: Step, known: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
