@@ -91,6 +91,11 @@ class Care:
         """The profiles that are known, or found where bots usually keep them."""
         return await self.in_files(self._store.profiles, self._config.session.profiles)
 
+    async def report_exposed(self) -> None:
+        """Tell, once, what others on this machine can read: it is left as it is, since the folder is the bot's."""
+        for found in await self.in_files(self._store.exposed, await self.profiles()):
+            emit("session.exposed", path=str(found.path), mode=f"{found.mode:04o}", remedy=found.remedy)
+
     async def prepare(self, quiet: Mapping[Path, Quiet], wanted: Mapping[str, Snapshot], clock: PhaseClock) -> bool:
         """Put every profile in order before a start; False if one could not be, and was left as it is.
 

@@ -37,6 +37,11 @@ def runtime_folder(key: str) -> Path:
     )
 
 
+def places(key: str) -> list[Path]:
+    """Where the folder for the project with this key may lie, best first. Nothing is made."""
+    return [base / key for base in _candidates()]
+
+
 def _candidates() -> list[Path]:
     """The runtime folder where the system has a private one, then the cache folder.
 

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from supervisor import __version__
-from supervisor.cli import init, logs, session, snapshot, supervise, timings
+from supervisor.cli import doctor, init, logs, session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -25,6 +25,7 @@ logs.register(app)
 session.register(app)
 snapshot.register(app)
 timings.register(app)
+doctor.register(app)
 
 
 @app.callback(invoke_without_command=True)

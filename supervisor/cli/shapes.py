@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from supervisor.session import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from supervisor.doctor import Finding, Fixed
     from supervisor.inspection import Inspection
     from supervisor.inventory import Overview
     from supervisor.occupancy import Occupant
@@ -158,4 +162,24 @@ def pruned(result: Pruned, *, dry_run: bool) -> Object:
         "quarantine": [str(path) for path in result.quarantined],
         "bytes_freed": result.bytes,
         "problems": list(result.problems),
+    }
+
+
+def diagnosis(project: Path, findings: Iterable[Finding], fixed: Iterable[Fixed], *, healthy: bool) -> Object:
+    """What the doctor found, and what it has done."""
+    return {
+        "project": str(project),
+        "healthy": healthy,
+        "findings": [
+            {
+                "name": one.name,
+                "subject": one.subject,
+                "verdict": str(one.verdict),
+                "seen": one.seen,
+                "remedy": one.remedy,
+                "fixable": one.fix is not None,
+            }
+            for one in findings
+        ],
+        "fixes": [{"name": one.name, "subject": one.subject, "done": one.done, "what": one.what} for one in fixed],
     }

@@ -38,6 +38,7 @@ EventName = Literal[
     "session.logged_out",
     "session.attention",
     "session.state",
+    "session.exposed",
     "session.unlocked",
     "session.trimmed",
     "session.damaged",

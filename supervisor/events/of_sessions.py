@@ -69,6 +69,17 @@ SESSIONS: Final = (
         sentence="session {session}: {state}",
     ),
     Event(
+        name="session.exposed",
+        level="warning",
+        doc="At the start: others on this machine can read a profile, the snapshots or the state file.",
+        fields=(
+            Field("path", "string", "the folder or file"),
+            Field("mode", "string", "its permission bits, in octal"),
+            Field("remedy", "string", "what to do next"),
+        ),
+        sentence="others on this machine can read {path}, which holds the account: {remedy}",
+    ),
+    Event(
         name="session.unlocked",
         level="info",
         doc="A lock that no living browser holds was removed from the profile.",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _RESTORE = "Restore the last good snapshot: scanonce snapshot restore."
 _OWNER = "Make the user that runs the bot its owner (chown -R); if it is, check the disk."
-_ROOM_TO_WORK = 64 << 20  # bytes; below this a browser's own logs and caches fail to grow within minutes
+ROOM_TO_WORK = 64 << 20  # bytes; below this a browser's own logs and caches fail to grow within minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _numbers(version: str) -> list[int]:
 
 
 def _room(folder: Path, tree: Tree) -> Check:
-    free, needed = shutil.disk_usage(folder).free, tree.size + _ROOM_TO_WORK
+    free, needed = shutil.disk_usage(folder).free, tree.size + ROOM_TO_WORK
     if free < needed:
         return Check(
             "disk",

@@ -109,9 +109,7 @@ def recover(cache: Path) -> list[str]:
     Raises `SessionError` if that is not possible; nothing is lost then either.
     """
     done = []
-    for journal in sorted(_entries(cache, layout.JOURNAL_PREFIX)):
-        if journal.suffix != ".json":
-            continue
+    for journal in journals(cache):
         with explained("complete the restore that was cut off, recorded in", journal):
             try:
                 swap = _decode(journal.read_bytes())
@@ -123,6 +121,11 @@ def recover(cache: Path) -> list[str]:
                 continue
             done.append(_settle(swap, journal))
     return done
+
+
+def journals(cache: Path) -> list[Path]:
+    """The entries of restores that are under way, or were cut off. Raises `OSError`."""
+    return sorted(path for path in _entries(cache, layout.JOURNAL_PREFIX) if path.suffix == ".json")
 
 
 def _settle(swap: _Swap, journal: Path) -> str:

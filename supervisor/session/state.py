@@ -122,6 +122,17 @@ class StateFile:
         """One session's state; for a session that is not known, an empty one."""
         return self.load().get(session_id, SessionState())
 
+    def trouble(self) -> str | None:
+        """Why the file makes no sense, in a clause; `None` if it does or is not there. Leaves it as it is, where `load`
+        puts it right. Raises `SessionError` if it cannot be read.
+        """
+        with self._threads, explained("read the session state", self.path):
+            try:
+                self._refresh()
+            except ValueError as error:
+                return str(error)
+        return None
+
     def update(self, session_id: str, **changes: Unpack[StateChanges]) -> SessionState:
         """Change fields of a session's state, and add the session if it is not known.
 

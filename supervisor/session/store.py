@@ -27,6 +27,7 @@ from supervisor.session import (
     layout,
     manifest,
     parallel,
+    privacy,
     restore,
     retention,
     snapshot,
@@ -37,6 +38,7 @@ from supervisor.session.capture import Base, Capture, Facts, Place
 from supervisor.session.checks import Known
 from supervisor.session.errors import ProfileInUseError, SessionError, SnapshotDamagedError, explained, printable
 from supervisor.session.layout import safe_name
+from supervisor.session.privacy import Exposed
 from supervisor.session.profile import Profile, discover, last_version, with_distinct_ids
 from supervisor.session.report import CheckContext, CheckReport
 from supervisor.session.retention import Pruned, Quarantined, Retention
@@ -113,6 +115,20 @@ class SessionStore:
         done += self.state.problems
         self.state.problems.clear()
         return done
+
+    def unfinished(self) -> list[Path]:
+        """What an earlier run was killed in the midst of, and `recover` would settle. While a supervisor runs, that is
+        also what it is doing just then. Raises `SessionError`.
+        """
+        with explained("look for what was cut off in", self.cache):
+            journals = restore.journals(self.cache)
+            return [*journals, *self._leftovers(), *fsio.temporaries(self.cache)]
+
+    def exposed(self, profiles: Iterable[Profile]) -> list[Exposed]:
+        """What others on this machine can read of these profiles, the cache and the state file. Costs a few looks."""
+        found = [privacy.exposed_profile(profile.folder) for profile in profiles]
+        found += [privacy.exposed_folder(self.cache), privacy.exposed_file(self.state.path)]
+        return [one for one in found if one is not None]
 
     def check(
         self,

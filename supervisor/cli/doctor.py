@@ -1,0 +1,81 @@
+"""`scanonce doctor`: what would go wrong here, and how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.output import AsJson, Cell
+from supervisor.cli.supervise import Command, ConfigFile, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from supervisor.doctor import Finding, Fixed
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    command: Command = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Do what is safe, and say what was done.")] = False,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what would go wrong here, and say how to mend it. Changes nothing without --fix.
+
+    Exit status 1 if something needs doing, else 0.
+    """
+    # What only this command needs, a supervisor does not carry.
+    from supervisor.cli import shapes
+    from supervisor.doctor import examine, mend, open_place
+    from supervisor.doctor.registry import needs_doing
+
+    with output.exits():
+        place = open_place(project, config, command or ())
+        findings = list(examine(place))
+        fixed = mend(findings, place) if fix else []
+        if fixed:
+            place = open_place(project, config, command or ())
+            findings = list(examine(place))
+        failed = needs_doing(findings)
+        if as_json:
+            output.print_json(shapes.diagnosis(place.project, findings, fixed, healthy=not failed))
+        else:
+            _print(findings, fixed, fix=fix)
+    if failed:
+        raise typer.Exit(output.FAILED)
+
+
+def _print(findings: Sequence[Finding], fixed: Sequence[Fixed], *, fix: bool) -> None:
+    if fixed:
+        rows = [(one.name, Cell("done", "green") if one.done else Cell("not done", "red"), one.what) for one in fixed]
+        output.table(("FIX", "", "WHAT WAS DONE"), rows)
+        output.say()
+    output.table(("LOOKED AT", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), [_row(one) for one in findings])
+    output.say()
+    output.say(_summary(findings, fix=fix))
+
+
+def _row(one: Finding) -> list[str | Cell]:
+    name = f"{one.name} {one.subject}" if one.subject and not one.subject.startswith("/") else one.name
+    return [name, Cell(str(one.verdict), _COLOURS[one.verdict]), f"{one.seen} {one.remedy}".strip()]
+
+
+def _summary(findings: Sequence[Finding], *, fix: bool) -> str:
+    verdicts = [str(one.verdict) for one in findings]
+    problems, warnings = verdicts.count("problem"), verdicts.count("warning")
+    if not problems:
+        return f"Nothing needs doing{f'; {warnings} worth knowing' if warnings else ''}."
+    fixable = sum(one.fix is not None and str(one.verdict) == "problem" for one in findings)
+    hint = f" scanonce doctor --fix does {fixable} of them." if fixable and not fix else ""
+    return f"{problems} need{'s' if problems == 1 else ''} doing.{hint}"

@@ -1,0 +1,46 @@
+"""The configuration, and what scanonce itself runs on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+
+from supervisor import __version__
+from supervisor.doctor.finding import Finding, ok, problem
+from supervisor.doctor.place import Place
+from supervisor.session.errors import printable
+
+NAMES = ("versions", "configuration", "state-file")
+
+_LIBRARIES = ("watchfiles", "psutil", "filelock", "structlog", "pydantic", "websockets")
+
+
+def look(place: Place) -> Iterator[Finding]:
+    """Versions, `scanonce.toml`, and the state file."""
+    yield ok(
+        "versions",
+        f"scanonce {__version__} on Python {platform.python_version()}, {platform.system()} "
+        f"{platform.release()}; {', '.join(map(_with_version, _LIBRARIES))}.",
+    )
+    for issue in place.issues:
+        remedy = "Mend that line; until then scanonce does not start. What follows here goes by the defaults."
+        yield problem("configuration", f"{printable(issue)}.", remedy)
+    if not place.issues:
+        yield ok("configuration", "There is nothing wrong with the configuration.")
+    yield _state_file(place)
+
+
+def _state_file(place: Place) -> Finding:
+    name = printable(place.shown(place.project / place.config.session.state_file))
+    if place.state_trouble is None:
+        return ok("state-file", f"{name} can be read, or is not there yet.")
+    remedy = "The next start sets it aside under another name and makes it anew from the snapshots."
+    return problem("state-file", f"{name} makes no sense: {printable(place.state_trouble)}.", remedy)
+
+
+def _with_version(name: str) -> str:
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{name} (version not known)"
