@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,22 @@ async def test_what_the_last_browser_left_in_a_profile_is_cleared(tmp_path: Path
     (profile / "DevToolsActivePort").write_text("1\n/devtools/browser/x")
     assert await prepare(tmp_path, configured(tmp_path), {})
     assert {path.name for path in profile.iterdir()} == {"Default"}
+
+
+async def test_a_profile_that_others_can_read_is_told_at_the_start(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="scanonce-", dir="/tmp") as place:  # pytest's own is closed to others
+        project = Path(place)
+        profile = a_profile(project)
+        for folder in (project, profile.parent, profile, profile / "Default"):
+            folder.chmod(0o755)
+        told: list[tuple[str, Mapping[str, Any]]] = []
+        care = Care(configured(project), SessionStore(project))
+        unsubscribe = subscribe(lambda name, fields: told.append((name, fields)))
+        try:
+            await care.report_exposed()
+            profile.chmod(0o700)
+            await care.report_exposed()
+        finally:
+            unsubscribe()
+            care.close()
+    assert told == [("session.exposed", {"path": str(profile), "mode": "0755", "remedy": f"chmod 700 {profile}"})]

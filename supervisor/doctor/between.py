@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -23,6 +24,8 @@ _PASSED_OVER = frozenset({"env", "cross-env", "exec", "time", "dotenv", "--"})
 _BY_NAME = frozenset({"start", "test", "restart", "stop"})  # scripts that npm runs without "run"
 _LONGEST_SCRIPT = 10_000  # characters
 _DEEPEST = 10  # scripts that call each other
+MOST_LINKS = 50
+"""More are not followed: scripts that call each other twice would grow without an end."""
 _ASSIGNMENT = re.compile(r"\w+=")
 _STOP = re.compile(r"&&|\|\||[;|&\n]")
 _USUAL = ("dev", "start", "develop", "watch", "serve")
@@ -63,11 +66,15 @@ def _scripts(place: Place) -> Finding:
     return ok("scripts", "No script of package.json restarts the bot behind scanonce's back.")
 
 
-def links(command: Sequence[str], scripts: Mapping[str, str], depth: int = 0) -> Iterator[str]:
+def links(command: Sequence[str], scripts: Mapping[str, str]) -> Iterator[str]:
     """What a command goes through until it comes to the bot, outermost first: `npm run dev`, `nodemon`, ...
 
     A script that starts several programs is followed into each.
     """
+    return itertools.islice(_links(command, scripts, 0), MOST_LINKS)
+
+
+def _links(command: Sequence[str], scripts: Mapping[str, str], depth: int) -> Iterator[str]:
     words = list(command)
     while words and (_ASSIGNMENT.match(words[0]) or words[0] in _PASSED_OVER):
         words = words[1:]
@@ -81,7 +88,7 @@ def links(command: Sequence[str], scripts: Mapping[str, str], depth: int = 0) ->
         yield from _of_runner(name, rest, scripts, depth)
     elif name == "scanonce" or _restarts(name):
         yield name
-    elif name in {"node", "bun", "tsx"} and ("watch" in rest[:1] or any(word.startswith("--watch") for word in rest)):
+    elif name in {"node", "bun", "tsx"} and _watches(rest):
         yield f"{name} --watch"
 
 
@@ -94,7 +101,7 @@ def _of_runner(name: str, rest: list[str], scripts: Mapping[str, str], depth: in
         yield from _of_script(scripts.get(script, ""), scripts, depth)
     else:
         yield name
-        yield from links(words[1:] if words[:1] in (["exec"], ["dlx"], ["x"]) else words, scripts, depth + 1)
+        yield from _links(words[1:] if words[:1] in (["exec"], ["dlx"], ["x"]) else words, scripts, depth + 1)
 
 
 def _of_script(script: str, scripts: Mapping[str, str], depth: int) -> Iterator[str]:
@@ -103,7 +110,13 @@ def _of_script(script: str, scripts: Mapping[str, str], depth: int) -> Iterator[
             words = shlex.split(part)
         except ValueError:  # a quote that the split has cut through
             words = part.split()
-        yield from links(words, scripts, depth + 1)
+        yield from _links(words, scripts, depth + 1)
+
+
+def _watches(words: Sequence[str]) -> bool:
+    """Whether these arguments turn on the program's own watching; what follows the script is the script's."""
+    own = itertools.takewhile(lambda word: word.startswith("-"), words)
+    return words[:1] == ["watch"] or any(word.startswith("--watch") for word in own)
 
 
 def _restarts(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from supervisor.doctor.finding import Finding
@@ -36,7 +36,8 @@ def mend(findings: Iterable[Finding], place: Place) -> list[Fixed]:
     try:
         with held_project(place.store, instead="What needs it to be stopped was left as it is.") as settled:
             done += [Fixed("unfinished", None, done=True, what=printable(sentence)) for sentence in settled]
-            done += [_apply(finding) for finding in locked]
+            # To hold the project is to settle it: what was cut off needs nothing more.
+            done += [_apply(finding) for finding in locked if not (settled and finding.name == "unfinished")]
     except ProfileInUseError as error:
         done += [_refused(finding, str(error)) for finding in locked]
     except SessionError as error:
@@ -46,12 +47,8 @@ def mend(findings: Iterable[Finding], place: Place) -> list[Fixed]:
 
 def _apply(finding: Finding) -> Fixed:
     assert finding.fix is not None
-    return _attempt(finding, finding.fix.apply)
-
-
-def _attempt(finding: Finding, act: Callable[[], str]) -> Fixed:
     try:
-        return Fixed(finding.name, finding.subject, done=True, what=act())
+        return Fixed(finding.name, finding.subject, done=True, what=finding.fix.apply())
     except SessionError as error:
         return _refused(finding, str(error))
     except OSError as error:

@@ -1,0 +1,426 @@
+"""What is kept in the project: configuration, sessions, leftovers, rights, git, room, limits, time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from supervisor.config import ConfigError
+from supervisor.doctor import clocks, disk, git, leftovers, limits, mend, rights, sessions, settings
+from supervisor.process import ENVIRONMENT_MARK
+from supervisor.project_lock import project_lock
+from supervisor.session import SessionStore, clock
+from supervisor.territory import Territory
+from tests.doctor.conftest import Bot, only
+from tests.session import build
+from tests.shell import browser_on, make_session, take
+
+PLACES = ("profile-lock", "unfinished", "runtime-folder", "processes")
+
+
+class TestSettings:
+    def test_every_mistake_is_told_and_the_rest_is_looked_at(self, bot: Bot) -> None:
+        bot.write({"scanonce.toml": "[stop]\ngrace = 5\nodrer = 1\n"})
+        found = [one for one in bot.look(settings) if one.name == "configuration"]
+        assert [one.verdict for one in found] == ["problem", "problem"]
+        assert "scanonce.toml:2: stop.grace" in found[0].seen
+        assert bot.place().config.stop.order == "browser-first"
+
+    def test_a_sound_one_and_none(self, bot: Bot) -> None:
+        assert bot.one(settings, "configuration").verdict == "ok"
+        bot.write({"scanonce.toml": '[stop]\ngrace = "5s"\n'})
+        assert bot.one(settings, "configuration").verdict == "ok"
+
+    def test_a_project_that_is_no_folder(self, bot: Bot) -> None:
+        bot.folder.rmdir()
+        with pytest.raises(ConfigError):
+            bot.place()
+
+    def test_a_state_file_that_makes_no_sense_is_left_as_it_is(self, bot: Bot) -> None:
+        assert bot.one(settings, "state-file").verdict == "ok"
+        bot.write({"session-state.json": "{ no"})
+        build.profile(bot.folder / "sessions/session-1")
+        place = bot.place()
+        assert only(settings.look(place), "state-file").verdict == "problem"
+        assert [profile.id for profile in place.profiles] == ["1"]
+        assert list(sessions.look(place))
+        assert sorted(path.name for path in bot.folder.iterdir()) == ["session-state.json", "sessions"]
+        assert (bot.folder / "session-state.json").read_text() == "{ no"
+
+
+class TestSessions:
+    def test_none(self, bot: Bot) -> None:
+        assert bot.one(sessions, "session").seen == "There is no session yet."
+
+    def test_a_sound_one_with_a_snapshot(self, bot: Bot) -> None:
+        name = take(bot.folder, make_session(bot.folder)).name
+        assert bot.one(sessions, "session").verdict == "ok"
+        found = bot.one(sessions, "snapshots")
+        assert (found.verdict, name in found.seen, found.subject) == ("ok", True, "97150")
+
+    def test_one_without_a_snapshot(self, bot: Bot) -> None:
+        make_session(bot.folder)
+        assert bot.one(sessions, "snapshots").verdict == "warning"
+        bot.write({"scanonce.toml": "[snapshot]\nenabled = false\n"})
+        assert bot.one(sessions, "snapshots").verdict == "ok"
+
+    def test_one_that_is_not_linked_needs_none(self, bot: Bot) -> None:
+        make_session(bot.folder, linked=False)
+        assert bot.one(sessions, "snapshots").verdict == "ok"
+        assert bot.one(sessions, "session").verdict == "warning"
+
+    def test_a_damaged_one(self, bot: Bot) -> None:
+        profile = make_session(bot.folder)
+        (profile.path / build.INDEXED_DB / "CURRENT").unlink()
+        found = bot.one(sessions, "session")
+        assert (found.verdict, "IndexedDB" in found.seen, "snapshot restore" in found.remedy) == ("problem", True, True)
+
+    def test_a_snapshot_that_is_not_sound(self, bot: Bot) -> None:
+        profile = make_session(bot.folder)
+        (bot.folder / ".session-cache" / "backup-97150-1700000000000").mkdir(parents=True)
+        assert bot.one(sessions, "snapshots").verdict == "problem"
+        take(bot.folder, profile)
+        assert bot.one(sessions, "snapshots").verdict == "ok"
+
+    def test_one_that_is_open(self, bot: Bot) -> None:
+        profile = make_session(bot.folder)
+        with browser_on(profile.path, bot.programs) as browser:
+            found = bot.one(sessions, "session")
+        assert (found.verdict, f"process {browser.pid}" in found.seen) == ("ok", True)
+
+
+def fix(bot: Bot, name: str) -> str:
+    """Do what one finding carries along; the sentence on it."""
+    place = bot.place()
+    (done,) = [one for one in mend([only(leftovers.look(place), name)], place) if one.name == name][-1:]
+    assert done.done, done.what
+    return done.what
+
+
+class TestLeftovers:
+    def test_nothing_in_a_fresh_folder(self, bot: Bot) -> None:
+        assert {one.verdict for one in bot.look(leftovers)} == {"ok"}
+        assert not list(bot.folder.iterdir())
+
+    @pytest.fixture
+    def orphan(self, bot: Bot) -> Iterator[subprocess.Popen[bytes]]:
+        """What a supervisor of this project that was killed might have left."""
+        key = Territory(bot.folder, contained=False).key
+        environment = {"PATH": "/usr/bin:/bin", ENVIRONMENT_MARK: f"{key}-1-1-1"}
+        with subprocess.Popen(["/bin/sleep", "600"], env=environment) as process:
+            yield process
+            process.kill()
+
+    def test_processes_of_an_earlier_run_are_closed(self, bot: Bot, orphan: subprocess.Popen[bytes]) -> None:
+        found = bot.one(leftovers, "processes")
+        assert (found.verdict, str(orphan.pid) in found.seen) == ("problem", True)
+        assert fix(bot, "processes") == "Closed 1 processes of an earlier run."
+        assert orphan.wait(10) == -signal.SIGTERM
+        assert bot.one(leftovers, "processes").verdict == "ok"
+
+    def test_while_a_supervisor_runs_they_are_its_own(self, bot: Bot, orphan: subprocess.Popen[bytes]) -> None:
+        before = list(leftovers.look(place := bot.place()))
+        with project_lock(bot.folder / ".session-cache"):
+            assert {one.verdict for one in bot.look(leftovers)} == {"ok"}
+            (refused,) = mend([only(before, "processes")], place)
+        assert (refused.done, f"process {os.getpid()}" in refused.what) == (False, True)
+        assert orphan.poll() is None
+
+    def test_a_strangers_browser_is_told_and_left_alone(self, bot: Bot) -> None:
+        profile = make_session(bot.folder)
+        with browser_on(profile.path, bot.programs) as browser:
+            found = bot.one(leftovers, "processes")
+            assert (found.verdict, found.fix, str(browser.pid) in found.seen) == ("warning", None, True)
+
+    @pytest.mark.parametrize(("host", "verdict"), [(socket.gethostname(), "warning"), ("older-container", "problem")])
+    def test_the_lock_of_a_browser_that_is_gone(self, bot: Bot, host: str, verdict: str) -> None:
+        lock = make_session(bot.folder).path / "SingletonLock"
+        assert bot.one(leftovers, "profile-lock").verdict == "ok"
+        lock.symlink_to(f"{host}-4194399")  # above the largest pid there is (PID_MAX_LIMIT)
+        assert bot.one(leftovers, "profile-lock").verdict == verdict
+        assert fix(bot, "profile-lock") == "Removed SingletonLock."
+        assert not os.path.lexists(lock)
+
+    def test_a_lock_that_is_held_stays(self, bot: Bot) -> None:
+        profile = make_session(bot.folder)
+        lock = profile.path / "SingletonLock"
+        lock.symlink_to("older-container-4194399")
+        place = bot.place()
+        before = only(leftovers.look(place), "profile-lock")
+        with browser_on(profile.path, bot.programs) as browser:
+            (refused,) = mend([before], place)  # opened between the look and the fix
+            assert (refused.done, f"process {browser.pid}" in refused.what) == (False, True)
+            lock.unlink()
+            lock.symlink_to(f"{socket.gethostname()}-{browser.pid}")
+            assert bot.one(leftovers, "profile-lock").verdict == "ok"
+        assert os.path.lexists(lock)
+
+    def test_a_restore_that_was_cut_off_is_settled(self, bot: Bot) -> None:
+        profile = make_session(bot.folder)
+        new = profile.path.with_name(".scanonce-new-97150-1")
+        new.mkdir()
+        journal = bot.folder / ".session-cache" / "restore-97150.json"
+        entry = {"live": str(profile.path), "new": str(new), "old": str(new) + "-old", "ready": False}
+        journal.write_text(json.dumps(entry))
+        found = bot.one(leftovers, "unfinished")
+        assert (found.verdict, journal.name in found.seen) == ("problem", True)
+        place = bot.place()
+        fixed = mend([only(leftovers.look(place), "unfinished")], place)
+        assert [one.done for one in fixed] == [True]
+        assert "it was undone, the profile is as before" in fixed[0].what
+        assert not new.exists()
+        assert not journal.exists()
+
+    def test_the_folder_for_sockets(self, bot: Bot) -> None:
+        base = Path(os.environ["XDG_RUNTIME_DIR"], "scanonce")
+        folder = base / Territory(bot.folder, contained=False).key
+        assert str(folder) in bot.one(leftovers, "runtime-folder").seen
+        assert not base.exists()
+        folder.mkdir(parents=True)
+        assert bot.one(leftovers, "runtime-folder").verdict == "ok"
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(folder / "control.sock"))
+        assert bot.one(leftovers, "runtime-folder").verdict == "warning"
+        assert fix(bot, "runtime-folder") == "Removed 1 files from the folder for sockets."
+        assert not list(folder.iterdir())
+        folder.rmdir()
+        folder.write_text("no folder")
+        assert bot.one(leftovers, "runtime-folder").verdict == "problem"
+
+
+class TestRights:
+    @pytest.fixture
+    def open_bot(self, bot: Bot) -> Iterator[Bot]:
+        """A bot in a folder to which anybody can go; the one that pytest gives is closed to others."""
+        with tempfile.TemporaryDirectory(prefix="scanonce-", dir="/tmp") as place:
+            Path(place).chmod(0o755)
+            bot.folder = Path(place)
+            yield bot
+
+    def test_what_others_can_read_is_closed(self, open_bot: Bot) -> None:
+        profile = make_session(open_bot.folder).path
+        cache, state = open_bot.folder / ".session-cache", open_bot.folder / "session-state.json"
+        for folder in (profile.parent, profile, profile / "Default", cache):
+            folder.chmod(0o755)
+        state.chmod(0o644)
+        place = open_bot.place()
+        found = [one for one in rights.look(place) if one.name == "privacy"]
+        assert [(one.verdict, one.subject) for one in found] == [("problem", str(p)) for p in (profile, cache, state)]
+        assert "mode 0755" in found[0].seen
+        assert found[0].remedy == f"chmod 700 {profile}; so does --fix."
+        assert all(one.done for one in mend(found, place))
+        assert [path.stat().st_mode & 0o777 for path in (profile, cache, state)] == [0o700, 0o700, 0o600]
+        assert open_bot.one(rights, "privacy").verdict == "ok"
+
+    def test_as_chromium_leaves_it_no_more_than_names_can_be_seen(self, open_bot: Bot) -> None:
+        profile = make_session(open_bot.folder).path
+        for folder in (profile.parent, profile):
+            folder.chmod(0o755)  # by whatsapp-web.js
+        (profile / "Default").chmod(0o700)  # by Chromium
+        assert open_bot.one(rights, "privacy").verdict == "ok"
+
+    def test_behind_a_closed_folder_nothing_is_open(self, open_bot: Bot) -> None:
+        profile = make_session(open_bot.folder).path
+        profile.chmod(0o755)
+        open_bot.folder.chmod(0o700)
+        assert open_bot.one(rights, "privacy").verdict == "ok"
+
+    def test_what_has_been_changed_since_the_look_is_left_alone(self, open_bot: Bot) -> None:
+        cache = open_bot.folder / ".session-cache"
+        cache.mkdir(mode=0o755)
+        place = open_bot.place()
+        found = [one for one in rights.look(place) if one.name == "privacy"]
+        cache.chmod(0o711)
+        mend(found, place)
+        assert cache.stat().st_mode & 0o777 == 0o711
+        cache.rmdir()
+        cache.symlink_to(open_bot.programs)
+        before = open_bot.programs.stat().st_mode
+        (refused,) = mend(found, place)
+        assert not refused.done
+        assert open_bot.programs.stat().st_mode == before
+
+    def test_somebody_elses_project(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert bot.one(rights, "owner").verdict == "ok"
+        own = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+        place = bot.place()
+        found = only(rights.look(place), "owner")
+        assert found.verdict == "problem"
+        (bot.folder / ".session-cache").mkdir()
+        make_session(bot.folder).path.joinpath("SingletonLock").symlink_to("other-1")
+        place = bot.place()
+        fixes = mend(leftovers.look(place), place)
+        assert fixes
+        assert not any(one.done for one in fixes)
+
+    def test_a_cache_of_another_user(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache = bot.folder / ".session-cache"
+        cache.mkdir()
+        place = bot.place()
+        assert place.stranger is None
+        monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+        found = only(rights.look(place), "owner")
+        assert (found.verdict, "chown" in found.remedy) == ("problem", True)
+
+    def test_a_folder_that_may_not_be_written_to(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert bot.one(rights, "writable").verdict == "ok"
+        monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != bot.folder)  # root may write everywhere
+        assert bot.one(rights, "writable").verdict == "problem"
+
+
+class TestGit:
+    @pytest.fixture
+    def repository(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> Bot:
+        program = shutil.which("git", path=os.defpath)
+        assert program, "git is needed"
+        (bot.programs / "git").symlink_to(program)
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            monkeypatch.delenv(name)
+        self.git(bot, "init", "-q")
+        return bot
+
+    def git(self, bot: Bot, *words: str) -> None:
+        subprocess.run(["git", *words], cwd=bot.folder, check=True)
+
+    def test_outside_of_git_there_is_nothing_to_ignore(self, bot: Bot) -> None:
+        assert [(one.name, one.verdict) for one in bot.look(git)] == [("gitignore", "ok")]
+
+    def test_what_is_not_ignored_is_added(self, repository: Bot) -> None:
+        repository.write({".gitignore": "node_modules/"})  # without a line end
+        make_session(repository.folder)
+        (repository.folder / "sessions/session-97150/x y").mkdir()
+        place = repository.place()
+        found = only(git.look(place), "gitignore")
+        assert (found.verdict, "sessions/" in found.seen) == ("problem", True)
+        assert [one.done for one in mend([found], place)] == [True]
+        lines = ["node_modules/", ".session-cache/", "sessions/", "session-state.json"]
+        assert (repository.folder / ".gitignore").read_text().splitlines() == lines
+        assert repository.one(git, "gitignore").verdict == "ok"
+
+    def test_odd_names_become_patterns_that_fit(self, repository: Bot) -> None:
+        repository.write({"scanonce.toml": '[session]\nprofiles = ["#a [b]*/x!", "!c"]\ncache = "my cache"\n'})
+        place = repository.place()
+        assert mend([only(git.look(place), "gitignore")], place)[0].done
+        assert repository.one(git, "gitignore").verdict == "ok"
+
+    def test_a_gitignore_that_is_a_link_is_left_alone(self, repository: Bot) -> None:
+        target = repository.home / "elsewhere"
+        target.write_text("")
+        (repository.folder / ".gitignore").symlink_to(target)
+        place = repository.place()
+        assert not mend([only(git.look(place), "gitignore")], place)[0].done
+        assert target.read_text() == ""
+
+    def test_what_is_committed_already(self, repository: Bot) -> None:
+        make_session(repository.folder)
+        assert repository.one(git, "committed").verdict == "ok"
+        self.git(repository, "add", "sessions")
+        found = repository.one(git, "committed")
+        assert (found.verdict, "git rm -r --cached -- sessions/" in found.remedy) == ("problem", True)
+
+    def test_without_git_or_in_a_broken_repository_it_says_why(self, repository: Bot) -> None:
+        shutil.rmtree(repository.folder / ".git")
+        (repository.folder / ".git").write_text("gitdir: /nowhere")
+        found = repository.one(git, "gitignore")
+        assert (found.verdict, "not a git repository" in found.seen) == ("unknown", True)
+        (repository.programs / "git").unlink()
+        assert "not installed" in repository.one(git, "gitignore").seen
+
+
+class TestDisk:
+    def test_room_against_what_a_snapshot_needs(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+        make_session(bot.folder)
+        assert bot.one(disk, "disk").verdict == "ok"
+        usage = namedtuple("usage", "free")
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(63 << 20))
+        found = bot.one(disk, "disk")
+        assert (found.verdict, "Only 63 MB" in found.seen) == ("problem", True)
+
+
+class TestLimits:
+    @pytest.fixture
+    def kernel(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        folder = tmp_path / "inotify"
+        folder.mkdir()
+        (folder / "max_user_watches").write_text("100000000\n")
+        (folder / "max_user_instances").write_text("100000\n")
+        monkeypatch.setattr(limits, "_LIMITS", folder)
+        return folder
+
+    def test_enough(self, bot: Bot, kernel: Path) -> None:
+        bot.write({"a/b/c.js": "", "node_modules/x/index.js": ""})
+        found = bot.one(limits, "inotify")
+        assert (found.verdict, "takes 3 of the 100000000" in found.seen) == ("ok", True)
+
+    @pytest.mark.parametrize("name", ["max_user_watches", "max_user_instances"])
+    def test_too_few(self, bot: Bot, kernel: Path, name: str) -> None:
+        (kernel / name).write_text("0")
+        found = bot.one(limits, "inotify")
+        assert (found.verdict, f"sysctl fs.inotify.{name}=" in found.remedy) == ("problem", True)
+
+    def test_not_to_be_read(self, bot: Bot, kernel: Path) -> None:
+        (kernel / "max_user_watches").write_text("?")
+        assert bot.one(limits, "inotify").verdict == "unknown"
+
+    def test_those_in_use_are_counted(self, bot: Bot, kernel: Path) -> None:
+        from supervisor.triggers.watch_inotify import InotifySource
+
+        source = InotifySource()
+        try:
+            source.add(str(bot.folder))
+            seen = bot.one(limits, "inotify").seen
+        finally:
+            source.close()
+        used = re.search(r"(\d+) are in use, and (\d+) of", seen)
+        assert used is not None
+        assert int(used[1]) >= 1
+        assert int(used[2]) >= 1
+
+
+class TestClock:
+    def test_as_it_should_be(self, bot: Bot) -> None:
+        take(bot.folder, make_session(bot.folder))
+        assert bot.one(clocks, "clock").verdict == "ok"
+
+    def test_a_snapshot_from_the_future(self, bot: Bot) -> None:
+        stamp = round((time.time() + 400 * 86400) * 1000)
+        (bot.folder / f".session-cache/backup-1-{stamp}").mkdir(parents=True)
+        found = bot.one(clocks, "clock")
+        assert (found.verdict, f"backup-1-{stamp}" in found.seen, "move it" in found.remedy) == ("problem", True, True)
+
+    def test_a_clock_that_has_gone_back_some_hours(self, bot: Bot) -> None:
+        SessionStore(bot.folder).state.update("1", last_seen=clock.now() + timedelta(hours=3))
+        found = bot.one(clocks, "clock")
+        assert (found.verdict, "last sight of session 1" in found.seen) == ("problem", True)
+
+    def test_the_history_counts_and_is_only_read(self, bot: Bot) -> None:
+        path = bot.folder / ".session-cache/history.db"
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("CREATE TABLE restarts (started_at REAL)")
+            db.execute("INSERT INTO restarts VALUES (?)", (time.time() + 3600,))
+        before = path.read_bytes()
+        assert "history" in bot.one(clocks, "clock").seen
+        path.write_bytes(b"no database")
+        assert bot.one(clocks, "clock").verdict == "ok"
+        assert before != path.read_bytes() == b"no database"
+
+    def test_one_that_was_never_set(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(clock, "now", lambda: clock.parse("1970-01-01T00:10:00Z"))
+        assert bot.one(clocks, "clock").verdict == "problem"
