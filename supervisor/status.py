@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from supervisor.process.memory import resident
+from supervisor.process.memory import proportional, resident
 from supervisor.session import SessionError, clock
 from supervisor.timing.report import restart_line
 from supervisor.timing.target import Target
@@ -67,7 +67,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory in bytes. What processes share counts once for each, so a browser's is less than its sum."""
+    """Resident memory in bytes. What the processes of the tree share is counted once, where the system tells."""
 
     supervisor: int
     tree: int
@@ -165,7 +165,7 @@ def _session(store: SessionStore, profile: Profile, shown: str | None, standing:
 
 def _memory(supervisor: Supervisor) -> Memory:
     tree = [entry.pid for entry in supervisor.setting.territory.living()]
-    return Memory(resident([os.getpid()]), resident(tree), len(tree))
+    return Memory(resident([os.getpid()]), proportional(tree), len(tree))
 
 
 def _last(restart: Restart | None) -> LastRestart | None:
@@ -206,7 +206,7 @@ _PHASES = {
     "stuck": "stuck: a process does not die",
     "ended": "ended",
 }
-_WHAT = {"start": "start the bot again", "snapshot": "snapshot"}
+_WHAT = {"start": "start the bot again", "restart": "restart the bot as planned", "snapshot": "snapshot"}
 
 
 def describe(status: Status, target: Target, now: datetime | None = None) -> Iterator[str]:

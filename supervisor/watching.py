@@ -17,7 +17,7 @@ from supervisor.session import SessionStore
 from supervisor.triggers.files import Change, FileWatcher
 from supervisor.triggers.preflight import Verdict
 from supervisor.triggers.rules import WatchRules
-from supervisor.triggers.storm import StormDetector
+from supervisor.triggers.storm import StormDetector, is_source
 
 
 class SourceFiles:
@@ -26,7 +26,7 @@ class SourceFiles:
     def __init__(self, project: Path, rules: WatchRules, config: Config, supervisor: Supervisor) -> None:
         self._project = project
         self._supervisor = supervisor
-        self._storms = StormDetector(project)
+        self._storms = StormDetector(project, holds_sources=self._holds_sources)
         #: Whether what has changed is checked.
         self.checks = config.preflight.enabled
         self._preflight = preflight(supervisor, self._name)
@@ -134,7 +134,7 @@ class SourceFiles:
         if storm is not None:
             self._watcher.exclude(storm.path)
             emit("watch.storm", path=str(storm.path), line=storm.config_line, notice=str(storm))
-        paths = [path for path in change.paths if storm is None or path != storm.path]
+        paths = [path for path in change.paths if storm is None or not path.is_relative_to(storm.path)]
         if paths:
             names = [self._name(path) for path in paths]
             emit("watch.change", paths=names)
@@ -142,6 +142,9 @@ class SourceFiles:
                 self._supervisor.changed(names[0])
             else:
                 self._supervisor.restart("change", names[0])
+
+    def _holds_sources(self, folder: Path) -> bool:
+        return any(is_source(path) for path in self._watcher.watched(folder))
 
     def _name(self, path: Path) -> str:
         """A path as the user would write it in the project's folder."""
@@ -170,7 +173,7 @@ def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRule
     watch = config.watch
     return WatchRules(
         root=project,
-        paths=tuple(project / path for path in watch.paths),
+        paths=watch.paths,
         ext=frozenset(watch.ext),
         ignore=watch.ignore,
         gitignore=watch.gitignore,

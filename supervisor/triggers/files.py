@@ -11,9 +11,10 @@ come between a look and what follows from it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,11 @@ class FileWatcher:
     def counts(self) -> tuple[int, int]:
         """How many files are watched, in how many folders."""
         return len(self._tree.known), len(self._tree.folders)
+
+    def watched(self, folder: Path) -> Iterator[Path]:
+        """The watched files at any depth below a folder."""
+        above = f"{folder}{os.sep}"
+        return (Path(path) for path in self._tree.known if path.startswith(above))
 
     async def _begin(self) -> None:
         try:

@@ -1,9 +1,10 @@
-"""A bot that restarts itself: it writes a file that is watched, soon after each start.
+"""A bot that restarts itself: it writes a watched file, or a new one in a watched folder, soon after each start.
 
 What gives it away: the same file changes soon after one start after the other, each time with about the same delay. A
 person who saves again and again is slower, or less regular, or saves other files in between; but not always: who tries
 something out saves as soon as the bot is back. Source files are therefore never suspected. What bots write is data, and
-to stop watching the file that somebody is working on costs more than a storm, which is seen at once.
+to stop watching the file that somebody is working on costs more than a storm, which is seen at once. A folder is
+suspected only if it holds no source at all and it is another of its files each time.
 
 Pure: times come in, in seconds of one clock; nothing is read or done here.
 """
@@ -11,7 +12,7 @@ Pure: times come in, in seconds of one clock; nothing is read or done here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ _SOURCES = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".ts
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """A file that restarted the bot after each of the last `rounds` starts; `delay` is the usual time after a start."""
+    """A file, or a folder by its files, that restarted the bot after each of the last `rounds` starts; `delay` is the
+    usual time after a start in seconds."""
 
     path: Path
     pattern: str
@@ -55,13 +57,26 @@ class Storm:
 class _Streak:
     started: float
     delays: list[float]
+    files: set[Path]
 
 
 class StormDetector:
-    """Fed with each change that asks for a restart; `root` is the project, for naming files."""
+    """Fed with each change that asks for a restart; `root` is the project, for naming files.
 
-    def __init__(self, root: Path, *, rounds: int = ROUNDS, window: float = WINDOW) -> None:
+    `holds_sources(folder)` tells whether a folder has, at any depth, a file that people write; it is then never
+    suspected as a whole.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        rounds: int = ROUNDS,
+        window: float = WINDOW,
+        holds_sources: Callable[[Path], bool] = lambda _: True,
+    ) -> None:
         self._root = root
+        self._holds_sources = holds_sources
         self._rounds = rounds
         self._window = window
         self._started = float("-inf")
@@ -80,25 +95,46 @@ class StormDetector:
         delay = at - started
         if not 0 <= delay <= self._window:
             return None
-        for path in paths:
-            if path.suffix in _SOURCES:
-                continue
-            streak = self._streaks.setdefault(path, _Streak(started, []))
-            if not streak.delays or streak.started != started:
-                streak.started = started
-                streak.delays = [*streak.delays, delay][-self._rounds :]
-            if len(streak.delays) == self._rounds and _regular(streak.delays):
-                del self._streaks[path]
-                return Storm(path, self._pattern(path), self._rounds, sorted(streak.delays)[self._rounds // 2])
+        data = [path for path in paths if not is_source(path)]
+        for path in data:
+            storm = self._note(path, path, delay, started)
+            if storm is not None:
+                return storm
+        for path in data:
+            folder = path.parent
+            if folder != self._root and self._root in folder.parents and not self._holds_sources(folder):
+                storm = self._note(folder, path, delay, started)
+                if storm is not None:
+                    return storm
         return None
 
+    def _note(self, what: Path, path: Path, delay: float, started: float) -> Storm | None:
+        """One more change of a file, or in a folder; a folder counts only while it is another file each time."""
+        streak = self._streaks.setdefault(what, _Streak(started, [], set()))
+        if not streak.delays or streak.started != started:
+            if what != path and path in streak.files:
+                streak.delays, streak.files = [], set()
+            streak.started = started
+            streak.delays = [*streak.delays, delay][-self._rounds :]
+        streak.files.add(path)
+        if len(streak.delays) < self._rounds or not _regular(streak.delays):
+            return None
+        del self._streaks[what]
+        usual = sorted(streak.delays)[self._rounds // 2]
+        return Storm(what, self._pattern(what) + ("" if what == path else "/"), self._rounds, usual)
+
     def _pattern(self, path: Path) -> str:
-        """The file as a pattern of `[watch] ignore`: anchored, and with wildcards taken literally."""
+        """A file as a pattern of `[watch] ignore`: anchored, and with wildcards taken literally."""
         try:
             name = path.relative_to(self._root).as_posix()
         except ValueError:
             name = path.as_posix()
         return "/" + "".join(map(_literally, name.lstrip("/")))
+
+
+def is_source(path: Path) -> bool:
+    """Whether this is a file that people write, by its extension."""
+    return path.suffix in _SOURCES
 
 
 def _literally(character: str) -> str:

@@ -67,6 +67,8 @@ class Burst:
         self._due.pop(path, None)
         self._changed_at.pop(path, None)
         self._tree.forget(path)
+        # A burst of nothing but this is none: the next change is a first one, or nobody would be told of it.
+        self._open = self._open and bool(self._tree.changed())
 
     def next_due(self) -> float | None:
         """When `expire` has something to do."""

@@ -161,8 +161,10 @@ class Follower:
             for gone in self.tree.drop_folder(folder)[0]:
                 if gone not in self._anchors:
                     self.source.remove(gone)
-        for path in [path for path in self.tree.known if rules.refusal(*os.path.split(path)) is not None]:
-            self._burst.forget(path)
+        # What has changed by going away is known no more.
+        for path in {*self.tree.known, *self.tree.changed()}:
+            if rules.refusal(*os.path.split(path)) is not None:
+                self._burst.forget(path)
 
     def _walk(self, start: str, entered: dict[str, str], refused: list[tuple[str, OSError]]) -> Iterator[Listing]:
         def arm(folder: str) -> None:

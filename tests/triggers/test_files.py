@@ -280,6 +280,19 @@ async def test_excluded_later(watch: Watch, project: Path) -> None:
         await w.nothing()
 
 
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_change_right_after_one_that_was_left_out_is_told(project: Path, gone: bool) -> None:
+    """As after a storm: the change that begins a burst is left out, and the next one comes within the quiet time."""
+    data = project / "src" / "data.json"
+    data.write_text("{}")
+    async with watching(project) as w:
+        data.unlink() if gone else data.write_text("{1}")
+        await w.told()
+        w.watcher.exclude(data)
+        (project / "index.js").write_text("// saved\n")
+        assert await w.changed() == {"index.js"}
+
+
 async def test_gitignore_edited_while_watching(watch: Watch, project: Path) -> None:
     (project / "gen").mkdir()
     (project / "gen" / "x.js").write_text("1")
@@ -412,3 +425,23 @@ async def test_cancelled_while_it_starts(project: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert watcher.counts == (0, 0)
+
+
+@pytest.mark.parametrize("moment", [0.0, 4e9], ids=["1970", "2096"])
+async def test_a_clock_that_jumps_invents_no_change_and_hides_none(
+    watch: Watch, project: Path, monkeypatch: pytest.MonkeyPatch, moment: float
+) -> None:
+    """Neither the system's clock nor the times that files get by it are compared with anything."""
+    file = project / "src" / "a.js"
+    async with watch(project) as w:
+        await w.read()
+        monkeypatch.setattr("time.time", lambda: moment)
+        for path in (file, project / "index.js"):
+            os.utime(path, (moment, moment))
+        await w.nothing()
+        file.write_text("// changed\n")
+        os.utime(file, (moment, moment))
+        assert await w.changed() == {"src/a.js"}
+        file.write_text("// Changed\n")
+        os.utime(file, (moment, moment))
+        assert await w.changed() == {"src/a.js"}

@@ -37,6 +37,33 @@ def test_the_classic() -> None:
     assert "/data.json changed 1.2 s after each of the last 4 starts" in str(storm)
 
 
+OUTPUTS = ROOT / "outputs"
+
+
+def run_folder(paths: Iterable[Path], *, holds_sources: bool = False) -> list[Storm]:
+    """The bot starts, and after 1.2 s another file changes each time."""
+    detector = StormDetector(ROOT, holds_sources=lambda folder: holds_sources or folder != OUTPUTS)
+    found = (detector.observe(100.0 + 2 * at + 1.2, [path], 100.0 + 2 * at) for at, path in enumerate(paths))
+    return [storm for storm in found if storm is not None]
+
+
+def test_a_new_file_in_the_same_folder_each_time() -> None:
+    (storm,) = run_folder(OUTPUTS / f"{at}.json" for at in range(ROUNDS))
+    assert storm.path == OUTPUTS
+    assert storm.config_line == 'ignore = ["/outputs/"]'
+    assert "/outputs/ changed 1.2 s after each of the last 4 starts" in str(storm)
+    rules = WatchRules(ROOT, ignore=tuple(tomllib.loads(storm.config_line)["ignore"]))
+    assert not rules.wants(OUTPUTS / "5.json")
+    assert rules.wants(ROOT / "data.json")
+
+
+def test_a_folder_is_not_suspected_for_one_of_its_files_or_if_it_holds_sources() -> None:
+    assert not run_folder([OUTPUTS / "1.json", OUTPUTS / "2.json", OUTPUTS / "1.json", OUTPUTS / "2.json"])
+    assert not run_folder((OUTPUTS / f"{at}.json" for at in range(9)), holds_sources=True)
+    assert not run_folder(ROOT / f"{at}.json" for at in range(9))
+    assert not run_folder(OUTPUTS / f"{at}.js" for at in range(9))
+
+
 def test_not_before_a_few_rounds() -> None:
     assert run([1.2] * (ROUNDS - 1)) == []
 

@@ -1,0 +1,147 @@
+"""What is watched and what goes wrong with that, as the user of `scanonce dev` meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fake.command import Project, Running
+
+#: Writes another file at each start, as bots do that keep what they have received.
+_WRITER = """
+const fs = require('node:fs');
+fs.mkdirSync('outputs', { recursive: true });
+setTimeout(() => fs.writeFileSync(`outputs/${Date.now()}.json`, '{}'), 100);
+setInterval(() => {}, 1e6);
+"""
+
+#: Rights that root has beyond those of the owner of a file.
+_RIGHTS = ("dac_override", "dac_read_search")
+
+
+def notices(running: Running) -> list[str]:
+    return [str(event["notice"]) for event in running.all("watch.notice")]
+
+
+async def test_a_bot_that_writes_a_new_file_at_each_start_is_found_out(project: Project) -> None:
+    project.touch("bot.js", _WRITER)
+    running = await project.start("dev", command=["node", "bot.js"])
+    storm = await running.until("watch.storm")
+    assert storm["line"] == 'ignore = ["/outputs/"]'
+    restarts = len(running.all("restart.requested"))
+    project.touch("bot.js", f"{_WRITER}// saved\n")
+    await running.until("restart.requested", reason="change", detail="bot.js")
+    await running.until("restart.done", reason="change")
+    assert len(running.all("restart.requested")) == restarts + 1
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_what_is_not_there_yet_is_said_once_and_watched(project: Project) -> None:
+    options = ["-w", "index.js", "-w", "lib", "-w", "views/*.html"]
+    running = await project.start("dev", options=options)
+    await running.until("restart.done")
+    assert notices(running) == [
+        f"{project.folder}/index.js does not exist; it is watched as soon as it does",
+        f"{project.folder}/lib does not exist; it is watched as soon as it does",
+        'no file matches "views/*.html" yet; it is watched all the same',
+    ]
+    await project.noted("bot", "up")
+    for name in ("lib/a.js", "views/a.html", "index.js"):
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        project.touch(name)
+        await running.until("restart.done", reason="change")
+    assert len(notices(running)) == 3
+    assert await running.stop() == 143
+
+
+async def test_a_watched_folder_that_goes_and_comes_back(project: Project) -> None:
+    lib = project.folder / "lib"
+    lib.mkdir()
+    project.touch("lib/a.js")
+    running = await project.start("dev", options=["-w", "lib"])
+    await running.until("restart.done")
+    await project.noted("bot", "up")
+    (lib / "a.js").unlink()
+    lib.rmdir()
+    await running.until("restart.done", reason="change")
+    await project.noted("bot", "up", 2)
+    lib.mkdir()
+    project.touch("lib/a.js")
+    await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_a_folder_that_may_not_be_read_is_said_once_and_the_rest_is_watched(project: Project) -> None:
+    closed = project.folder / "closed"
+    closed.mkdir(0)
+    try:
+        running = await project.start("dev", prefix=project.without(*_RIGHTS))
+        await running.until("restart.done")
+        await project.noted("bot", "up")
+        project.touch("index.js")
+        await running.until("restart.done", reason="change")
+        assert notices(running) == [f"{closed} cannot be watched (Permission denied): changes in it go unnoticed"]
+        assert await running.stop() == 143
+    finally:
+        closed.chmod(0o700)
+
+
+async def test_a_name_that_is_not_utf8_restarts_the_bot_and_can_be_read(project: Project) -> None:
+    running = await project.start("dev", "report-env")
+    await running.until("restart.done")
+    await project.noted("bot", "up")
+    (project.folder / os.fsdecode(b"caf\xe9.js")).touch()
+    change = await running.until("watch.change")
+    assert change["paths"] == ["caf\\udce9.js"]
+    await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_links_that_lead_in_circles_hold_nothing_up(project: Project) -> None:
+    (project.folder / "a").mkdir()
+    (project.folder / "a" / "back").symlink_to(project.folder)
+    (project.folder / "self").symlink_to("self")
+    (project.folder / "one").symlink_to("two")
+    (project.folder / "two").symlink_to("one")
+    async with project.supervised("dev") as running:
+        await project.noted("bot", "up")
+        project.touch("a/b.js")
+        await running.until("restart.done", reason="change")
+    assert len(running.all("restart.requested")) == 1
+
+
+@pytest.mark.parametrize("limit", ["max_inotify_watches", "max_inotify_instances"])
+async def test_without_room_in_inotify_the_line_says_which_limit_and_the_bot_is_restarted_all_the_same(
+    project: Project, limit: str
+) -> None:
+    """In a user namespace, which has limits of its own."""
+    for number in range(4):
+        (project.folder / "lib" / f"d{number}").mkdir(parents=True)
+    allowed = 1 if limit == "max_inotify_watches" else 0
+    setup = f'echo {allowed} > /proc/sys/user/{limit} && exec "$@"'
+    prefix = ["unshare", "--user", "--map-root-user", "sh", "-c", setup, "sh"]
+    if not await _works([*prefix, "true"]):
+        pytest.skip("user namespaces are not permitted here")
+    running = await project.start("dev", prefix=prefix)
+    await running.until("restart.done")
+    (notice,) = notices(running)
+    sysctl = f"fs.inotify.{limit.replace('inotify', 'user')}"
+    present = Path("/proc/sys", *sysctl.split(".")).read_text().strip()  # noqa: ASYNC240  a file of the kernel's
+    assert f"the limit {sysctl} = {present} is used up, and 6 folders are to be watched" in notice
+    assert f"the largest folder is {project.folder}/lib with 5" in notice
+    assert f"sudo sysctl {sysctl}=" in notice
+    await project.noted("bot", "up")
+    project.touch("lib/d3/a.js")
+    await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+
+
+async def _works(command: list[str]) -> bool:
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    return await process.wait() == 0
