@@ -131,6 +131,11 @@ class Supervisor:
         return self._state.phase
 
     @property
+    def healthy(self) -> bool:
+        """Whether the bot, if there is one, is being watched as it should be."""
+        return self._run is None or not self._run.faulted
+
+    @property
     def current_run(self) -> Run | None:
         """The bot that runs now, if one does."""
         return self._run

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from supervisor import __version__, logs
+from supervisor import __version__, init_system, logs
 from supervisor.app import Supervisor
 from supervisor.browser.discovery import drives_a_browser
 from supervisor.care import Care
@@ -92,6 +92,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
     supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode, rest_first=rest_first))
     with contextlib.ExitStack() as stack:
         stack.enter_context(setting.outputs.opened())
+        stack.enter_context(init_system.told(lambda: supervisor.healthy))
         stack.enter_context(contextlib.closing(history))
         stack.enter_context(contextlib.closing(care))
         stack.enter_context(_signals(supervisor, setting.reaper))

@@ -77,6 +77,8 @@ class Run:
         self.expected = expected
         self.opens_browser = opens_browser
         self.stopping = False
+        #: Set when something of ours that watches this run has failed: the bot goes on, unwatched.
+        self.faulted = False
         self._reports = reports
         self._on_exit = on_exit
         self._on_start_over = on_start_over
@@ -280,7 +282,10 @@ class Run:
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(report_fault)
+        task.add_done_callback(self._work_ended)
+
+    def _work_ended(self, task: asyncio.Task[None]) -> None:
+        self.faulted |= report_fault(task)
 
 
 def _readable(live: Live) -> SessionStatus | None:
