@@ -91,6 +91,7 @@ class Supervisor:
         self._policy = policy
         self._changes: Changes | None = None
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._moved = asyncio.Event()
         self._state = State()
         self._turn = Turn("start")
         self._run: Run | None = None
@@ -139,6 +140,30 @@ class Supervisor:
     def current_run(self) -> Run | None:
         """The bot that runs now, if one does."""
         return self._run
+
+    @property
+    def ending(self) -> bool:
+        """Whether no bot will be started any more."""
+        return self._state.after is lifecycle.After.END or self._turn.reason == "stop"
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that has happened so far has been acted on."""
+        return self._events.empty()
+
+    @property
+    def turn(self) -> Turn:
+        """The restart that is under way, else the last one."""
+        return self._turn
+
+    async def moved(self) -> None:
+        """Return once the phase or the turn may be another than now."""
+        await self._moved.wait()
+
+    @property
+    def care(self) -> Care:
+        """What looks after the profiles."""
+        return self._care
 
     @property
     def setting(self) -> Setting:
@@ -223,6 +248,7 @@ class Supervisor:
                 event = await self._events.get()
                 self._state, actions = lifecycle.step(self._state, event, self._policy)
                 self._carry_out(actions)
+                self._tell_moved()
         finally:
             self._examination.thaw()  # whatever this ends with
         for task in self._tasks:
@@ -240,6 +266,10 @@ class Supervisor:
     def _post(self, kind: Kind, code: int = 0) -> None:
         self._events.put_nowait(Event(kind, code, asyncio.get_running_loop().time()))
 
+    def _tell_moved(self) -> None:
+        self._moved.set()  # wakes whoever waits now
+        self._moved.clear()
+
     def _begin_turn(self, reason: str, detail: str | None = None) -> None:
         self._take_turn(Turn(reason, detail))
 
@@ -247,6 +277,7 @@ class Supervisor:
         """What comes now is no longer the start of the bot that runs: whatever that still shows belongs to no turn."""
         self._examination.drop()
         self._turn = turn
+        self._tell_moved()
         if self._run is not None:
             self._run.stopping = True
 
@@ -516,6 +547,7 @@ class Supervisor:
         setup = provenance.setup(live.version for live in run.observer.live.values())
         self.last_restart = self._turn.end(outcome, run.mark, self._config.timing, setup)
         self._history.record(self.last_restart, provenance.configuration.settings)
+        self._tell_moved()
 
     def _tell_about_npm(self, run: Run) -> None:
         if self._told_about_npm:

@@ -44,6 +44,18 @@ class Quiet:
     version: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot that was asked for."""
+
+    snapshot: Snapshot
+    new: bool
+    """Whether it was made now: where nothing has changed, the one before stands for it."""
+    pause: float | None
+    """Seconds that the bot stood still; `None` if none was running."""
+    remarks: tuple[str, ...] = ()
+
+
 class Care:
     """Looks after the profiles of one project, one file operation at a time, in a thread of its own."""
 
@@ -251,6 +263,25 @@ class Care:
             return None
         return next(iter(await self._finish([still.capture])), None)
 
+    async def take(
+        self, profile: Profile, browser: Browser | None, *, linked: bool | None, version: str | None
+    ) -> Taken:
+        """Take a snapshot that somebody asks for: of the running browser, or without one of the quiet profile.
+
+        The caller sees to it that nobody opens a quiet one meanwhile: no bot runs, and what is next done for a start
+        waits its turn behind this. Raises `SessionError`.
+        """
+        pause = None
+        if browser is None:
+            await self.in_files(self._store.refuse_held, profile)
+            capture = await self.in_files(self._store.capture, profile, linked=linked, browser_version=version)
+        else:
+            still = await self.in_files(read_still, self._store, profile, browser, linked=linked, version=version)
+            capture, pause = still.capture, still.pause
+        snapshot = await self._publish(capture)
+        await self._prune()
+        return Taken(snapshot, capture.staging is not None, pause)
+
     def finish_in_background(self) -> None:
         """Make the snapshots that have been read durable, verify and publish them, while the bot comes up."""
         captures, self._captures = self._captures, {}
@@ -265,25 +296,30 @@ class Care:
     async def _finish(self, captures: list[Capture]) -> list[Snapshot]:
         published = []
         for capture in captures:
-            began = time.monotonic()
             try:
-                progress = self._telling("snapshot.progress", capture.profile.id, "verifying")
-                snapshot = await self.in_files(capture.publish, progress=progress)
+                published.append(await self._publish(capture))
             except SessionError as error:
                 emit("snapshot.failed", session=capture.profile.id, reason=str(error))
-                continue
-            published.append(snapshot)
-            emit(
-                "snapshot.taken",
-                session=snapshot.session_id,
-                snapshot=snapshot.name,
-                live=snapshot.live,
-                bytes=snapshot.bytes,
-                took_ms=round((time.monotonic() - began) * 1000),
-            )
+        await self._prune()
+        return published
+
+    async def _prune(self) -> None:
         with contextlib.suppress(SessionError):  # what could not be removed now is tried again after the next one
             await self.in_files(self._store.prune)
-        return published
+
+    async def _publish(self, capture: Capture) -> Snapshot:
+        began = time.monotonic()
+        progress = self._telling("snapshot.progress", capture.profile.id, "verifying")
+        snapshot = await self.in_files(capture.publish, progress=progress)
+        emit(
+            "snapshot.taken",
+            session=snapshot.session_id,
+            snapshot=snapshot.name,
+            live=snapshot.live,
+            bytes=snapshot.bytes,
+            took_ms=round((time.monotonic() - began) * 1000),
+        )
+        return snapshot
 
     def discard(self, profile: Profile) -> None:
         """Drop a snapshot that has been read but not published: the start from what it holds has gone wrong."""

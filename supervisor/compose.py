@@ -16,6 +16,7 @@ from supervisor.app import Supervisor
 from supervisor.browser.discovery import drives_a_browser
 from supervisor.care import Care
 from supervisor.config import Config, Mode, fingerprint
+from supervisor.control.serving import serving
 from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
@@ -28,7 +29,7 @@ from supervisor.run import Setting
 from supervisor.runtime import runtime_folder
 from supervisor.session import Retention, SessionStore
 from supervisor.sessions import Sessions
-from supervisor.territory import Territory
+from supervisor.territory import Territory, project_key
 from supervisor.timing import History
 from supervisor.triggers.keys import Keys
 
@@ -57,7 +58,9 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     """
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
-    with project_lock(project / config.session.cache):
+    key = project_key(project)
+    runtime = runtime_folder(key)
+    with project_lock(project / config.session.cache, runtime):
         return asyncio.run(
             _supervise(
                 project,
@@ -67,12 +70,12 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     config=config,
                     command=resolved,
                     directory=directory,
-                    territory=(territory := Territory(project, contained=become_subreaper())),
+                    territory=Territory(project, contained=become_subreaper()),
                     reaper=Reaper(),
-                    runtime=runtime_folder(territory.key),
+                    runtime=runtime,
                     mode=mode,
                     provenance=Provenance(fingerprint(config, mode, command)),
-                    outputs=Outputs(project, territory.key, config.log, mode),
+                    outputs=Outputs(project, key, config.log, mode),
                 ),
                 rest_first=rest_first,
             )
@@ -116,13 +119,14 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
         if mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(supervisor, config.restart.schedule).cancel)
         _listen(supervisor)
-        if mode is Mode.RUN:
-            return await supervisor.run()
-        # Only here: production does not pay for the watcher's libraries.
-        from supervisor.watching import watching
+        async with serving(supervisor):
+            if mode is Mode.RUN:
+                return await supervisor.run()
+            # Only here: production does not pay for the watcher's libraries.
+            from supervisor.watching import watching
 
-        async with watching(project, config, store, supervisor):
-            return await supervisor.run()
+            async with watching(project, config, store, supervisor):
+                return await supervisor.run()
 
 
 def _policy(config: Config, mode: Mode, *, rest_first: bool) -> Policy:

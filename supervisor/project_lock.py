@@ -17,10 +17,11 @@ class ProjectBusyError(Exception):
 
 
 @contextlib.contextmanager
-def project_lock(cache: Path) -> Iterator[None]:
+def project_lock(cache: Path, runtime: Path | None = None) -> Iterator[None]:
     """Hold the project for as long as the context is open.
 
-    The lock is the kernel's and goes with its holder, however that dies; the note beside it only serves the message.
+    The lock is the kernel's and goes with its holder, however that dies; the note beside it serves the message, and
+    tells commands of another environment where the holder's runtime folder is.
     Raises ProjectBusyError at once if another holds it, OSError if the folder cannot be written to.
     """
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,7 +33,9 @@ def project_lock(cache: Path) -> Iterator[None]:
         raise ProjectBusyError(f"another scanonce runs in this project: {_who(note)}") from None
     try:
         with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
-            note.write_text(json.dumps({"pid": os.getpid(), "started": time.time()}))
+            note.write_text(
+                json.dumps({"pid": os.getpid(), "started": time.time(), "runtime": str(runtime) if runtime else None})
+            )
         yield
     finally:
         with contextlib.suppress(OSError):

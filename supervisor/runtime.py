@@ -42,6 +42,17 @@ def places(key: str) -> list[Path]:
     return [base / key for base in _candidates()]
 
 
+def runtime_folders() -> list[Path]:
+    """Where the folders of this user's supervisors may be; nothing is made.
+
+    One of them may have been started with other variables: by a service manager, say, while a login sets its own.
+    """
+    folders = _candidates()
+    if sys.platform == "linux" and _is_ours(login := Path(f"/run/user/{os.getuid()}")):
+        folders.append(login / "scanonce")
+    return list(dict.fromkeys(folders))
+
+
 def _candidates() -> list[Path]:
     """The runtime folder where the system has a private one, then the cache folder.
 

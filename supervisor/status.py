@@ -127,7 +127,7 @@ async def gather(supervisor: Supervisor) -> Status:
         uptime_s=round(now - supervisor.spawned_at, 3) if run else None,
         restarts=supervisor.restarts,
         sessions=tuple(found),
-        last_restart=_last(supervisor.last_restart),
+        last_restart=past(supervisor.last_restart),
         memory=used,
         planned=tuple(sorted(planned, key=lambda one: one.in_s)),
     )
@@ -168,7 +168,8 @@ def _memory(supervisor: Supervisor) -> Memory:
     return Memory(resident([os.getpid()]), proportional(tree), len(tree))
 
 
-def _last(restart: Restart | None) -> LastRestart | None:
+def past(restart: Restart | None) -> LastRestart | None:
+    """A record of the history's, as it is shown."""
     if restart is None:
         return None
     return LastRestart(

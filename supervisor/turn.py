@@ -20,16 +20,23 @@ class Turn:
     clock: PhaseClock = field(default_factory=PhaseClock)
     clean: bool = True
     """Whether every browser wrote everything down on the way."""
+    record: Restart | None = None
+    """How it ended, once it is over."""
 
     def __post_init__(self) -> None:
         self.clock.enter("freeze")
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to an end, good or bad."""
+        return self.record is not None
 
     def end(self, outcome: Outcome, mark: str, timing: TimingConfig, setup: Setup) -> Restart:
         """Stop the clock, say in one line how it went, and return the record; `mark` names the bot's run."""
         phases = self.clock.finish()
         target = Target(timing.target_low, timing.target_high)
         milliseconds: dict[str, int] = {**phases.milliseconds()}
-        restart = Restart(
+        self.record = restart = Restart(
             started_at=self.started_at,
             run_id=mark,
             reason=self.reason,

@@ -9,41 +9,32 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
-from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
+from supervisor import worth
+from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
+from supervisor.care import Taken
 from supervisor.inventory import pick
-from supervisor.live import Seen, ask, guarded, read_still
+from supervisor.live import ask, guarded, read_still
 from supervisor.occupancy import held_project, occupant, refuse_in_use
-from supervisor.session import ProfileInUseError, SessionError, candidates, clock
+from supervisor.session import ProfileInUseError, SessionError, candidates
+from supervisor.session import snapshot as snapshots
 from supervisor.session.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from supervisor.browser.discovery import Browser
     from supervisor.config import Config
     from supervisor.config.models import ReadyPageConfig
-    from supervisor.session import Capture, Profile, Pruned, Restored, SessionState, SessionStore, Snapshot
+    from supervisor.inventory import Inventory
+    from supervisor.session import Capture, Profile, Pruned, Restored, SessionStore, Snapshot
     from supervisor.session.parallel import Progress
 
-_LINKED = {SessionStatus.LINKED, SessionStatus.READY}
+_RESTART_PATIENCE = 60.0  # seconds for a restart that is under way
+_COPY_PATIENCE = 600.0  # seconds for copying and verifying; a profile of gigabytes on a slow disk takes minutes
 _IN_VAIN = "The phone has logged this session out: a snapshot does not bring the link back, only a new scan does."
-_UNLINKED = {SessionStatus.NEEDS_LINK, SessionStatus.LINKING, SessionStatus.LOGGED_OUT}
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A snapshot that was asked for."""
-
-    snapshot: Snapshot
-    new: bool
-    """Whether it was made now: where nothing has changed, the one before stands for it."""
-    pause: float | None
-    """Seconds that the bot stood still; `None` if none was running."""
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +58,34 @@ class Outcome:
     """Sentences on the snapshots that were tried before and are not sound, and on what else went otherwise."""
 
 
+def take_through(inventory: Inventory, profile: Profile) -> Taken | None:
+    """Have the supervisor that runs in the project take a snapshot; None if none runs.
+
+    Only it knows that no restart is about to close the browser that would be frozen. Raises `SessionError`.
+    """
+    from supervisor.control.address import AddressError
+    from supervisor.control.client import NoAnswerError, RefusedError
+    from supervisor.control.find import NotRunningError, UnreachableError, reach
+
+    store = inventory.store
+    try:
+        client = reach(store.project, store.cache)
+        answer = client.take_snapshot(profile.id, timeout=_RESTART_PATIENCE, patience=_COPY_PATIENCE)
+    except NotRunningError:
+        return None
+    except NoAnswerError as error:
+        raise SessionError(f"scanonce runs in {printable(store.project)}, but does not answer: {error}.") from None
+    except UnreachableError as error:
+        raise ProfileInUseError(str(error)) from None
+    except (AddressError, RefusedError) as error:
+        raise SessionError(str(error)) from None
+    snapshot = snapshots.load(Path(answer.snapshot.path))
+    if snapshot is None:
+        raise SessionError(f"scanonce has taken {answer.snapshot.name}, but it is not there any more.")
+    pause = None if answer.pause_ms is None else answer.pause_ms / 1000
+    return Taken(snapshot, answer.new, pause, tuple(answer.remarks))
+
+
 def take(store: SessionStore, profile: Profile, config: Config, progress: Progress) -> Taken:
     """Take a snapshot: of the running bot, if one has the profile open, else of the quiet profile.
 
@@ -78,7 +97,7 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
     with held_project(store, instead="Try again when its bot is up.") as settled:
         refuse_in_use(profile, store)
         state = store.state.get(profile.id)
-        linked = _linked_when_last_seen(profile, state)
+        linked = worth.linked_when_last_seen(profile, state)
         capture = store.capture(profile, linked=linked, browser_version=None, progress=progress)
         return _taken(capture, capture.publish(progress=progress), pause=None, remarks=settled)
 
@@ -86,7 +105,7 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
 def _take_live(store: SessionStore, profile: Profile, browser: Browser, config: Config, progress: Progress) -> Taken:
     state = store.state.get(profile.id)
     seen = ask(browser, _preset(config.ready.page))
-    linked = _linked_now(profile, seen, state)
+    linked = worth.linked_now(profile, seen.status, state)
     with contextlib.ExitStack() as stack:
         alone = _try_to_hold(stack, store)
         with guarded(browser.main):
@@ -95,7 +114,7 @@ def _take_live(store: SessionStore, profile: Profile, browser: Browser, config: 
             # The state file is its supervisor's: a write of ours could undo one of its own. The folder tells enough.
             still.capture.on_publish = lambda _snapshot: None
         snapshot = still.capture.publish(progress=progress)
-    return _taken(still.capture, snapshot, pause=still.pause, remarks=_too_fresh(state, config))
+    return _taken(still.capture, snapshot, pause=still.pause, remarks=worth.too_fresh(state, config))
 
 
 def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:
@@ -109,38 +128,6 @@ def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:
 
 def _taken(capture: Capture, snapshot: Snapshot, *, pause: float | None, remarks: Sequence[str]) -> Taken:
     return Taken(snapshot, capture.staging is not None, pause, tuple(remarks))
-
-
-def _linked_when_last_seen(profile: Profile, state: SessionState) -> bool | None:
-    if state.is_linked is False or state.last_state in {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}:
-        raise SessionError(
-            f"Session {printable(profile.id)} was not linked when last seen: there is nothing worth keeping. "
-            "Link it first, then try again."
-        )
-    return state.is_linked
-
-
-def _linked_now(profile: Profile, seen: Seen, state: SessionState) -> bool | None:
-    """Whether the page of a running bot is linked; where the page does not tell, what was known before."""
-    if seen.status in _LINKED:
-        return True
-    if seen.status in _UNLINKED:
-        raise SessionError(
-            f"Session {printable(profile.id)} is not linked (its page says: {seen.status}): there is nothing worth "
-            "keeping. Link it first, then try again."
-        )
-    return _linked_when_last_seen(profile, state)
-
-
-def _too_fresh(state: SessionState, config: Config) -> list[str]:
-    needed = timedelta(seconds=config.snapshot.live_after)
-    age = clock.now() - state.linked_at if state.linked_at is not None else needed
-    if age >= needed:
-        return []
-    return [
-        f"The session was linked only {age.total_seconds():.0f} s ago, and its browser may not have written all of the "
-        "link yet. Take another snapshot in a minute."
-    ]
 
 
 def _preset(page: ReadyPageConfig) -> PagePreset:

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from supervisor.care import Taken
     from supervisor.doctor import Finding, Fixed
     from supervisor.inspection import Inspection
     from supervisor.inventory import Overview
     from supervisor.occupancy import Occupant
     from supervisor.session import Pruned, Quarantined, Snapshot
-    from supervisor.upkeep import Outcome, Plan, Taken
+    from supervisor.upkeep import Outcome, Plan
 
 Object = dict[str, Any]
 _LATEST_MS = 253_402_300_799_000  # the last second that a datetime can hold

@@ -14,8 +14,9 @@ from supervisor.cli.session import Session, open_inventory
 from supervisor.cli.supervise import ConfigFile, Project
 
 if TYPE_CHECKING:
+    from supervisor.care import Taken
     from supervisor.session import Pruned, Snapshot
-    from supervisor.upkeep import Plan, Taken
+    from supervisor.upkeep import Plan
 
 Verdict = tuple["Snapshot", list[str] | None]
 OfSession = Annotated[
@@ -67,7 +68,9 @@ def take(
         inventory = open_inventory(project, config)
         profile = inventory.select(session)
         with output.progress(f"Taking a snapshot of {profile.id}", as_json=as_json) as progress:
-            result = upkeep.take(inventory.store, profile, inventory.config, progress)
+            result = upkeep.take_through(inventory, profile) or upkeep.take(
+                inventory.store, profile, inventory.config, progress
+            )
         output.tell(inventory.remarks())
         if as_json:
             output.print_json(shapes.taken(result))

@@ -65,6 +65,8 @@ EventName = Literal[
     "output.dropping",
     "output.dropped",
     "log.gap",
+    "control.on",
+    "control.off",
     "history.problem",
     "error",
 ]

@@ -11,6 +11,7 @@ from typing import Final
 from supervisor.events import sentences
 from supervisor.events.fields import CLEAN, WHERE
 from supervisor.events.model import Event, Field
+from supervisor.events.of_control import CONTROL
 from supervisor.events.of_processes import BOT, BROWSER, SUPERVISOR
 from supervisor.events.of_sessions import SESSIONS, SNAPSHOTS
 
@@ -199,6 +200,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
             *_WATCH,
             *_OUTPUT,
             *_PREFLIGHT,
+            *CONTROL,
             *_OTHER,
         )
     }

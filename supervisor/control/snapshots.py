@@ -1,0 +1,81 @@
+"""A snapshot on request, of a bot that this supervisor runs or keeps down: never while a restart has the profile."""
+
+from __future__ import annotations
+
+from supervisor import worth
+from supervisor.app import Supervisor
+from supervisor.care import Taken
+from supervisor.control import models
+from supervisor.control.wire import Refusal
+from supervisor.observe import Live
+from supervisor.session import Profile, ProfileInUseError, SessionError
+from supervisor.session.errors import printable
+
+
+async def take(supervisor: Supervisor, session: str | None) -> models.Taken:
+    """Take a snapshot of a session. Raises `Refusal`."""
+    profile, live = await _choose(supervisor, session)
+    state = supervisor.sessions.store.state.get(profile.id)
+    try:
+        if live is not None:
+            linked = worth.linked_now(profile, live.state.status, state)
+            taken = await supervisor.care.take(profile, live.browser, linked=linked, version=live.version)
+            remarks = worth.too_fresh(state, supervisor.setting.config)
+        else:
+            linked, remarks = worth.linked_when_last_seen(profile, state), []
+            _refuse_if_running(supervisor, profile)
+            taken = await supervisor.care.take(profile, None, linked=linked, version=None)
+    except (worth.NotLinkedError, ProfileInUseError) as error:
+        raise Refusal(409, str(error)) from None
+    except SessionError as error:
+        raise Refusal(500, str(error)) from None
+    return _shown(taken, remarks)
+
+
+async def _choose(supervisor: Supervisor, session: str | None) -> tuple[Profile, Live | None]:
+    """The session that is meant, and its browser if it is open."""
+    sessions, run = supervisor.sessions, supervisor.current_run
+    profiles = {profile.id: profile for profile in await supervisor.care.profiles()}
+    open_now = {}
+    for live in run.observer.live.values() if run is not None else ():
+        profile = sessions.store.profile_at(live.profile)
+        profiles[profile.id], open_now[profile.id] = profile, live
+    if session is None and len(profiles) == 1:
+        session = next(iter(profiles))
+    known = ", ".join(map(printable, sorted(profiles))) or "none"
+    if session is None:
+        raise Refusal(409, f"Say which session is meant; there is: {known}.")
+    if session not in profiles:
+        raise Refusal(404, f"There is no session {printable(session)}; there is: {known}.")
+    return profiles[session], open_now.get(session)
+
+
+def _refuse_if_running(supervisor: Supervisor, profile: Profile) -> None:
+    """A bot that runs may open the profile at any moment, and then a copy would be of something that changes."""
+    if supervisor.current_run is not None:
+        raise Refusal(
+            409, f"The browser of session {printable(profile.id)} is not open. Try again when the bot has opened it."
+        )
+
+
+def _shown(taken: Taken, remarks: list[str]) -> models.Taken:
+    one = taken.snapshot
+    return models.Taken(
+        snapshot=models.Snapshot(
+            session=one.session_id,
+            name=one.name,
+            path=str(one.path),
+            created_at=one.created_at,
+            linked=one.linked,
+            live=one.live,
+            verified=one.verified,
+            problems=list(one.problems),
+            browser_version=one.browser_version,
+            bytes=one.bytes,
+            own_bytes=one.own_bytes,
+            base=one.base,
+        ),
+        new=taken.new,
+        pause_ms=None if taken.pause is None else round(taken.pause * 1000, 1),
+        remarks=remarks,
+    )
