@@ -51,7 +51,12 @@ class Ended:
 
 def invoke(folder: Path, *words: str) -> Ended:
     """A command in this process: the same code but for its start, which takes most of the time."""
-    result = CliRunner().invoke(app, [*words, "-C", str(folder)])
+    return invoke_anywhere(*words, "-C", str(folder))
+
+
+def invoke_anywhere(*words: str) -> Ended:
+    """The same without a folder."""
+    result = CliRunner().invoke(app, list(words))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from supervisor import __version__
-from supervisor.cli import doctor, init, logs, session, snapshot, supervise, timings
+from supervisor.cli import control, doctor, init, logs, session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -22,6 +22,7 @@ app = typer.Typer(
 supervise.register(app)
 init.register(app)
 logs.register(app)
+control.register(app)
 session.register(app)
 snapshot.register(app)
 timings.register(app)

@@ -1,0 +1,223 @@
+"""`scanonce status`, `restart`, `stop`, `ps`: talking to the supervisors that run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.output import AsJson, Cell
+from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.config import Config, ConfigError, Mode, load
+from supervisor.config.units import parse_duration
+from supervisor.lifecycle import WOULD_NOT_DIE
+from supervisor.process import open_handle
+from supervisor.timing import Target
+from supervisor.timing.report import restart_line
+
+if TYPE_CHECKING:
+    from supervisor.control.client import Client
+    from supervisor.control.models import Restart, Status
+
+#: Exit statuses, as listed in docs/exit-codes.md; with those of `output`.
+NOT_RUNNING, NOT_READY = 1, 3
+
+_ANSWER = 2.0  # seconds for each supervisor that `ps` asks
+_EXIT = 10.0  # seconds from the last answer of a supervisor until its process is gone
+
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the request is accepted.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status")(status)
+    app.command("restart")(restart)
+    app.command("stop")(stop)
+    app.command("ps")(ps)
+
+
+def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show how the bot of this project stands.
+
+    Exit status 0 if scanonce runs here, 1 if not.
+    """
+    with _asking():
+        answer = reach(project, config).status()
+        if as_json:
+            output.print_json(answer.model_dump(mode="json"))
+            return
+        from supervisor.status import describe
+
+        for line in describe(answer.seen(), _target(project, config)):
+            output.say(line)
+
+
+def restart(
+    project: Project = Path(),
+    config: ConfigFile = None,
+    no_wait: NoWait = False,
+    timeout: Annotated[str, typer.Option("--timeout", help='How long to wait for the bot, such as "90s".')] = "120s",
+    detail: Annotated[str | None, typer.Option("--detail", help="A word on why, for the log and the history.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restart the bot cleanly, and wait until it is back.
+
+    Exit status 0 if it is ready, 1 if no scanonce runs here, 3 if it did not become ready.
+    """
+    with _asking():
+        client = reach(project, config)
+        answer = client.restart(wait=not no_wait, timeout=_seconds(timeout), detail=detail)
+        if as_json:
+            output.print_json(answer.model_dump(mode="json"))
+        else:
+            if answer.joined:
+                output.complain("a restart was under way already; it serves this request too")
+            _print_restart(answer.restart, _target(project, config))
+        if answer.problem is not None:
+            output.complain(answer.problem)
+        if not no_wait and (answer.restart is None or answer.restart.outcome != "ready"):
+            raise typer.Exit(NOT_READY)
+
+
+def stop(
+    project: Project = Path(),
+    config: ConfigFile = None,
+    no_wait: NoWait = False,
+    timeout: Annotated[str, typer.Option("--timeout", help='How long to wait for the end, such as "90s".')] = "60s",
+    as_json: AsJson = False,
+) -> None:
+    """Stop the bot and its scanonce cleanly, and wait until both are gone.
+
+    Exit status 0 if they are, 1 if no scanonce runs here, 6 if a process of the bot would not die.
+    """
+    with _asking():
+        client = reach(project, config)
+        answer = client.stop(wait=not no_wait, timeout=_seconds(timeout))
+        if not no_wait:
+            _until_gone(answer.pid)
+        if as_json:
+            output.print_json(answer.model_dump(mode="json"))
+        elif no_wait:
+            output.say(f"stopping (process {answer.pid})")
+        else:
+            output.say("stopped" if answer.clean else "stopped, but not every browser wrote everything down")
+        if answer.exit_code == WOULD_NOT_DIE:
+            output.complain("a process of the bot would not die; its log names it")
+            raise typer.Exit(WOULD_NOT_DIE)
+
+
+def ps(as_json: AsJson = False) -> None:
+    """List all running scanonce of this user."""
+    with _asking():
+        from supervisor.control.find import everyone
+
+        clients = everyone()
+        with ThreadPoolExecutor(max_workers=8) as asking:
+            answers = list(asking.map(_asked, clients))
+        found = sorted(zip(clients, answers, strict=True), key=lambda one: one[1].project if one[1] else "")
+        if as_json:
+            output.print_json({"supervisors": [_shape(client, answer) for client, answer in found]})
+        elif found:
+            headings = ("PID", "MODE", "STATE", "UP", "SESSIONS", "MEMORY", "PROJECT")
+            output.table(headings, [_row(client, answer) for client, answer in found])
+        else:
+            output.say("No scanonce of this user runs.")
+
+
+def reach(project: Path, file: Path | None) -> Client:
+    """The supervisor of a project. Raises as `find.reach` does."""
+    from supervisor.control import find  # what only these commands need, a supervisor does not carry
+
+    folder = project.resolve()
+    return find.reach(folder, folder / _settings(project, file).session.cache)
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """Turn what can go wrong with a supervisor into one sentence on standard error and an exit status."""
+    from supervisor.control.address import AddressError
+    from supervisor.control.client import NoAnswerError, RefusedError
+    from supervisor.control.find import NotRunningError, UnreachableError
+
+    with output.exits():
+        try:
+            yield
+        except NotRunningError as error:
+            output.complain(str(error))
+            raise typer.Exit(NOT_RUNNING) from None
+        except NoAnswerError as error:
+            output.complain(f"scanonce runs here, but does not answer as it should: {error}")
+            raise typer.Exit(output.UNUSABLE) from None
+        except (UnreachableError, RefusedError, AddressError) as error:
+            output.complain(str(error))
+            raise typer.Exit(output.UNUSABLE) from None
+
+
+def _settings(project: Path, file: Path | None) -> Config:
+    """The project's configuration; one with mistakes in it must not keep anybody from asking how the bot stands."""
+    try:
+        return load(project.resolve(), file, mode=Mode.DEV)
+    except ConfigError:
+        return Config()
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        output.complain(f"--timeout: {error}")
+        raise typer.Exit(output.UNUSABLE) from None
+
+
+def _target(project: Path, file: Path | None) -> Target:
+    timing = _settings(project, file).timing
+    return Target(timing.target_low, timing.target_high)
+
+
+def _print_restart(done: Restart | None, target: Target) -> None:
+    if done is not None:
+        output.say(restart_line(done.phases_ms, target, done.outcome))
+
+
+def _until_gone(pid: int) -> None:
+    """Wait for the process itself: whoever starts the next one must not find the project locked."""
+    handle = open_handle(pid)
+    if handle is not None:
+        with contextlib.suppress(TimeoutError):
+            asyncio.run(asyncio.wait_for(handle.wait(), _EXIT))
+
+
+def _asked(client: Client) -> Status | None:
+    """How a supervisor stands, or None if it does not answer: it may have been suspended."""
+    from supervisor.control.address import AddressError
+    from supervisor.control.client import NoAnswerError, RefusedError
+
+    try:
+        return client.status(patience=_ANSWER)
+    except (AddressError, NoAnswerError, RefusedError):
+        return None
+
+
+def _shape(client: Client, answer: Status | None) -> dict[str, Any]:
+    return {
+        "pid": answer.pid if answer else client.peer.pid,
+        "project": answer.project if answer else None,
+        "socket": str(client.path),
+        "status": answer.model_dump(mode="json") if answer else None,
+    }
+
+
+def _row(client: Client, answer: Status | None) -> list[str | Cell]:
+    if answer is None:
+        pid = client.peer.pid
+        return [str(pid or "?"), "", Cell("does not answer", "red"), "", "", "", str(client.path)]
+    states = ", ".join(f"{one.id} {one.state}" for one in answer.sessions)
+    memory = output.size(answer.memory.supervisor + answer.memory.tree)
+    since = output.ago(answer.since).removesuffix(" ago")
+    return [str(answer.pid), str(answer.mode), str(answer.phase), since, states, memory, answer.project]
