@@ -160,7 +160,7 @@ class WatchRules:
 
     def refusal(self, folder: str, name: str) -> str | None:
         """Why a file does not count; None if it does. Called for every event, so the cheap tests come first."""
-        path = f"{folder}{os.sep}{name}"
+        path = f"{folder.rstrip(os.sep)}{os.sep}{name}"  # a project may lie in / itself, in a container
         if path in self._named:
             return self._exclusion(path)
         reason = self._name_refusal(folder, name, path)

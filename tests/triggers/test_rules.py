@@ -22,6 +22,11 @@ def test_watched_by_default(name: str) -> None:
     assert WatchRules(ROOT).wants(ROOT / "src" / name)
 
 
+def test_a_project_may_lie_in_the_root_folder() -> None:
+    assert WatchRules(Path("/")).wants(Path("/index.js"))
+    assert not WatchRules(Path("/"), excluded=(Path("/sessions/session-1"),)).wants(Path("/sessions/session-1/x.js"))
+
+
 def test_the_configuration_is_watched_where_it_lies() -> None:
     assert WatchRules(ROOT).wants(ROOT / "scanonce.toml")
     assert not WatchRules(ROOT).wants(ROOT / "src" / "scanonce.toml")
