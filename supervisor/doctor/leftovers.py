@@ -44,8 +44,7 @@ def _processes(place: Place) -> Iterator[Finding]:
         yield warning("processes", seen, "Stop its bot before you start scanonce: it would wait for that.")
     if ours:
         pids = ", ".join(str(entry.pid) for entry in ours[:8]) + (" ..." if len(ours) > 8 else "")
-        number = f"{len(ours)} process{'es' if len(ours) > 1 else ''}"
-        seen = f"{number} of an earlier run of this project still live{'' if len(ours) > 1 else 's'}: {pids}."
+        seen = f"{_processes_of_a_run(len(ours))} still there: {pids}."
         remedy = "The next start closes them cleanly; so does --fix."
         yield problem("processes", seen, remedy, fix=Fix(partial(_close, place)))
     elif not strangers:
@@ -74,7 +73,11 @@ def _close(place: Place) -> str:
         pids = ", ".join(map(str, descent.survivors))
         raise SessionError(f"These processes do not die: {pids}. End them, then try again.")
     unclean = "" if descent.clean else " A browser did not close cleanly."
-    return f"Closed {len(seen)} processes of an earlier run.{unclean}"
+    return f"Closed {_processes_of_a_run(len(seen))}.{unclean}"
+
+
+def _processes_of_a_run(number: int) -> str:
+    return f"{number} {'process' if number == 1 else 'processes'} of an earlier run"
 
 
 def _profile_lock(profile: Profile, place: Place) -> Finding:
@@ -158,4 +161,4 @@ def _empty(left: list[Path]) -> str:
     for path in left:
         with suppress(FileNotFoundError):
             path.unlink()
-    return f"Removed {len(left)} files from the folder for sockets."
+    return f"Removed what an earlier run had left in the folder for sockets ({len(left)})."

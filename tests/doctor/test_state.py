@@ -129,7 +129,7 @@ class TestLeftovers:
     def test_processes_of_an_earlier_run_are_closed(self, bot: Bot, orphan: subprocess.Popen[bytes]) -> None:
         found = bot.one(leftovers, "processes")
         assert (found.verdict, str(orphan.pid) in found.seen) == ("problem", True)
-        assert fix(bot, "processes") == "Closed 1 processes of an earlier run."
+        assert fix(bot, "processes") == "Closed 1 process of an earlier run."
         assert orphan.wait(10) == -signal.SIGTERM
         assert bot.one(leftovers, "processes").verdict == "ok"
 
@@ -196,7 +196,7 @@ class TestLeftovers:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(folder / "control.sock"))
         assert bot.one(leftovers, "runtime-folder").verdict == "warning"
-        assert fix(bot, "runtime-folder") == "Removed 1 files from the folder for sockets."
+        assert fix(bot, "runtime-folder") == "Removed what an earlier run had left in the folder for sockets (1)."
         assert not list(folder.iterdir())
         folder.rmdir()
         folder.write_text("no folder")
