@@ -20,11 +20,23 @@ from typing import Literal, ParamSpec, TypeVar
 
 from supervisor.browser import locks
 from supervisor.browser.discovery import Browser
+from supervisor.browser.version import version_if_replaced
 from supervisor.config import Config
 from supervisor.faults import report_fault
 from supervisor.live import read_still
 from supervisor.logs import emit
-from supervisor.session import Capture, CheckContext, Profile, SessionError, SessionStore, Snapshot, candidates, holders
+from supervisor.session import (
+    Capture,
+    CheckContext,
+    CheckReport,
+    Outcome,
+    Profile,
+    SessionError,
+    SessionStore,
+    Snapshot,
+    candidates,
+    holders,
+)
 from supervisor.session.parallel import Progress
 from supervisor.timing import PhaseClock
 
@@ -65,6 +77,7 @@ class Care:
         self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
         self._captures: dict[Path, Capture] = {}
         self._finishing: set[asyncio.Task[None]] = set()
+        self._told: set[tuple[Path, str]] = set()
 
     async def in_files(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do something with files without holding up the event loop, after whatever is being done already."""
@@ -147,10 +160,12 @@ class Care:
             return True
         clean = quiet is not None and quiet.clean
         if self._config.session.check:
-            context = CheckContext(free=True, browser_version=quiet.version if quiet else None)
+            version = quiet.version if quiet else await self.in_files(self._next_version, profile)
+            context = CheckContext(free=True, browser_version=version)
             unclean = quiet is not None and not quiet.clean
             progress = self._telling("session.progress", profile.id, "checking")
             report = await self.in_files(self._store.check, profile, deep=unclean, context=context, progress=progress)
+            self._tell_remarks(report)
             for sentence in report.blocked:
                 emit("error", problem=sentence)
             if report.blocked:
@@ -166,6 +181,29 @@ class Care:
             await self._capture(profile, quiet)
         await self._trim(profile)
         return True
+
+    def _next_version(self, profile: Profile) -> str | None:
+        """The version of the browser that is about to be started, if that is another than the last time."""
+        state = self._store.state.get(profile.id)
+        if state.browser is None or state.last_seen is None:
+            return None
+        return version_if_replaced(state.browser, state.last_seen)
+
+    def _tell_remarks(self, report: CheckReport) -> None:
+        """What was put right, and what is worth knowing; the latter once, for most of it stays as it is."""
+        for check in report.checks:
+            remark = (report.profile.path, check.name)
+            mended = check.outcome is Outcome.MENDED
+            # That a session is not linked, its page will show.
+            if mended or (check.outcome is Outcome.WARNING and check.name != "linked" and remark not in self._told):
+                emit(
+                    "session.remark",
+                    session=report.profile.id,
+                    check=check.name,
+                    seen=check.seen,
+                    remedy=check.remedy or None,
+                )
+                self._told.add(remark)
 
     async def _trim(self, profile: Profile) -> None:
         above = self._config.session.trim_caches

@@ -165,6 +165,8 @@ class Sessions:
         status = live.state.status
         now = datetime.now(UTC)
         changes = StateChanges(last_seen=now, last_state=str(status), profile=self._home(profile.path))
+        if live.browser.main.argv:
+            changes["browser"] = live.browser.main.argv[0]
         if status in _LINKED:
             changes |= {"is_linked": True, "recovery": Recovery()}
             if before is SessionStatus.NEEDS_LINK:

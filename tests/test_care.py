@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,35 @@ async def test_after_a_browser_that_did_not_close_cleanly_every_block_is_read(
     monkeypatch.setattr(SessionStore, "check", noted)
     assert await prepare(tmp_path, configured(tmp_path), {path: Quiet(clean=clean, linked=True, version="1")})
     assert asked == [deep]
+
+
+async def test_what_a_check_remarks_is_told_what_is_lasting_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Mapping[str, Any]] = []
+    unsubscribe = subscribe(lambda name, fields: told.append(fields) if name == "session.remark" else None)
+    path = tmp_path / "sessions" / "session-1"
+    build.profile(path)
+    log = path / build.INDEXED_DB / "000006.log"
+    older = tmp_path / "chromium"
+    older.write_text("#!/bin/sh\necho Chromium 100.0.4896.60 snap\n")
+    older.chmod(0o755)
+    store = SessionStore(tmp_path)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    store.state.update("1", is_linked=True, profile="sessions/session-1", browser=str(older), last_seen=long_ago)
+    (path / "Default/Preferences").write_text("{")
+    care = Care(configured(tmp_path, snapshot__enabled=False), store)
+    try:
+        for _ in range(2):
+            log.write_bytes(log.read_bytes() + bytes.fromhex("11223344002001"))
+            assert await care.prepare({}, {}, PhaseClock())
+    finally:
+        care.close()
+        unsubscribe()
+    assert [fields["check"] for fields in told] == ["indexed-db", "browser-version", "preferences", "indexed-db"]
+    assert "Chromium 156.0.7000.1, and 100.0.4896.60 is older" in told[1]["seen"]
+    assert "Use the newer browser again" in told[1]["remedy"]
+    assert "it was cut off" in told[0]["seen"]
 
 
 async def test_what_takes_long_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

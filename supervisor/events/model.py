@@ -46,6 +46,7 @@ EventName = Literal[
     "session.restore_failed",
     "session.not_recovered",
     "session.progress",
+    "session.remark",
     "snapshot.taken",
     "snapshot.skipped",
     "snapshot.failed",

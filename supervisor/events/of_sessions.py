@@ -110,6 +110,18 @@ SESSIONS: Final = (
         sentence=sentences.damaged,
     ),
     Event(
+        name="session.remark",
+        level="warning",
+        doc="A check before a start put something right, or found something worth knowing. The bot starts.",
+        fields=(
+            SESSION,
+            Field("check", "string", "the check's name, such as `disk`"),
+            Field("seen", "string", "what was seen, and what was done about it"),
+            Field("remedy", "string", "what to do about it", optional=True),
+        ),
+        sentence=sentences.remark,
+    ),
+    Event(
         name="session.restored",
         level="warning",
         doc="A snapshot was put in the place of a profile.",

@@ -92,6 +92,11 @@ def damaged(fields: Fields) -> str:
     )
 
 
+def remark(fields: Fields) -> str:
+    """For `session.remark`."""
+    return f"session {fields['session']}: {fields['seen']}{_and(' {}', fields.get('remedy'))}"
+
+
 def restored(fields: Fields) -> str:
     """For `session.restored`."""
     moved = _and("; the original lies in {}", fields.get("moved_to"))

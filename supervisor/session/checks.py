@@ -117,7 +117,10 @@ def _held(profile: Profile, context: CheckContext) -> Check:
         holders.clear(folder)
         return Check("holder", Outcome.MENDED, f"{name} carried {named}, which is gone; the lock was removed.")
     if holder.foreign:
-        remedy = f"If that browser is gone, remove {printable(folder / 'SingletonLock')}."
+        remedy = (
+            "A start under scanonce clears it; for a start without, and if that browser is gone, remove "
+            f"{printable(folder / 'SingletonLock')}."
+        )
         return Check("holder", Outcome.BLOCKED, f"{name} carries {named}: the browser will not start.", remedy)
     return Check("holder", Outcome.OK, f"Nobody holds it; {named} is left over.")
 

@@ -62,6 +62,8 @@ class SessionState:
     """The folder name of the newest published snapshot."""
     profile: str | None = None
     """Where the profile is: relative to the project if it lies inside, else absolute."""
+    browser: str | None = None
+    """The program of the browser that had the profile open last, as its command line names it."""
     recovery: Recovery = Recovery()
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the file that this version does not know."""
@@ -83,6 +85,7 @@ class StateChanges(TypedDict, total=False):
     last_state: str | None
     last_snapshot: str | None
     profile: str | None
+    browser: str | None
     recovery: Recovery
     extra: Mapping[str, Any]
 
@@ -233,6 +236,7 @@ _NAMES = {
     "last_state": "lastState",
     "last_snapshot": "lastSnapshot",
     "profile": "profile",
+    "browser": "browser",
 }
 _TIMES = frozenset({"created_at", "linked_at", "last_seen"})
 _KNOWN = frozenset(_NAMES.values()) | {"recovery"}

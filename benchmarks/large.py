@@ -1,0 +1,128 @@
+"""What a large profile costs: a restart against that of an empty one, and the pause of a live snapshot.
+
+    python -m benchmarks large --edits 10 --takes 10
+
+Two bots run under scanonce, each in a folder of its own: one as it was linked, one whose page has stored 60,000
+messages (126 MB). The edits go to them in turns. Then `scanonce snapshot take` copies the large one while it runs and
+its page writes; the pause is what the command itself measures: from before the first process stands still until the
+last goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.launchers import Launched, Restart, describe, link_once
+from benchmarks.restart import quiet
+from examples.offline import Phone, ensure_node_modules
+from tests.e2e.supervised import SCANONCE
+
+EMPTY, LARGE = "as it was linked", "126 MB"
+MESSAGES = 60_000
+_BATCH = 5_000  # messages that the page is asked to store at once; the connection would wait too long for all of them
+
+
+async def fill(run: Launched, messages: int) -> None:
+    """Have a page store so many messages of about 2 kB, and restart its bot once, so that they are in tables."""
+    async with await Phone.connect(run.profile) as phone:
+        for _ in range(messages // _BATCH):
+            await phone.fill(_BATCH)
+    await run.edit()
+
+
+async def measure_restarts(
+    runs: Mapping[str, Launched], edits: int, pause: float, busy: float
+) -> Mapping[str, list[Restart]]:
+    """Restart both bots `edits` times, in turns; `pause` and `busy` as in `benchmarks.restart`."""
+    results: dict[str, list[Restart]] = {name: [] for name in runs}
+    for number in range(edits + 1):
+        for name, run in runs.items():
+            await asyncio.sleep(pause)
+            await quiet(busy)
+            restart = await run.edit()
+            if number:  # the first one warms the caches
+                results[name].append(restart)
+    return results
+
+
+async def take(run: Launched) -> float:
+    """Take a snapshot of a running bot; the pause in milliseconds."""
+    process = await asyncio.create_subprocess_exec(
+        SCANONCE, "snapshot", "take", "--json", cwd=run.folder, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    taken = json.loads(out)
+    assert taken["snapshot"]["live"]
+    assert taken["snapshot"]["verified"]
+    return float(taken["pause_ms"])
+
+
+async def measure_pauses(run: Launched, takes: int) -> tuple[float, list[float]]:
+    """The pause of a first snapshot, which copies everything, and of those after it."""
+    for snapshot in (run.folder / ".session-cache").glob("backup-*"):
+        shutil.rmtree(snapshot)
+    first = await take(run)
+    return first, [await take(run) for _ in range(takes)]
+
+
+def report(results: Mapping[str, Sequence[Restart]], first: float, later: Sequence[float]) -> str:
+    """The figures, least / median / greatest."""
+    lines = []
+    for name, restarts in results.items():
+        lines.append(f"{name:18}edit to ready, s: {describe([restart.seconds for restart in restarts], '.2f')}")
+        names = dict.fromkeys(phase for restart in restarts for phase in restart.phases)
+        medians = {phase: statistics.median(restart.phases.get(phase, 0) for restart in restarts) for phase in names}
+        lines.append(
+            f"{'':18}phases, median ms: " + "  ".join(f"{phase} {value:.0f}" for phase, value in medians.items())
+        )
+    more = [large.seconds - empty.seconds for large, empty in zip(results[LARGE], results[EMPTY], strict=True)]
+    lines.append(f"more for the large one, pair by pair, ms: {describe([1000 * seconds for seconds in more], '.0f')}")
+    work = ("close", "check", "snapshot")
+    ours = {name: [sum(r.phases.get(phase, 0) for phase in work) for r in found] for name, found in results.items()}
+    difference = statistics.median(ours[LARGE]) - statistics.median(ours[EMPTY])
+    lines.append(f"of which close, check and snapshot, difference of the medians, ms: {difference:.0f}")
+    lines.append(f"pause of a live snapshot, ms: the first {first:.0f}, then {describe(list(later), '.0f')}")
+    return "\n".join(lines)
+
+
+async def run_all(options: argparse.Namespace, folder: Path) -> str:
+    """Lay everything out, measure, and end what was started."""
+    linked = await link_once(folder / "linked", folder / "t0")
+    runs: dict[str, Launched] = {}
+    try:
+        for number, name in enumerate((EMPTY, LARGE)):
+            runs[name] = await Launched.start("scanonce", folder / f"bot-{number}", linked, folder / f"t{number + 1}")
+        await fill(runs[LARGE], options.messages)
+        results = await measure_restarts(runs, options.edits, options.pause, options.busy)
+        first, later = await measure_pauses(runs[LARGE], options.takes)
+    finally:
+        for run in runs.values():
+            await run.stop()
+    return report(results, first, later)
+
+
+def main(arguments: list[str]) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks large", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--edits", type=int, default=10, help="edits of each bot (%(default)s)")
+    parser.add_argument("--takes", type=int, default=10, help="live snapshots after the first (%(default)s)")
+    parser.add_argument(
+        "--messages", type=int, default=MESSAGES, help="messages of 2 kB in the large one (%(default)s)"
+    )
+    parser.add_argument("--pause", type=float, default=2.0, help="seconds between two edits (%(default)s)")
+    help_busy = "edit only while no more than this share of the machine is busy, in percent (%(default)s)"
+    parser.add_argument("--busy", type=float, default=100.0, help=help_busy)
+    options = parser.parse_args(arguments)
+    ensure_node_modules()
+    print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        print(asyncio.run(run_all(options, Path(folder))))
+    print(f"load after: {os.getloadavg()[0]:.2f}, of which the two bots make about 1")
