@@ -149,16 +149,18 @@ def _existing_runtime(folder: Path, place: Place) -> Finding:
         return problem("runtime-folder", seen, "Remove it, or set XDG_RUNTIME_DIR to another folder.")
     if place.supervisor is not None:
         return ok("runtime-folder", f"{name} is in use by scanonce (process {place.supervisor}).")
-    left = [path for path in folder.iterdir() if not stat.S_ISDIR(path.lstat().st_mode)]
+    # What else there is stays there by design: a lock's file that is removed while it is held locks nobody out.
+    left = [path for path in folder.iterdir() if stat.S_ISSOCK(path.lstat().st_mode)]
     if left:
-        seen = f"{name} holds what an earlier run has left ({', '.join(printable(path.name) for path in left[:3])})."
-        remedy = "Nothing: the next start replaces it. --fix removes it."
+        names = ", ".join(printable(path.name) for path in left[:3])
+        seen = f"{name} holds sockets that nobody listens on any more ({names}): scanonce was killed."
+        remedy = "Nothing: the next start replaces them. --fix removes them."
         return warning("runtime-folder", seen, remedy, fix=Fix(partial(_empty, left)))
-    return ok("runtime-folder", f"{name} is ours, and empty.")
+    return ok("runtime-folder", f"{name} is ours, and nobody's socket is left there.")
 
 
 def _empty(left: list[Path]) -> str:
     for path in left:
         with suppress(FileNotFoundError):
             path.unlink()
-    return f"Removed what an earlier run had left in the folder for sockets ({len(left)})."
+    return f"Removed {', '.join(printable(path.name) for path in left)} from the folder for sockets."
