@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 
 from tests.e2e.terminal import Terminal, on_terminal
-from tests.fake.command import Project
+from tests.fake.command import Project, eventually
 from tests.session import build
 
 DIM, GREEN, RESET = "\x1b[2m", "\x1b[32m", "\x1b[0m"
@@ -109,8 +109,9 @@ async def test_a_prompt_of_the_bot_gets_its_answer_and_the_keys_stay_ours(projec
     (project.folder / "ask.js").write_text(_PROMPT)
     async with terminal(project, command=["node", "ask.js"]) as screen:
         await screen.shows("Which number? ")
-        screen.type("971 50\n")
+        screen.type("971 50\r")
         await screen.shows("dialling <971 50>")
+        assert screen.screen.count("971 50") == 2, "once as it was typed, once as the bot's answer"
         screen.type("rs\n")
         await screen.shows("Which number? ")
         screen.type("?\n")
@@ -119,6 +120,40 @@ async def test_a_prompt_of_the_bot_gets_its_answer_and_the_keys_stay_ours(projec
         await screen.shows("dialling <12>")
         screen.type(CTRL_C)
         assert await screen.ended() == 130
+
+
+#: Reads single keys, as menus do, and a password, which must not be seen.
+_RAW = """
+process.stdin.setRawMode(true);
+process.stdout.write('choose: ');
+let typed = '';
+process.stdin.on('data', (data) => {
+    typed += data;
+    if (typed.endsWith('\\r')) {
+        process.stdin.setRawMode(false);
+        console.log(`chosen ${JSON.stringify(typed)}`);
+    }
+});
+"""
+
+
+async def test_a_prompt_that_reads_single_keys_gets_them_and_they_are_not_shown(project: Project) -> None:
+    (project.folder / "raw.js").write_text(_RAW)
+    async with terminal(project, command=["node", "raw.js"]) as screen:
+        await screen.shows("choose: ")
+        await eventually(lambda: not screen.echoes)
+        screen.type("\x1b[Bsecret\r")
+        await screen.shows('chosen "\\u001b[Bsecret\\r"')
+        assert screen.screen.count("secret") == 1
+        await eventually(lambda: screen.echoes)
+        screen.type("rs\n")
+        await screen.shows("choose: ")
+        await eventually(lambda: not screen.echoes)
+        screen.type("rs\r")
+        await screen.shows("choose: ")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+        assert screen.echoes, "the terminal is left as it was found"
 
 
 async def test_ctrl_c_stops_cleanly(project: Project) -> None:

@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from supervisor.process.mode import Mode
+
 if sys.platform == "linux":
     import fcntl
 
@@ -44,18 +46,27 @@ _PIPE_SIZE = 1024 * 1024
 class Pump(threading.Thread):
     """Copies one stream until every holder of its other end is gone."""
 
-    def __init__(self, source: int, target: int, on_output: OnOutput | None, way: Way | None = None) -> None:
+    def __init__(
+        self,
+        source: int,
+        target: int,
+        on_output: OnOutput | None,
+        way: Way | None = None,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(name=f"pump-{target}", daemon=True)
         self._source = source
         self._target: int | None = target
         self._stream = _NAMES[target]
         self._on_output = on_output
         self._way = way if way is not None else self._pass_on
+        self._before = before
 
     def run(self) -> None:
         """Copy; the thread's body."""
         try:
             while chunk := self._read():
+                self._before()
                 if self._on_output is not None:
                     self._on_output(self._stream, chunk)
                 self._way(chunk)
@@ -114,8 +125,10 @@ class Wiring:
         self._input_lock = threading.Lock()
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
-        if self._terminal is not None:
-            self._pumps.append(Pump(os.dup(self._terminal), _STDOUT, on_output, ways.get(_STDOUT)))
+        self._mode = None if self._terminal is None else Mode(self._terminal)
+        if self._terminal is not None and self._mode is not None:
+            follow = self._mode.follow if _STDIN in ends else lambda: None
+            self._pumps.append(Pump(os.dup(self._terminal), _STDOUT, on_output, ways.get(_STDOUT), follow))
         for fd in (_STDOUT, _STDERR):
             if fd not in ends:
                 read, ends[fd] = os.pipe()
@@ -175,6 +188,8 @@ class Wiring:
             else:
                 pump.join(_PATIENCE)
         self._pumps.clear()
+        if self._mode is not None:
+            self._mode.restore()
         self._close_input()
         if self._terminal is not None:
             os.close(self._terminal)

@@ -74,6 +74,11 @@ class Terminal:
         async with asyncio.timeout(timeout):
             return await self.process.wait()
 
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed, by itself."""
+        return bool(termios.tcgetattr(self._fd)[3] & termios.ECHO)
+
     def resize(self, columns: int, rows: int) -> None:
         """Drag the window to another size; the terminal tells its foreground processes."""
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
