@@ -23,7 +23,7 @@ from supervisor.session.profile import last_version
 
 NAMES = ("command", "node", "browser")
 
-_PATIENCE = 5.0  # seconds for a program to say its version; Chromium takes 0.15 s, on a slow disk some seconds
+_PATIENCE = 4.0  # seconds for a program to say its version; Chromium takes 0.15 s, on a slow disk some seconds
 _OLDEST_NODE = 18  # what whatsapp-web.js 1.34 and puppeteer 24 ask for (`engines`)
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _AT_LEAST = re.compile(r"^\s*(?:>=|\^|~)?\s*v?(\d{1,4})(?:\.[\dx*.]+)?\s*$")
