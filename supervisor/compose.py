@@ -17,6 +17,7 @@ from supervisor.browser.discovery import drives_a_browser
 from supervisor.care import Care
 from supervisor.config import Config, Mode, fingerprint
 from supervisor.control.serving import serving
+from supervisor.events import EVENTS
 from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
@@ -25,6 +26,7 @@ from supervisor.planned import plan
 from supervisor.process import Reaper, become_subreaper, resolve_command
 from supervisor.project_lock import project_lock
 from supervisor.provenance import Provenance
+from supervisor.qr import Screen
 from supervisor.run import Setting
 from supervisor.runtime import runtime_folder
 from supervisor.session import Retention, SessionStore
@@ -76,6 +78,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     mode=mode,
                     provenance=Provenance(fingerprint(config, mode, command)),
                     outputs=Outputs(project, key, config.log, mode),
+                    screen=Screen(logs.draw) if config.log.format == "console" else None,
                 ),
                 rest_first=rest_first,
             )
@@ -108,7 +111,10 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
             pid=os.getpid(),
             run_id=setting.territory.key,
         )
-        stack.callback(logs.subscribe(history.event))
+        stack.callback(logs.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
+        if setting.screen is not None:
+            sessions.show_qr = setting.screen.show
+            stack.callback(setting.screen.close)
         for sentence in await care.in_files(store.recover):
             emit("supervisor.recovered", what=sentence)
         for profile in await care.profiles():

@@ -99,6 +99,12 @@ def emit(event: EventName, /, **fields: object) -> None:
     _log.log(_LEVELS[known.level], event, **present)
 
 
+def draw(picture: str) -> None:
+    """Write several lines as they are: something to look at, and no event. Only for a console."""
+    if _writer is not None:
+        _writer.msg(picture)
+
+
 def subscribe(sink: Sink) -> Callable[[], None]:
     """Have `sink(name, fields)` called with every event, whatever its level. Returns the function that ends that."""
     _sinks.append(sink)

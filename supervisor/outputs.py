@@ -72,7 +72,7 @@ class Outputs:
 
     def _hear(self, name: str, fields: Mapping[str, Any]) -> None:
         if self._recorder is not None:
-            self._recorder.event(EVENTS[name].level, name, fields)
+            self._recorder.event(EVENTS[name].level, name, EVENTS[name].lasting(fields))
         if name == "supervisor.stopping":
             for losses in self._losses:
                 losses.look(last=True)

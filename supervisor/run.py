@@ -22,6 +22,7 @@ from supervisor.observe import Live, Observer, Reports
 from supervisor.outputs import Outputs
 from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
 from supervisor.provenance import Provenance
+from supervisor.qr import Screen
 from supervisor.readiness.http import http_ready
 from supervisor.readiness.notify import Notification, NotifySocket
 from supervisor.readiness.output import OutputMatcher
@@ -47,6 +48,8 @@ class Setting:
     outputs: Outputs
     """Where the bot's output goes."""
     mode: Mode = Mode.DEV
+    screen: Screen | None = None
+    """Where QR codes are drawn, if anywhere."""
 
 
 class Run:
@@ -113,6 +116,8 @@ class Run:
     def _spawn(self, changes: Sequence[Path]) -> Child:
         setting = self.setting
         listeners = [setting.outputs.on_output] if setting.outputs.on_output is not None else []
+        if (screen := setting.screen) is not None:
+            listeners.append(lambda _stream, chunk: screen.feed(chunk))
         if (pattern := setting.config.ready.output) is not None:
             loop = asyncio.get_running_loop()
 

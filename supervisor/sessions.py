@@ -59,7 +59,8 @@ class Shot:
 class Sessions:
     """Follows the sessions of one project's bot, from one run to the next.
 
-    `restart(reason, detail)` asks for a restart; `undoubted()` says that a doubted QR code is to be believed.
+    `restart(reason, detail)` asks for a restart; `undoubted()` says that a doubted QR code is to be believed;
+    `show_qr(text)` is given each code that is to be scanned.
     """
 
     def __init__(self, config: Config, store: SessionStore, care: Care) -> None:
@@ -71,12 +72,14 @@ class Sessions:
         )
         self._standing: dict[str, Standing] = {}
         self._told: dict[str, SessionStatus] = {}
+        self._codes: dict[str, str] = {}
         self._linked_anew: set[str] = set()
         self._wanted: dict[str, Snapshot] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._live_snapshots: set[asyncio.Task[Snapshot | None]] = set()
         self.restart: Callable[[str, str], None] = lambda _reason, _detail: None
         self.undoubted: Callable[[], None] = lambda: None
+        self.show_qr: Callable[[str], None] = lambda _text: None
         #: The profiles that the last run had open: the next one counts as ready when it has them all.
         self.expected: frozenset[Path] = frozenset()
         #: Whether this bot is known to open a browser: the last run did, or there are profiles from earlier ones.
@@ -115,6 +118,7 @@ class Sessions:
         self._timers.clear()
         self._told.clear()
         self._standing.clear()
+        self._codes.clear()
 
     def page_state(self, live: Live) -> None:
         """A page has changed its state: say so in a line if it matters, write it down, and act on it."""
@@ -123,7 +127,29 @@ class Sessions:
         stood = self._standing.get(profile.id)
         if stood is None or stood.state is not status:
             self._standing[profile.id] = Standing(status, datetime.now(UTC))
-        emit("session.state", session=profile.id, state=str(status))
+            self._say_state(profile, live, stood)
+        self._act_on(profile, live, before)
+        self._tell_qr(profile, live)
+
+    def _say_state(self, profile: Profile, live: Live, stood: Standing | None) -> None:
+        status = live.state.status
+        emit(
+            "session.state",
+            session=profile.id,
+            state=str(status),
+            before=str(stood.state) if stood else None,
+            reason=live.state.detail or None,
+        )
+        if status is SessionStatus.STUCK:
+            emit("session.stuck", session=profile.id, reason=live.state.detail)
+        if status is SessionStatus.STUCK or (stood is not None and stood.state is SessionStatus.STUCK):
+            # Whether it is linked, and what else was told of it, is as it was: only where it stands is noted.
+            self._care.in_background(
+                self._update, profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status))
+            )
+
+    def _act_on(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
+        status = live.state.status
         if status not in _TOLD or status is before:
             return
         self._told[profile.id] = status
@@ -141,13 +167,22 @@ class Sessions:
             # LocalAuth deletes the profile under the running browser, and what is linked in it then is lost.
             self._later("logout", profile, _LOGOUT_PATIENCE, lambda: self.restart("logged out", profile.id))
 
+    def _tell_qr(self, profile: Profile, live: Live) -> None:
+        """Say each code that is to be scanned, once; not one on a page that is doubted."""
+        code = live.state.qr
+        if code is None or live.doubted or self._codes.get(profile.id) == code:
+            return
+        self._codes[profile.id] = code
+        emit("session.qr", session=profile.id, qr=code)
+        self.show_qr(code)
+
     def _was_linked(self, profile: Profile) -> bool:
         return self._store.state.get(profile.id).is_linked is True
 
     def _say(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
         status, detail = live.state.status, live.state.detail
         if status is SessionStatus.NEEDS_LINK:
-            emit("session.needs_link", session=profile.id)
+            emit("session.needs_link", session=profile.id, qr=live.state.qr)
         elif status is SessionStatus.LOGGED_OUT:
             emit("session.logged_out", session=profile.id)
         elif status in _LINKED:
@@ -204,6 +239,7 @@ class Sessions:
         live.doubted = False
         self._say(profile, live, None)
         self._write_down(profile, live, None)
+        self._tell_qr(profile, live)
         self.undoubted()
 
     def _why_not(self, decision: CoolDown | Exhausted) -> str:

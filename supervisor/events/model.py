@@ -33,10 +33,12 @@ EventName = Literal[
     "browser.lost",
     "session.found",
     "session.needs_link",
+    "session.qr",
     "session.linked",
     "session.ready",
     "session.logged_out",
     "session.attention",
+    "session.stuck",
     "session.state",
     "session.exposed",
     "session.unlocked",
@@ -84,6 +86,8 @@ class Field:
     type: str
     doc: str
     optional: bool = False
+    secret: bool = False
+    """It gives access as long as it is valid: said where it is needed, and kept nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,11 @@ class Event:
     def describe(self, fields: Mapping[str, Any]) -> str:
         """The sentence for these fields, which hold all the required ones."""
         return self.sentence.format_map(fields) if isinstance(self.sentence, str) else self.sentence(fields)
+
+    def lasting(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields without the secret ones, for whoever keeps them."""
+        secret = {field.name for field in self.fields if field.secret}
+        return {name: value for name, value in fields.items() if name not in secret}
 
     def check(self, fields: Mapping[str, Any]) -> None:
         """Raise `TypeError` if a required field is missing or one is not in the registry."""

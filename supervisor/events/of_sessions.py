@@ -1,5 +1,6 @@
 """Events of sessions and their snapshots."""
 
+from dataclasses import replace
 from typing import Final
 
 from supervisor.events import sentences
@@ -10,6 +11,23 @@ _PROGRESS: Final = (
     Field("doing", "string", "what is being done: `checking`, `copying`, `restoring` or `verifying`"),
     Field("bytes_done", "integer", "bytes of it that are done"),
     Field("bytes_total", "integer", "bytes of it in all"),
+)
+
+QR: Final = Field("qr", "string", "the text of the code; a secret, and kept in no file of scanonce's", secret=True)
+QR_IF_KNOWN: Final = replace(QR, optional=True)
+
+#: `supervisor.browser.presets.SessionStatus`, to which a test holds it: events know of no other room.
+SESSION_STATES: Final = (
+    "starting",
+    "needs_link",
+    "linking",
+    "linked",
+    "ready",
+    "conflict",
+    "logged_out",
+    "blocked",
+    "stuck",
+    "unknown",
 )
 
 SESSIONS: Final = (
@@ -27,9 +45,17 @@ SESSIONS: Final = (
     Event(
         name="session.needs_link",
         level="warning",
-        doc="The page shows a QR code.",
-        fields=(SESSION,),
+        doc="The page shows a QR code, or is about to.",
+        fields=(SESSION, QR_IF_KNOWN),
         sentence="session {session} needs a link: scan the QR code with the phone",
+    ),
+    Event(
+        name="session.qr",
+        level="info",
+        doc="The QR code that is shown is another one: each is valid for less than a minute.",
+        fields=(SESSION, QR),
+        sentence="session {session} shows a new QR code",
+        detail=True,
     ),
     Event(
         name="session.linked",
@@ -62,11 +88,24 @@ SESSIONS: Final = (
         sentence="session {session} needs attention: {reason}",
     ),
     Event(
+        name="session.stuck",
+        level="warning",
+        doc="The page does not answer, or has crashed. If it stays so, the bot is restarted (`bot.unhealthy`).",
+        fields=(SESSION, REASON),
+        sentence="session {session} is stuck: {reason}",
+    ),
+    Event(
         name="session.state",
-        level="debug",
-        doc="The page's state changed.",
-        fields=(SESSION, Field("state", "string", "the page's own word for it, such as `OPENING`")),
+        level="info",
+        doc="The session's state changed; [what each means](production.md#session-states).",
+        fields=(
+            SESSION,
+            Field("state", "string", ", ".join(f"`{state}`" for state in SESSION_STATES)),
+            Field("before", "string", "the state that it was in, in this run of the bot", optional=True),
+            Field("reason", "string", "why, in words", optional=True),
+        ),
         sentence="session {session}: {state}",
+        detail=True,
     ),
     Event(
         name="session.exposed",

@@ -14,7 +14,8 @@ for programs (`--log-format json`). Each object has `ts` (ISO 8601, UTC), `level
 
 - A name or a field keeps its meaning once it is here. New ones may be added: ignore what you do not know.
 - An optional field is left out when its value is not known.
-- No field ever holds anything out of a profile.
+- No field ever holds anything out of a profile. `qr` is the one secret: whoever scans the code links a device. It
+  stands in JSON lines only, is kept in no file of scanonce's, and is worth nothing within a minute.
 - Level `debug` is only written with `--verbose`; so are, as sentences, those marked *detail*.
 
 This page is the output of `python -m supervisor.events`.

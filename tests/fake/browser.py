@@ -4,7 +4,7 @@ Run it by `run.py`, under the name `chromium` (`Bot.open`). `--user-data-dir=DIR
 `--fake=WORD,WORD,...` scripts it:
 
     devtools        offer a DevTools port; the page's socket state stands in DIR/page (CONNECTED when absent; CRASHED:
-                    its renderer is gone)
+                    its renderer is gone), the text of its QR code in DIR/qr
     deaf-close      never answer Browser.close
     deaf-int, deaf-term   ignore the signal
     bare-children   give the children an empty environment, as sandboxed renderers have

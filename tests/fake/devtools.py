@@ -91,7 +91,11 @@ class DevToolsPort:
         if os.path.exists(path):
             with open(path) as file:
                 state = file.read().strip()
-        return {"url": URL, "version": "1", "state": state, "synced": True}
+        reading: dict[str, object] = {"url": URL, "version": "1", "state": state, "synced": True}
+        if os.path.exists(f"{self._profile}/qr"):
+            with open(f"{self._profile}/qr") as file:
+                reading["qr"] = file.read()
+        return reading
 
 
 def frames(client: socket.socket, buffer: bytearray) -> Iterator[bytes]:

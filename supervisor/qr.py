@@ -1,0 +1,62 @@
+"""The QR code on the terminal, for a bot that does not draw it there itself."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import time
+from collections.abc import Callable
+
+#: Seconds that a bot is given to draw a code itself: it learns of it when we do, give or take its own work.
+PATIENCE = 2.0
+
+#: What codes are drawn with: half and whole blocks (U+2580 to U+259F in UTF-8), or blanks on black and white.
+_INK = re.compile(rb"\xe2\x96[\x80-\x9f]|\x1b\[4[07]m {2}|\x1b\[7m {2}|\x1b\[48;5;[0-9]+m {2}")
+
+#: So many of these in one piece of output are a drawing. The smallest code has 21 modules a side.
+_DRAWING = 100
+
+
+class Screen:
+    """Draws codes by `draw`, unless the bot's own output, of which `feed` is told, has just shown one."""
+
+    def __init__(self, draw: Callable[[str], None], patience: float = PATIENCE) -> None:
+        self._draw = draw
+        self._patience = patience
+        self._drawn_at = float("-inf")
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take some of the bot's output. Called from the threads that pass it on."""
+        if b"\xe2\x96" in chunk or b"\x1b[" in chunk:
+            ink = sum(1 for _ in _INK.finditer(chunk))
+            if ink >= _DRAWING:
+                self._drawn_at = time.monotonic()
+
+    def show(self, text: str) -> None:
+        """A page shows a new code: draw it in a moment, unless the bot does, or the next one has come by then."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        since = time.monotonic() - self._patience
+
+        def draw() -> None:
+            if self._drawn_at < since:
+                self._draw(picture(text))
+
+        self._waiting = asyncio.get_running_loop().call_later(self._patience, draw)
+
+    def close(self) -> None:
+        """Nothing more is drawn."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+
+def picture(text: str) -> str:
+    """A QR code of `text` in half blocks, light on dark, as narrow as it can be."""
+    # Here, because only a device that is linked needs it.
+    import segno
+
+    drawing = io.StringIO()
+    segno.make(text, error="l", micro=False).terminal(drawing, border=2, compact=True)
+    return drawing.getvalue().rstrip("\n")
