@@ -162,9 +162,9 @@ def test_json_is_one_object_a_line_with_the_same_keys_first(output: io.StringIO)
 
 def test_json_leaves_debug_out_unless_asked_for(output: io.StringIO) -> None:
     configure("json", output)
-    emit("session.state", session="1", state="OPENING")
+    emit("snapshot.skipped", session="1", reason="not linked")
     configure("json", output, verbose=True)
-    emit("session.state", session="2", state="OPENING")
+    emit("snapshot.skipped", session="2", reason="not linked")
     (line,) = output.getvalue().splitlines()
     assert json.loads(line)["session"] == "2"
 
