@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from supervisor import written
 from supervisor.app import Supervisor
 from supervisor.config import Config
 from supervisor.faults import report_fault
@@ -25,6 +27,7 @@ class SourceFiles:
 
     def __init__(self, project: Path, rules: WatchRules, config: Config, supervisor: Supervisor) -> None:
         self._project = project
+        self._cache = project / config.session.cache
         self._supervisor = supervisor
         self._storms = StormDetector(project, holds_sources=self._holds_sources)
         #: Whether what has changed is checked.
@@ -134,6 +137,7 @@ class SourceFiles:
         if storm is not None:
             self._watcher.exclude(storm.path)
             emit("watch.storm", path=str(storm.path), line=storm.config_line, notice=str(storm))
+            written.remember(self._cache, storm.pattern)
         paths = [path for path in change.paths if storm is None or not path.is_relative_to(storm.path)]
         if paths:
             names = [self._name(path) for path in paths]
@@ -168,6 +172,15 @@ def _own_logs(project: Path, config: Config) -> list[Path]:
     return [] if project.is_relative_to(folder) else [folder]
 
 
+def _left_out(patterns: tuple[str, ...]) -> str:
+    shown = ", ".join(patterns[:3]) + (f" and {len(patterns) - 3} more" if len(patterns) > 3 else "")
+    example = json.dumps(f"!{patterns[0]}", ensure_ascii=False)
+    return (
+        f"not watched, since the bot was seen writing there: {shown}. To watch it all the same, put ignore = "
+        f"[{example}] under [watch]"
+    )
+
+
 def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRules:
     """Which files restart the bot, as configured; the profiles that are known and what we write ourselves never do."""
     watch = config.watch
@@ -175,7 +188,8 @@ def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRule
         root=project,
         paths=watch.paths,
         ext=frozenset(watch.ext),
-        ignore=watch.ignore,
+        # The user's own come last, so that theirs win.
+        ignore=(*written.seen(project / config.session.cache), *watch.ignore),
         gitignore=watch.gitignore,
         excluded=(
             project / config.session.cache,
@@ -194,6 +208,9 @@ async def watching(project: Path, config: Config, store: SessionStore, superviso
         await files.armed()
         paths, polling = files.describe()
         emit("watch.started", paths=paths, poll=polling)
+        known = written.seen(project / config.session.cache)
+        if left_out := tuple(one for one in known if f"!{one}" not in config.watch.ignore):
+            emit("watch.notice", notice=_left_out(left_out))
         supervisor.follow(files)
         yield
     finally:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake.command import Project, Running
+from tests.fake.command import Project, Running, eventually
+from tests.shell import run
 
 #: Writes another file at each start, as bots do that keep what they have received.
 _WRITER = """
@@ -38,6 +39,27 @@ async def test_a_bot_that_writes_a_new_file_at_each_start_is_found_out(project: 
     assert len(running.all("restart.requested")) == restarts + 1
     assert await running.stop() == 143
     project.is_left_alone()
+    await found_out_for_good(project)
+
+
+async def found_out_for_good(project: Project) -> None:
+    """The next run knows it from the start, says so, and is told otherwise by the configuration."""
+    running = await project.start("dev", command=["node", "bot.js"])
+    await running.until("watch.notice")
+    assert notices(running) == [
+        "not watched, since the bot was seen writing there: /outputs/. To watch it all the same, put "
+        'ignore = ["!/outputs/"] under [watch]'
+    ]
+    await running.until("restart.done")
+    await eventually(lambda: len(list((project.folder / "outputs").iterdir())) > len(running.all("bot.starting")) + 3)
+    project.touch("bot.js", f"{_WRITER}// saved again\n")
+    await running.until("restart.requested", reason="change", detail="bot.js")
+    assert len(running.all("restart.requested")) == 1
+    assert await running.stop() == 143
+    ended = run(project.folder, "dev", "--explain-watch")
+    assert '  outputs/  the pattern "/outputs/" ignores it' in ended.out.splitlines()
+    project.configure('[watch]\nignore = ["!/outputs/"]\n')
+    assert "  outputs/  the pattern" not in run(project.folder, "dev", "--explain-watch").out
 
 
 async def test_what_is_not_there_yet_is_said_once_and_watched(project: Project) -> None:

@@ -49,7 +49,8 @@ class Storm:
     def __str__(self) -> str:
         return (
             f"{self.pattern} changed {self.delay:.1f} s after each of the last {self.rounds} starts: the bot writes it "
-            f"itself. It no longer restarts the bot in this run; to keep it so, put {self.config_line} under [watch]"
+            f"itself. It no longer restarts the bot; to have that in your configuration, put {self.config_line} under "
+            "[watch]"
         )
 
 
