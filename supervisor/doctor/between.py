@@ -81,7 +81,7 @@ def _links(command: Sequence[str], scripts: Mapping[str, str], depth: int) -> It
     words = list(command)
     while words and (_ASSIGNMENT.match(words[0]) or words[0] in _PASSED_OVER):
         words = words[1:]
-    if not words or depth > _DEEPEST:
+    if not words:
         return
     name = os.path.basename(words[0]).removesuffix(".cmd").removesuffix(".exe")  # noqa: PTH119 - a word, perhaps a path
     rest = words[1:]
@@ -104,10 +104,12 @@ def _of_runner(name: str, rest: list[str], scripts: Mapping[str, str], depth: in
         yield from _of_script(scripts.get(script, ""), scripts, depth)
     else:
         yield name
-        yield from _links(words[1:] if words[:1] in (["exec"], ["dlx"], ["x"]) else words, scripts, depth + 1)
+        yield from _links(words[1:] if words[:1] in (["exec"], ["dlx"], ["x"]) else words, scripts, depth)
 
 
 def _of_script(script: str, scripts: Mapping[str, str], depth: int) -> Iterator[str]:
+    if depth >= _DEEPEST:
+        return
     for part in _STOP.split(script[:_LONGEST_SCRIPT]):
         try:
             words = shlex.split(part)

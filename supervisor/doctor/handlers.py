@@ -12,6 +12,7 @@ from supervisor.doctor.package import installed
 from supervisor.doctor.place import Place
 from supervisor.doctor.source import Source
 from supervisor.session.errors import printable
+from supervisor.watching import watch_rules
 
 NAMES = ("signal-handlers", "stop-order", "devtools", "auth-strategy", "data-path")
 
@@ -19,7 +20,7 @@ _HANDLER = re.compile(
     r"""\bprocess\s?\.\s?(?:on|once|addListener|prependListener)\(\s{0,20}(?:['"`](SIG\w{1,12})['"`]|(\w{1,60}))"""
 )
 _LOOPED = re.compile(r"""['"`](SIG(?:INT|TERM|HUP|QUIT|USR1|USR2))['"`]""")
-_CLOSES = re.compile(r"\b\w{0,60}\s?\.\s?(?:destroy|close|closeBrowser)\(")
+_CLOSES = re.compile(r"(?i)\b\w{0,40}(?:client|browser|whatsapp)\w{0,40}\s?\.\s?(?:destroy|close)\(")
 _EXITS = re.compile(r"\bprocess\s?\.\s?exit\(")
 _LEFT_TO_THE_BOT = re.compile(r"\bhandleSIG(?:TERM|INT|HUP)\s{0,5}:\s{0,5}false\b")
 _PIPE = re.compile(r"\bpipe\s{0,5}:\s{0,5}true\b")
@@ -171,8 +172,6 @@ def _in_temporary(path: Path, place: Place) -> bool:
 
 
 def _among_the_watched(path: Path, place: Place) -> bool:
-    from supervisor.watching import watch_rules
-
     if not path.is_relative_to(place.project) or any(profile.path.is_relative_to(path) for profile in place.profiles):
         return False
     if path.parent == place.directory and path.name in {"sessions", "tokens"} and not path.exists():

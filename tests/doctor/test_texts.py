@@ -92,6 +92,7 @@ class TestHandlers:
         [
             ("", "ok", ""),
             (EXITS, "ok", "index.js:1"),
+            (EXITS.replace("db.end(", "server.close("), "ok", "index.js:1"),
             (CLOSES, "warning", "index.js:1"),
             (f"\n\n{NAMED}", "warning", "index.js:7"),
             (LOOP, "warning", "index.js:2"),
