@@ -180,6 +180,26 @@ def test_the_state_and_the_rest(
     assert build.contents(profile.path) == before
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_clearing(store: SessionStore, profile: Profile, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    live = build.contents(profile.path)
+    snapshot = take(store, profile)
+    fault = Fault(monkeypatch, CODES[code])
+    for n in range(1, 100):
+        outcome = attempt(fault, n, lambda: store.clear(profile))
+        if profile.path.exists():
+            assert outcome is False
+            assert build.contents(profile.path) == live
+        else:
+            [moved] = store.quarantined()
+            assert build.contents(moved.path) == live
+            moved.path.rename(profile.path)
+        assert store.verify(snapshot) == []
+        if outcome is None:
+            return
+    pytest.fail("it never succeeded")
+
+
 def test_pruning_goes_on_past_what_cannot_be_removed(
     store: SessionStore, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.session import CheckContext, Profile, Retention, SessionError, SessionStore
+from supervisor.session import CheckContext, Profile, Retention, SessionError, SessionStore, parallel
 from tests.session import build, killpoints
 from tests.session.test_store import take
 
@@ -84,7 +84,9 @@ def scene() -> Iterator[Scene]:
         yield Scene(Path(place))
 
 
-def test_taking_a_snapshot(scene: Scene) -> None:
+@pytest.mark.parametrize("threads", [False, True])
+def test_taking_a_snapshot(scene: Scene, monkeypatch: pytest.MonkeyPatch, threads: bool) -> None:
+    monkeypatch.setattr(parallel, "_WORTH_IT", 0 if threads else 1 << 30)
     take(scene.store, scene.profile)
     scene.change()
     scene.ready()
@@ -139,7 +141,7 @@ def test_recovering_from_a_restore_may_be_cut_off_as_well(scene: Scene) -> None:
         scene.store.restore(scene.profile, snapshot)
 
     for k in killpoints.at_every_kill_point(scene.template, scene.place, restore):
-        if k % 3 and k:  # every third: what is left differs little from one operation to the next
+        if k % 5 and k:  # every fifth: what is left differs little from one operation to the next
             continue
         scene.place.rename(scene.halfway)
         again = 0
