@@ -82,7 +82,7 @@ class Capture:
     staging: Path | None = None
     """Where the copy lies; `None` if nothing changed since the base, which then stands for this capture."""
     shared: dict[str, FileRecord] = field(default_factory=dict)
-    """The files that are hard links to the base's."""
+    """The files that are hard links to the base's, or reflinks."""
     copied_bytes: int = 0
 
     @property
@@ -206,15 +206,20 @@ def _fill(taken: Capture, staging: Path, source: Path, progress: Progress) -> No
 
 
 def _share(taken: Capture, path: str, target: str) -> bool:
-    """Make `target` a hard link to the base's copy of a file, if that is the same file; else say no."""
+    """Make `target` share the base's copy of a file, if that is the same file; else say no, and it is copied."""
     record = taken.base.record(path) if taken.base is not None else None
     if taken.base is None or record is None or record.source != taken.tree.files[path]:
         return False
+    source = f"{taken.base.snapshot.path}{os.sep}{path}"
     try:
-        os.link(f"{taken.base.snapshot.path}{os.sep}{path}", target)
+        os.link(source, target)
     except OSError:
-        # No links here (FAT, some network mounts), too many of them, or the base was pruned just now: copy.
-        return False
+        # No links here (FAT, some network mounts), too many of them, or the base was pruned just now.
+        try:
+            if not fsio.share_blocks(source, target, mtime_ns=record.source.mtime_ns):
+                return False
+        except FileNotFoundError:
+            return False
     taken.shared[path] = record
     return True
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
 _CHUNK = 1 << 20  # bytes; large enough that the cost of a call vanishes, small beside the supervisor's memory
-_COPY_STEP = 1 << 30  # bytes asked of one copy_file_range; the kernel caps it at 2 GiB
+_COPY_STEP = 1 << 30  # bytes asked of one sendfile; the kernel caps it at 2 GiB
+_DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG})
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _READ_FLAGS = (
     os.O_RDONLY
@@ -154,7 +156,7 @@ def write_all(fd: int, data: bytes) -> None:
 def copy_file(source: Path | str, target: Path | str, *, mtime_ns: int) -> int:
     """Copy a regular file to a new one, mode 0600, with the given mtime. Returns the bytes copied.
 
-    Shares the blocks where the file system can (reflink), else copies inside the kernel, else through memory.
+    The copy has blocks of its own on the disk, so that a bad one cannot cost the copy and the original at once.
     Not durable: see `sync_file`. A `source` which is no regular file raises `OSError`.
     """
     read_fd = os.open(source, _READ_FLAGS)
@@ -172,6 +174,30 @@ def copy_file(source: Path | str, target: Path | str, *, mtime_ns: int) -> int:
     finally:
         os.close(read_fd)
     return copied
+
+
+def share_blocks(source: Path | str, target: Path | str, *, mtime_ns: int) -> bool:
+    """Make `target`, a new file of mode 0600, share the blocks of `source` until one of them is written to (reflink).
+
+    Says whether the file system can do that; if not there is no `target`. Raises `OSError` for a full or failing disk.
+    """
+    if sys.platform != "linux":
+        return False
+    with ExitStack() as stack:
+        read_fd = os.open(source, _READ_FLAGS)
+        stack.callback(os.close, read_fd)
+        write_fd = os.open(target, _CREATE_FLAGS, FILE_MODE)
+        stack.callback(os.close, write_fd)
+        _make_private(write_fd)
+        try:
+            fcntl.ioctl(write_fd, _FICLONE, read_fd)
+        except OSError as error:
+            if error.errno in _DISK_TROUBLE:
+                raise
+            os.unlink(target)  # noqa: PTH108 - EOPNOTSUPP, EXDEV, EINVAL, ENOTTY: it cannot be shared here
+            return False
+        _set_mtime(write_fd, target, mtime_ns)
+    return True
 
 
 def keep_a_copy(source: Path, target: Path) -> None:
@@ -261,8 +287,6 @@ def _set_mtime(fd: int, path: Path | str, mtime_ns: int) -> None:
 def _copy_contents(read_fd: int, write_fd: int, size: int) -> int:
     if size == 0:
         return 0
-    if _reflink(read_fd, write_fd):
-        return size
     copied = _copy_in_kernel(read_fd, write_fd)
     while chunk := os.read(read_fd, _CHUNK):
         write_all(write_fd, chunk)
@@ -270,27 +294,18 @@ def _copy_contents(read_fd: int, write_fd: int, size: int) -> int:
     return copied
 
 
-def _reflink(read_fd: int, write_fd: int) -> bool:
-    if sys.platform != "linux":
-        return False
-    try:
-        fcntl.ioctl(write_fd, _FICLONE, read_fd)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}:
-            raise
-        return False  # EOPNOTSUPP, EXDEV, EINVAL, ENOTTY: cannot be shared here, copy instead
-    return True
-
-
 def _copy_in_kernel(read_fd: int, write_fd: int) -> int:
-    """Copy as much as the kernel will, from and to the current offsets; the caller reads on from there."""
+    """Copy as much as the kernel will, from and to the current offsets; the caller reads on from there.
+
+    Not by copy_file_range, which shares the blocks where the file system can.
+    """
     if sys.platform != "linux":
         return 0
     copied = 0
     try:
-        while step := os.copy_file_range(read_fd, write_fd, _COPY_STEP):
+        while step := os.sendfile(write_fd, read_fd, None, _COPY_STEP):
             copied += step
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}:
+        if error.errno in _DISK_TROUBLE:
             raise
     return copied

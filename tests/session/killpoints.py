@@ -49,7 +49,7 @@ class _Countdown:
 
 _countdown = _Countdown()
 sys.addaudithook(_countdown.hook)
-_write, _copy = os.write, os.copy_file_range
+_write, _send = os.write, os.sendfile
 
 
 def _half_a_write(fd: int, data: bytes) -> int:
@@ -59,11 +59,11 @@ def _half_a_write(fd: int, data: bytes) -> int:
     return _write(fd, data)
 
 
-def _half_a_copy(source: int, target: int, count: int) -> int:
+def _half_a_copy(target: int, source: int, offset: None, count: int) -> int:
     if _countdown.step():
-        _copy(source, target, os.fstat(source).st_size // 2)
+        _send(target, source, offset, os.fstat(source).st_size // 2)
         os._exit(_KILLED)
-    return _copy(source, target, count)
+    return _send(target, source, offset, count)
 
 
 def killed_at(k: int, work: Callable[[], object]) -> bool:
@@ -72,7 +72,7 @@ def killed_at(k: int, work: Callable[[], object]) -> bool:
     if child == 0:
         status = _FAILED
         try:
-            os.write, os.copy_file_range = _half_a_write, _half_a_copy  # type: ignore[assignment]
+            os.write, os.sendfile = _half_a_write, _half_a_copy  # type: ignore[assignment]
             _countdown.left = k
             work()
             status = 0

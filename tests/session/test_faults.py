@@ -20,7 +20,7 @@ from tests.session.test_store import change, take
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_CALLS = ("open", "mkdir", "write", "copy_file_range", "fsync", "rename", "replace", "link", "chmod", "fchmod", "utime")
+_CALLS = ("open", "mkdir", "write", "sendfile", "fsync", "rename", "replace", "link", "chmod", "fchmod", "utime")
 
 
 @pytest.fixture

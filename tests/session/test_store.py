@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -17,7 +19,6 @@ from tests.session import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FREE = CheckContext(linked=True, free=True)
 
@@ -81,6 +82,55 @@ def opened() -> Iterator[list[str]]:
     _watched = []
     yield _watched
     _watched = None
+
+
+def test_nothing_shares_its_blocks_with_the_profile(
+    store: SessionStore, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the file system could: one bad block must not cost the profile and its snapshot."""
+    monkeypatch.delattr(os, "copy_file_range")
+    cloned: list[str] = []
+
+    def clone(target: int, request: int, source: int) -> int:
+        assert request == fsio._FICLONE
+        cloned.append(str(Path(f"/proc/self/fd/{source}").readlink()))
+        os.sendfile(target, source, None, 1 << 30)
+        return 0
+
+    monkeypatch.setattr("fcntl.ioctl", clone)
+    first = take(store, profile)
+    assert cloned == []
+    change(profile)
+
+    def refuse(*_paths: object) -> None:
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+
+    monkeypatch.setattr(os, "link", refuse)
+    second = take(store, profile)
+    assert second.base == first.name
+    assert cloned
+    assert all(path.startswith(f"{first.path}/") for path in cloned)
+    assert store.verify(second) == []
+    cloned.clear()
+    store.restore(profile, second)
+    assert cloned == []
+    assert build.kept(profile.path) == build.kept(second.path)
+
+
+def test_where_blocks_cannot_be_shared_they_are_copied(
+    store: SessionStore, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(store, profile)
+    change(profile)
+
+    def refuse(*_what: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr("fcntl.ioctl", refuse)
+    second = take(store, profile)
+    assert (second.base, second.own_bytes) == (None, second.bytes)
+    assert store.verify(second) == []
 
 
 def test_the_cost_of_a_snapshot_follows_what_changed(store: SessionStore, profile: Profile, opened: list[str]) -> None:
