@@ -31,6 +31,7 @@ from supervisor.logs import emit
 from supervisor.observe import Live
 from supervisor.process import CommandError, Frost, Haste
 from supervisor.process.wrappers import unwrap
+from supervisor.profile_lock import ProfileBusyError, files_of
 from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
 from supervisor.sessions import Sessions, Shot
@@ -566,8 +567,20 @@ class Supervisor:
         if self._state.phase is Phase.STARTING and self._turn.clock.current == "boot":
             self._turn.clock.enter("browser")
         if self._changes is not None:
-            self._changes.exclude(live.profile)
+            for path in (live.profile, *files_of(live.profile)):
+                self._changes.exclude(path)
+        self._hold(live.profile)
         emit("browser.up", pid=live.browser.main.pid, profile=str(live.profile))
+
+    def _hold(self, profile: Path) -> None:
+        """Keep other supervisors off a profile that has come to light, or leave it to the one that has it."""
+        try:
+            self._setting.locks.take(profile, self._setting.territory.project)
+        except ProfileBusyError as error:
+            self._care.leave_alone(profile)
+            emit("error", problem=str(error), remedy="stop it first")
+            if not self.ending:
+                self.quit("profile in use", lifecycle.HELD)
 
     def browser_blind(self, live: Live) -> None:
         """A browser offers no DevTools: its page cannot be read."""

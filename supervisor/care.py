@@ -76,6 +76,7 @@ class Care:
         self._store = store
         self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
         self._captures: dict[Path, Capture] = {}
+        self._not_ours: set[Path] = set()
         self._finishing: set[asyncio.Task[None]] = set()
         self._told: set[tuple[Path, str]] = set()
 
@@ -140,7 +141,12 @@ class Care:
     async def _known_and(self, quiet: Iterable[Path]) -> list[Profile]:
         profiles = await self.profiles()
         known = {profile.path for profile in profiles}
-        return profiles + [await self.in_files(self._store.profile_at, path) for path in quiet if path not in known]
+        found = profiles + [await self.in_files(self._store.profile_at, path) for path in quiet if path not in known]
+        return [profile for profile in found if profile.folder not in self._not_ours]
+
+    def leave_alone(self, profile: Path) -> None:
+        """Another supervisor has this profile: neither check nor copy nor restore it."""
+        self._not_ours.add(profile)
 
     async def _prepare(self, profile: Profile, quiet: Quiet | None, wanted: Snapshot | None, clock: PhaseClock) -> bool:
         clock.enter("check")

@@ -24,6 +24,7 @@ from supervisor.logs import emit
 from supervisor.outputs import Outputs
 from supervisor.planned import plan
 from supervisor.process import Reaper, become_subreaper, resolve_command
+from supervisor.profile_lock import ProfileLocks
 from supervisor.project_lock import project_lock
 from supervisor.provenance import Provenance
 from supervisor.qr import Screen
@@ -62,7 +63,10 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
     key = project_key(project)
     runtime = runtime_folder(key)
-    with project_lock(project / config.session.cache, runtime):
+    with project_lock(project / config.session.cache, runtime), contextlib.closing(ProfileLocks()) as locks:
+        # Before anything is looked at or mended: what another supervisor is at work on is not ours to touch.
+        for profile in open_store(project, config).profiles(config.session.profiles):
+            locks.take(profile.folder, project)
         return asyncio.run(
             _supervise(
                 project,
@@ -79,6 +83,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     provenance=Provenance(fingerprint(config, mode, command)),
                     outputs=Outputs(project, key, config.log, mode),
                     screen=Screen(logs.draw) if config.log.format == "console" else None,
+                    locks=locks,
                 ),
                 rest_first=rest_first,
             )

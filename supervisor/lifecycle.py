@@ -142,7 +142,7 @@ class Policy:
 
 
 #: Exit statuses of the supervisor itself, as listed in `docs/exit-codes.md`.
-NEVER_BECAME_READY, CRASH_LOOP, WOULD_NOT_DIE = 3, 4, 6
+NEVER_BECAME_READY, CRASH_LOOP, HELD, WOULD_NOT_DIE = 3, 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def project_lock(cache: Path, runtime: Path | None = None) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise ProjectBusyError(f"another scanonce runs in this project: {_who(note)}") from None
+        raise ProjectBusyError(f"another scanonce runs in this project: {holder(note)}") from None
     try:
         with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
             note.write_text(
@@ -43,9 +43,10 @@ def project_lock(cache: Path, runtime: Path | None = None) -> Iterator[None]:
         lock.release()
 
 
-def _who(note: Path) -> str:
+def holder(note: Path) -> str:
+    """Who wrote a note, and how long ago that was started."""
     try:
-        holder = json.loads(note.read_text())
-        return f"process {int(holder['pid'])}, started {time.time() - float(holder['started']):.0f} s ago"
+        known = json.loads(note.read_text())
+        return f"process {int(known['pid'])}, started {time.time() - float(known['started']):.0f} s ago"
     except (OSError, ValueError, KeyError, TypeError):
         return "it has just started"

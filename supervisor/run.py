@@ -7,7 +7,7 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from supervisor.health import Health
 from supervisor.observe import Live, Observer, Reports
 from supervisor.outputs import Outputs
 from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
+from supervisor.profile_lock import ProfileLocks
 from supervisor.provenance import Provenance
 from supervisor.qr import Screen
 from supervisor.readiness.http import http_ready
@@ -50,6 +51,8 @@ class Setting:
     mode: Mode = Mode.DEV
     screen: Screen | None = None
     """Where QR codes are drawn, if anywhere."""
+    locks: ProfileLocks = field(default_factory=ProfileLocks)
+    """The profiles that no other supervisor may use meanwhile."""
 
 
 class Run:

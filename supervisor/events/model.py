@@ -43,6 +43,7 @@ EventName = Literal[
     "session.exposed",
     "session.unlocked",
     "session.trimmed",
+    "session.not_locked",
     "session.damaged",
     "session.restored",
     "session.restore_failed",

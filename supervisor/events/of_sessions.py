@@ -137,6 +137,13 @@ SESSIONS: Final = (
         sentence=sentences.trimmed,
     ),
     Event(
+        name="session.not_locked",
+        level="warning",
+        doc="The profile could not be locked against another scanonce, in another project; it is used all the same.",
+        fields=(PROFILE, Field("problem", "string", "what stands in the way")),
+        sentence="{profile} cannot be locked against another scanonce: {problem}",
+    ),
+    Event(
         name="session.damaged",
         level="error",
         doc="A check found the profile damaged, and no snapshot could take its place: the bot starts for a new link.",
