@@ -274,7 +274,8 @@ async def test_a_profile_of_another_user_is_tried_again_after_a_pause_in_product
 
 
 async def test_a_browser_that_never_opens_is_said(project: Project) -> None:
-    project.configure('[browser]\nstart_timeout = "200ms"\n')
+    # The bot counts as up only well after that: which of two timers is first must not be a matter of luck.
+    project.configure('[browser]\nstart_timeout = "200ms"\n[ready]\nmethod = "up"\nsettle = "5s"\n')
     project.profile("1").mkdir(parents=True)
     running = await project.start("dev")
     await running.until("error")

@@ -1,4 +1,7 @@
-"""`scanonce dev` as nodemon's users type it: its flags, and a script in place of a command."""
+"""`scanonce dev` as nodemon's users type it: its flags, and a script in place of a command.
+
+What is only needed for those is imported only then: a supervisor with a plain command carries none of it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,6 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand
-
-from supervisor.migrate.command import ScriptError, is_script, run_script, run_with
-from supervisor.migrate.nodemon import delay_of_flag, why_not
 
 BAD_USAGE = 2
 _DASHES = "scanonce.dashes"
@@ -46,10 +46,18 @@ def _look_through(words: Sequence[str], takes_value: dict[str, bool]) -> bool:
         if name in takes_value:
             if takes_value[name] and not equals:
                 next(rest, None)
-        elif (reason := why_not(flag)) is not None:
-            typer.echo(f"scanonce: {reason}", err=True)
-            raise typer.Exit(BAD_USAGE)
+        else:
+            _refuse(flag)
     return False
+
+
+def _refuse(flag: str) -> None:
+    """End with one line on a flag of nodemon's or node's; of others the parser says that there is none such."""
+    from supervisor.migrate.nodemon import why_not
+
+    if (reason := why_not(flag)) is not None:
+        typer.echo(f"scanonce: {reason}", err=True)
+        raise typer.Exit(BAD_USAGE)
 
 
 def _last_of_cluster(word: str, takes_value: dict[str, bool]) -> tuple[str, str]:
@@ -66,9 +74,13 @@ def bot_command(ctx: typer.Context, words: list[str] | None, program: str | None
 
     `program` is that of `--exec`. None if the command line has none.
     """
+    if program is None and (not words or ctx.meta[_DASHES]):
+        return words or None
+    from supervisor.migrate.command import ScriptError, is_script, run_script, run_with
+
     if program is not None:
         return run_with(program, words or [])
-    if not words or ctx.meta[_DASHES] or not is_script(words[0]):
+    if not words or not is_script(words[0]):
         return words or None
     try:
         return run_script(words, project)
@@ -81,11 +93,22 @@ def quiet_time(delay: str | None) -> str | None:
     """nodemon's `--delay` as our `watch.quiet`."""
     if delay is None:
         return None
+    from supervisor.migrate.nodemon import delay_of_flag
+
     try:
         return f"{delay_of_flag(delay) * 1000:.0f}ms"
     except ValueError as error:
         typer.echo(f"scanonce: --delay: {error}", err=True)
         raise typer.Exit(BAD_USAGE) from None
+
+
+def extension_list(ext: str | None) -> list[str] | None:
+    """nodemon's `--ext` as our `watch.ext`."""
+    if not ext:
+        return None
+    from supervisor.migrate.nodemon import extensions
+
+    return extensions(ext)
 
 
 def check_project(project: Path) -> None:

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from supervisor import logs
-from supervisor.cli.dev_command import DevCommand, bot_command, check_project, quiet_time
+from supervisor.cli.dev_command import DevCommand, bot_command, check_project, extension_list, quiet_time
 from supervisor.cli.output import complain, exits
 from supervisor.compose import supervise
 from supervisor.config import Config, ConfigError, Mode, load
 from supervisor.logs import emit
-from supervisor.migrate.nodemon import extensions
 from supervisor.process import CommandError
 from supervisor.project_lock import ProjectBusyError
 from supervisor.readiness.notify import NotifyError
@@ -100,7 +99,7 @@ def dev(
     check_project(project)
     overrides = {
         "watch.paths": watch or None,
-        "watch.ext": extensions(ext) if ext else None,
+        "watch.ext": extension_list(ext),
         "watch.ignore": ignore or None,
         "watch.quiet": quiet_time(delay),
         "watch.poll": poll or None,
