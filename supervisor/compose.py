@@ -28,6 +28,7 @@ from supervisor.profile_lock import ProfileLocks
 from supervisor.project_lock import project_lock
 from supervisor.provenance import Provenance
 from supervisor.qr import Screen
+from supervisor.redact import Redactor
 from supervisor.run import Setting
 from supervisor.runtime import runtime_folder
 from supervisor.session import Retention, SessionStore
@@ -59,6 +60,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     Raises CommandError for a command that cannot be run, ProjectBusyError, RuntimeFolderError, and OSError for a
     project that cannot be written to; nothing has been started then.
     """
+    logs.hide(Redactor(os.environ, config.bot.env))
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
     key = project_key(project)
@@ -80,7 +82,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     reaper=Reaper(),
                     runtime=runtime,
                     mode=mode,
-                    provenance=Provenance(fingerprint(config, mode, command)),
+                    provenance=Provenance(fingerprint(config, mode, logs.shown(command))),
                     outputs=Outputs(project, key, config.log, mode),
                     screen=Screen(logs.draw) if config.log.format == "console" else None,
                     locks=locks,

@@ -76,6 +76,17 @@ class LineWriter:
         fd = self._fd()
         return fd is not None and os.isatty(fd)
 
+    def is_journal(self) -> bool:
+        """Whether this goes straight to systemd's journal, as JOURNAL_STREAM (systemd.exec(5)) tells."""
+        fd = self._fd()
+        if fd is None or "JOURNAL_STREAM" not in os.environ:
+            return False
+        try:
+            status = os.fstat(fd)
+        except OSError:
+            return False
+        return os.environ["JOURNAL_STREAM"] == f"{status.st_dev}:{status.st_ino}"
+
     @property
     def _stream(self) -> TextIO | None:
         return self._given if self._given is not None else sys.stderr  # which is None without a console on Windows

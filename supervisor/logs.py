@@ -12,11 +12,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from supervisor.events import EVENTS, EventName
 from supervisor.lines import STAY, LineWriter
+from supervisor.redact import Redactor
 
 if TYPE_CHECKING:
     import structlog
@@ -43,7 +44,11 @@ _ERASE: Final = "\r\x1b[K"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LAST_WORDS_S: Final = 1.0
 
+#: Of the severities in syslog(3), for a line that begins with `<N>`: see sd-daemon(3).
+_PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3}
+
 _sinks: list[Sink] = []
+_redactor = Redactor()
 _writer: LineWriter | None = None
 _log: Any = None
 
@@ -68,7 +73,8 @@ def configure(
         render: _Json | _Console = _Json()
     else:
         colored = _wants_color(_writer) if color is None else color
-        render = _Console(colored, verbose, on_terminal=_writer.is_terminal() and os.environ.get("TERM") != "dumb")
+        on_terminal = _writer.is_terminal() and os.environ.get("TERM") != "dumb"
+        render = _Console(colored, verbose, on_terminal=on_terminal, to_journal=_writer.is_journal())
     _log = structlog.wrap_logger(
         _writer,
         processors=[
@@ -90,7 +96,7 @@ def emit(event: EventName, /, **fields: object) -> None:
     known = EVENTS.get(event)
     if known is None:
         raise LookupError(f"event {event!r} is not in the registry")
-    present = {name: value for name, value in fields.items() if value is not None}
+    present = _redactor.fields({name: value for name, value in fields.items() if value is not None})
     known.check(present)
     for sink in tuple(_sinks):
         sink(event, present)
@@ -103,6 +109,17 @@ def draw(picture: str) -> None:
     """Write several lines as they are: something to look at, and no event. Only for a console."""
     if _writer is not None:
         _writer.msg(picture)
+
+
+def hide(redactor: Redactor) -> None:
+    """Have the secrets that it knows taken out of all further events."""
+    global _redactor
+    _redactor = redactor
+
+
+def shown(command: Sequence[str]) -> list[str]:
+    """A command line without the secrets in it, as events have it."""
+    return _redactor.command(command)
 
 
 def subscribe(sink: Sink) -> Callable[[], None]:
@@ -157,9 +174,13 @@ class _Json:
 
 
 class _Console:
-    """The last processor for people: a dim prefix and the registry's sentence, coloured by how good the news is."""
+    """The last processor for people: a dim prefix and the registry's sentence, coloured by how good the news is.
 
-    def __init__(self, color: bool, verbose: bool, *, on_terminal: bool) -> None:
+    In the journal, which has its own idea of colour, the level in front of it.
+    """
+
+    def __init__(self, color: bool, verbose: bool, *, on_terminal: bool, to_journal: bool) -> None:
+        self._to_journal = to_journal
         self._color = color
         self._verbose = verbose
         self._on_terminal = on_terminal
@@ -170,6 +191,8 @@ class _Console:
         if event.detail and not self._verbose:
             raise structlog.DropEvent
         sentence = _visible(event.describe(fields))
+        if self._to_journal:
+            return f"<{_PRIORITIES[event.level]}>scanonce  {sentence}"
         if event.passing and self._on_terminal:
             self._passing = True
             # One that is broken over two lines could not be replaced.

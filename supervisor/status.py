@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from supervisor import logs
 from supervisor.process.memory import proportional, resident
 from supervisor.session import SessionError, clock
 from supervisor.timing.report import restart_line
@@ -120,7 +121,7 @@ async def gather(supervisor: Supervisor) -> Status:
         project=str(supervisor.setting.territory.project),
         pid=os.getpid(),
         mode=str(supervisor.setting.mode),
-        command=tuple(supervisor.setting.command),
+        command=tuple(logs.shown(supervisor.setting.command)),
         phase=str(supervisor.phase),
         since=supervisor.started_at,
         bot_pid=run.child.pid if run else None,

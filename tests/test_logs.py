@@ -146,6 +146,24 @@ def test_text_from_outside_cannot_drive_the_terminal(output: io.StringIO) -> Non
     assert output.getvalue() == "scanonce  restarting (change: a\\x1b]0;title\\x07\\n\\u202e\\udcffb.js é)\n"
 
 
+def test_in_the_journal_each_line_carries_its_level_and_no_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file stands for the journal's socket: what counts is that it is the one that JOURNAL_STREAM names."""
+    for name, told in (("journal", "<3>scanonce  "), ("file", "scanonce  ")):
+        with (tmp_path / name).open("w") as stream:
+            if name == "journal":
+                status = os.fstat(stream.fileno())
+                monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+            configure("console", stream, color=True if name == "journal" else None)
+            emit("error", problem="p")
+            configure("json", stream)
+            emit("error", problem="p")
+        said, as_json = (tmp_path / name).read_text().splitlines()
+        assert said == f"{told}p"
+        assert json.loads(as_json)["problem"] == "p"
+
+
 # -- JSON ------------------------------------------------------------------------------------------------------------
 
 

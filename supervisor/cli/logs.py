@@ -127,7 +127,7 @@ class _Printer:
         if isinstance(entry, Line):
             return self._lines
         event = EVENTS.get(entry.fields["event"])
-        detail = event is not None and (event.detail or event.level == "debug")
+        detail = event is not None and (event.detail or event.passing or event.level == "debug")
         return (self._notes and (self._verbose or not detail)) or entry.fields["event"] == "log.gap"
 
     def show(self, entries: Iterable[Entry]) -> None:
