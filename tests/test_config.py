@@ -196,6 +196,11 @@ def test_a_schedule_is_a_duration_or_off(tmp_path: Path) -> None:
     assert loaded(tmp_path, 'snapshot.schedule = "off"').snapshot.schedule is None
 
 
+@pytest.mark.parametrize(("written", "value"), [("off", None), ("24h", "24h"), ("*/5 4-6 * * MON", "*/5 4-6 * * MON")])
+def test_a_plan_is_a_cron_expression_or_a_length_of_time(tmp_path: Path, written: str, value: str | None) -> None:
+    assert loaded(tmp_path, f'restart.schedule = "{written}"').restart.schedule == value
+
+
 @pytest.mark.parametrize(("written", "value"), [('"auto"', "auto"), ("true", True), ("false", False)])
 def test_polling_is_auto_or_a_plain_yes_or_no(tmp_path: Path, written: str, value: object) -> None:
     assert loaded(tmp_path, f"watch.poll = {written}").watch.poll == value
@@ -262,6 +267,15 @@ def test_a_finding_reads_as_one_line_with_its_place(tmp_path: Path) -> None:
         ('restart.no_restart_codes = ["1"]', "restart.no_restart_codes.0", "expected a whole number"),
         ('snapshot.max_age = "0s"', "snapshot.max_age", 'above zero (got "0s")'),
         ('snapshot.schedule = "0s"', "snapshot.schedule", 'above zero, or "off"'),
+        ('restart.schedule = "0 4 * *"', "restart.schedule", "has five fields: minute, hour, day, month, weekday"),
+        ('restart.schedule = "0 4 * * * *"', "restart.schedule", "has five fields"),
+        ('restart.schedule = "60 4 * * *"', "restart.schedule", "bad minute"),
+        ('restart.schedule = "0 0 30 2 *"', "restart.schedule", "bad day"),
+        ('restart.schedule = "0s"', "restart.schedule", "above zero"),
+        ("restart.schedule = 4", "restart.schedule", 'expected a cron expression such as "0 4 * * *", a duration'),
+        ('health.max_memory = "2"', "health.max_memory", "no unit"),
+        ("health.http_failures = 0", "health.http_failures", "at least 1"),
+        ('health.http_timeout = "31s"', "health", "http_timeout is longer than http_interval"),
         ("watch.paths = []", "watch.paths", "at least one entry (got an empty list)"),
         ('watch.paths = [""]', "watch.paths.0", "a path; it is empty"),
         ('watch.ext = "js"', "watch.ext", 'expected a list (got "js")'),
