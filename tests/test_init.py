@@ -73,7 +73,7 @@ def test_a_file_of_nodemons(tmp_path: Path) -> None:
         "stop": {"signal": "SIGINT"},
         "watch": {
             "paths": ["src", "lib/**/*.ts"],
-            "ignore": ["src/gen"],
+            "ignore": ["src/gen", "data/*"],
             "ext": ["ts", "json"],
             "quiet": "2.5s",
             "poll": True,
@@ -229,8 +229,9 @@ def check_app(found: Found, text: dict[str, Any]) -> None:
     assert why(found, "kill_timeout").endswith("scanonce run --grace 5s")
     assert "--config production.toml" in why(found, "env_production")
     assert found.flags == ("--grace 5s",)
-    known = {one.name for one in found.taken} | {one.name for one in found.left}
-    assert {"max_memory_restart", "cron_restart"} <= known
+    assert text["health"] == {"max_memory": "300MiB"}
+    assert text["restart"]["schedule"] == "0 4 * * *"
+    assert "scanonce logs" in why(found, "out_file")
 
 
 @pytest.mark.parametrize(
@@ -310,11 +311,11 @@ def test_what_dev_says_comes_first_and_the_rest_is_named(tmp_path: Path) -> None
     put(
         tmp_path,
         package__json={"scripts": {"dev": "nodemon -d 1 dev.js"}},
-        nodemon__json={"delay": 9, "ext": "js", "exec": "unused"},
-        pm2__json=[{"script": "prod.js", "watch": ["src"]}],
+        nodemon__json={"delay": 9, "ext": "js", "ignore": ["tmp", "data"], "exec": "unused"},
+        pm2__json=[{"script": "prod.js", "watch": ["src"], "ignore_watch": ["data", "logs"]}],
     )
     found, text = found_in(tmp_path)
-    assert text["watch"] == {"quiet": "1s", "ext": ["js"], "paths": ["src"]}
+    assert text["watch"] == {"quiet": "1s", "ext": ["js"], "ignore": ["tmp", "data", "logs"], "paths": ["src"]}
     assert text["bot"]["command"] == ["unused", "dev.js"], "nodemon puts its file's exec before the script"
     assert why(found, "delay") == "watch.quiet is taken from package.json scripts.dev already"
     assert why(found, "script") == "bot.command is taken from package.json scripts.dev already"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from supervisor.config.explain import known_keys
 
 #: What to know of variables that were meant for development, or for production.
 HOLDS_FOR_BOTH = "for scanonce dev and scanonce run alike"
+
+#: Patterns of several sources are all meant.
+_ADDS_UP = "watch.ignore"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -57,12 +60,19 @@ class Draft:
             self.leave(source, name, f"this version has no {key}")
         elif not writable(becomes):
             self.leave(source, name, f"it cannot stand there (got {shown(value)})")
+        elif key in self.values and key == _ADDS_UP:
+            self._add(source, name, becomes)
         elif key in self.values:
             if self.values[key] != becomes:
                 first = next(one for one in self.taken if one.key == key)
                 self.leave(source, name, f"{key} is taken from {first.source} already")
         else:
             self.taken.append(Taken(source, name, value, key, becomes, note))
+
+    def _add(self, source: str, name: str, more: list[str]) -> None:
+        at, first = next((at, one) for at, one in enumerate(self.taken) if one.key == _ADDS_UP)
+        both = list(dict.fromkeys([*first.becomes, *more]))
+        self.taken[at] = replace(first, becomes=both, note=f"{first.note}; with those of {source}, {name}")
 
     def leave(self, source: str, name: str, why: str) -> None:
         """Note what was not taken over."""

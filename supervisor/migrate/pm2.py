@@ -40,6 +40,8 @@ import(pathToFileURL(file).href).then((loaded) => {
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", re.IGNORECASE)
 
+_LOGS = "scanonce run keeps the bot's output by itself: see scanonce logs, and [log]"
+
 _NO_COUNTERPART: Mapping[str, str] = {
     "exec_mode": "one bot holds one session: it is never run several times at once",
     "instances": "one bot holds one session: it is never run several times at once",
@@ -48,17 +50,17 @@ _NO_COUNTERPART: Mapping[str, str] = {
     "listen_timeout": "it belongs to wait_ready; ready.timeout is how long a bot may take until it is ready",
     "shutdown_with_message": "the bot is asked by a signal (stop.signal)",
     "autorestart": "a bot that is to end with certain codes has them in restart.no_restart_codes",
-    "out_file": "the bot's output passes through; a service manager or > FILE keeps it",
-    "error_file": "the bot's output passes through; a service manager or 2> FILE keeps it",
-    "log_file": "the bot's output passes through; a service manager or > FILE keeps it",
-    "output": "the bot's output passes through; a service manager or > FILE keeps it",
-    "error": "the bot's output passes through; a service manager or 2> FILE keeps it",
-    "log": "the bot's output passes through; a service manager or > FILE keeps it",
-    "log_date_format": "the bot's output passes through as it is",
-    "time": "the bot's output passes through as it is",
-    "merge_logs": "the bot's output passes through as it is",
-    "combine_logs": "the bot's output passes through as it is",
-    "log_type": "scanonce's own lines are JSON in production anyway",
+    "out_file": _LOGS,
+    "error_file": _LOGS,
+    "log_file": _LOGS,
+    "output": _LOGS,
+    "error": _LOGS,
+    "log": _LOGS,
+    "log_date_format": _LOGS,
+    "time": _LOGS,
+    "merge_logs": _LOGS,
+    "combine_logs": _LOGS,
+    "log_type": _LOGS,
     "user": "run scanonce as that user",
     "uid": "run scanonce as that user",
     "gid": "run scanonce as that user",
