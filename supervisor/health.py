@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import CallTimeoutError, DevToolsError, ping
-from supervisor.browser.discovery import without_browsers
+from supervisor.browser.discovery import find_browsers, without_browsers
 from supervisor.browser.page import PAGE_CRASHED, STUCK_AFTER
 from supervisor.browser.presets import SessionStatus
 from supervisor.browser.unread import unread
@@ -21,6 +21,7 @@ from supervisor.config import Config
 from supervisor.observe import Live, Observer
 from supervisor.process import Entry
 from supervisor.process.memory import proportional, resident
+from supervisor.process.wrappers import unwrap
 from supervisor.readiness.http import http_answers
 from supervisor.readiness.notify import Notification
 from supervisor.triggers.liveness import Chart, Reason, Symptom
@@ -37,9 +38,13 @@ _ON_THE_WAY = {SessionStatus.STARTING, SessionStatus.LINKING, SessionStatus.LINK
 
 
 class Health:
-    """Looks after one run of the bot. `report` is called once, when it has been unwell for too long."""
+    """Looks after one run of the bot, whose first process is `leader`.
 
-    def __init__(self, config: Config, observer: Observer, report: Callable[[Symptom], None]) -> None:
+    `report` is called once, when the bot has been unwell for too long.
+    """
+
+    def __init__(self, config: Config, leader: int, observer: Observer, report: Callable[[Symptom], None]) -> None:
+        self._leader = leader
         self._config = config.health
         self._lost_patience = config.browser.lost_patience
         self._observer = observer
@@ -121,7 +126,7 @@ class Health:
     async def _signs(self) -> AsyncIterator[Symptom]:
         """What is wrong with the bot, its browsers and their pages now; the most telling first."""
         timeout = self._config.timeout
-        for entry in self._tree():
+        for entry in self._vital():
             if entry.stopped:
                 detail = f"process {entry.pid} ({entry.name}) has been stopped"
                 yield Symptom("hang", f"stopped {entry.pid}", detail, timeout)
@@ -132,15 +137,16 @@ class Health:
     async def _signs_of(self, live: Live) -> AsyncIterator[Symptom]:
         timeout, name = self._config.timeout, live.profile.name
         if live.devtools is not None and not live.devtools.closed:
+            # Before the ping: what it has the browser say needs a moment to be read, what the last one did had plenty.
+            if self._unread(live):
+                detail = f"the bot does not read what the browser of {name} tells it"
+                yield Symptom("hang", f"bot {name}", detail, timeout)
             try:
                 await ping(live.devtools, timeout=_ANSWER_LIMIT)
             except CallTimeoutError:
                 yield Symptom("hang", f"browser {name}", f"the browser of {name} does not answer", timeout)
             except DevToolsError:
                 return  # the connection, or the browser, has just ended: others see to that
-            if self._unread(live):
-                detail = f"the bot does not read what the browser of {name} tells it"
-                yield Symptom("hang", f"bot {name}", detail, timeout)
         for symptom in self._signs_of_page(live):
             yield symptom
 
@@ -160,6 +166,17 @@ class Health:
         endpoint = live_endpoint(live.browser)
         port = urlsplit(endpoint).port if endpoint is not None else None
         return unread(port, [entry.pid for entry in without_browsers(self._tree())]) if port else 0
+
+    def _vital(self) -> Iterator[Entry]:
+        """The processes that must not stand still: the bot proper, what stands between it and us, the browsers.
+
+        What else the bot has started, it may also stop: a player that pauses.
+        """
+        tree = self._tree()
+        bot, _ = unwrap(self._leader, without_browsers(tree))
+        yield from (entry for entry in tree if entry.pid in {self._leader, bot})
+        for browser in find_browsers(tree):
+            yield from browser.processes
 
     def _tree(self) -> Sequence[Entry]:
         """The bot's processes. What its observer has seen is new enough, unless we look more often than that."""

@@ -109,7 +109,7 @@ class Run:
             expected=expected,
             interval=ready_config.page.poll,
         )
-        self._health = Health(setting.config, self.observer, on_unhealthy)
+        self._health = Health(setting.config, self.child.pid, self.observer, on_unhealthy)
         self._exited = asyncio.create_task(self._wait(), name="bot-exit")
         self._begin(self.observer.run(), "observer")
         self._begin(self._settle(), "settle")

@@ -54,6 +54,17 @@ async def test_a_process_that_was_stopped_leads_to_one_clean_restart(project: Pr
         assert len(running.all("bot.unhealthy")) == 1
 
 
+async def test_what_a_bot_has_started_beside_may_stand_still(project: Project) -> None:
+    """It may be the bot that has stopped it: a player that pauses."""
+    project.configure(HEALTH)
+    async with project.supervised("run", "children=1", f"browser={project.profile('1')},devtools") as running:
+        await project.noted("browser", "start")
+        (player,) = [one for one in project.processes() if one.cmdline()[:1] == ["fake-idle"]]
+        player.suspend()
+        await asyncio.sleep(1.5)
+        assert not running.all("bot.unhealthy")
+
+
 async def test_a_process_that_a_debugger_holds_is_no_process_that_hangs() -> None:
     from supervisor.process import offspring
 
