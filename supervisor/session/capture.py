@@ -231,9 +231,12 @@ def _publish(taken: Capture, staging: Path, progress: Progress) -> Snapshot:
     fsio.begin_writing(staging / path for path in copied)
     wanted = _databases(taken, staging)
     total = taken.copied_bytes + databases.size_to_read(staging, wanted, taken.is_verified)
-    records = _records(taken, staging, copied, parallel.part(progress, 0, total))
+    summing = parallel.part(progress, 0, total)
+    # With a base some files are given back for what it holds: those need not be waited for.
+    records = _records(taken, staging, copied, summing) if taken.base is not None else None
     left = [staging / path for path in copied if path not in taken.shared]  # the rest has been durable since its own
     with parallel.beside(fsio.sync_file, left, total_bytes=taken.copied_bytes):
+        records = records if records is not None else _records(taken, staging, copied, summing)
         verifying = parallel.part(progress, taken.copied_bytes, total)
         verdicts = databases.verify(staging, wanted, trusted=taken.is_verified, progress=verifying)
     header = _header(taken, verdicts)
