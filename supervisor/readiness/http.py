@@ -24,7 +24,7 @@ async def http_ready(url: str, *, interval: float, timeout: float) -> bool:
     try:
         async with asyncio.timeout(timeout):
             while True:
-                if await _ask(host, port, secure, request):
+                if await _ask(host, port, secure, request, ATTEMPT_LIMIT):
                     return True
                 await asyncio.sleep(interval)
     except TimeoutError:
@@ -34,11 +34,7 @@ async def http_ready(url: str, *, interval: float, timeout: float) -> bool:
 async def http_answers(url: str, *, timeout: float) -> bool:
     """Ask `url` once; whether it answers with 2xx or 3xx within `timeout` seconds. As `http_ready` otherwise."""
     host, port, secure, request = _prepare(url)
-    try:
-        async with asyncio.timeout(timeout):
-            return await _ask(host, port, secure, request)
-    except TimeoutError:
-        return False
+    return await _ask(host, port, secure, request, timeout)
 
 
 def _prepare(url: str) -> tuple[str, int, bool, bytes]:
@@ -56,10 +52,10 @@ def _prepare(url: str) -> tuple[str, int, bool, bytes]:
     return host, port, secure, "\r\n".join((*lines, "", "")).encode("ascii")
 
 
-async def _ask(host: str, port: int, secure: bool, request: bytes) -> bool:
-    """Send one request; False for every answer that is not 2xx or 3xx, and for none."""
+async def _ask(host: str, port: int, secure: bool, request: bytes, limit: float) -> bool:
+    """Send one request; False for every answer that is not 2xx or 3xx, and for none within `limit` seconds."""
     try:
-        async with asyncio.timeout(ATTEMPT_LIMIT):
+        async with asyncio.timeout(limit):
             reader, writer = await asyncio.open_connection(host, port, ssl=secure or None, limit=_STATUS_LINE_LIMIT)
             try:
                 writer.write(request)

@@ -21,6 +21,7 @@ from supervisor.browser.devtools import (
     SessionLostError,
     browser_version,
     close_browser,
+    ping,
     read_endpoint,
 )
 
@@ -468,3 +469,22 @@ async def test_browser_version_is_the_products(product: str | None, version: str
     async with connected() as (browser, devtools):
         browser.answers["Browser.getVersion"] = lambda _: {"product": product} if product else {}
         assert await browser_version(devtools) == version
+
+
+async def test_a_ping_is_answered_by_the_browser_and_leaves_nothing_attached() -> None:
+    async with connected() as (browser, devtools):
+        browser.answers["Target.attachToBrowserTarget"] = lambda _: {"sessionId": "S"}
+        await ping(devtools, timeout=5)
+        (detached,) = await browser.wait_for("Target.detachFromTarget")
+        assert detached["params"] == {"sessionId": "S"}
+
+
+async def test_a_browser_that_does_not_answer_a_ping_is_told_from_one_that_is_gone() -> None:
+    async with connected() as (browser, devtools):
+        browser.answers["Target.attachToBrowserTarget"] = lambda _: None
+        with pytest.raises(CallTimeoutError):
+            await ping(devtools, timeout=0.05)
+        browser.hang_up()
+        await devtools.wait_closed()
+        with pytest.raises(ConnectionLostError):
+            await ping(devtools, timeout=5)

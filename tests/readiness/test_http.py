@@ -4,13 +4,14 @@ import asyncio
 import socket
 import socketserver
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from supervisor.readiness import http as module
-from supervisor.readiness.http import http_ready
+from supervisor.readiness.http import http_answers, http_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,3 +170,25 @@ async def test_cancelled_it_ends_at_once() -> None:
 async def test_a_url_that_cannot_be_asked_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"not a URL|Port|could not be cast"):
         await http_ready(url, interval=1, timeout=1)
+
+
+@pytest.mark.parametrize(("line", "well"), [("204 No Content", True), ("302 Found", True), ("503 Busy", False)])
+async def test_one_question_has_one_answer(line: str, well: bool) -> None:
+    script = Scripted(status(line))
+    with server(script) as port:
+        assert await http_answers(f"http://127.0.0.1:{port}/", timeout=5) is well
+    assert len(script.requests) == 1
+
+
+async def test_one_question_waits_as_long_as_it_is_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also longer than one of many in a row would."""
+    monkeypatch.setattr(module, "ATTEMPT_LIMIT", 0.01)
+
+    def handle(client: socket.socket) -> None:
+        client.recv(4096)
+        time.sleep(0.2)
+        client.sendall(status("200 OK"))
+
+    with server(handle) as port:
+        assert not await http_answers(f"http://127.0.0.1:{port}/", timeout=0.05)
+        assert await http_answers(f"http://127.0.0.1:{port}/", timeout=10)

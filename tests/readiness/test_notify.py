@@ -126,6 +126,7 @@ async def test_a_process_that_is_not_trusted_is_not_heard(path: Path) -> None:
         (b"READY=1", Notification(1, ready=True)),
         (b"STOPPING=1", Notification(1, stopping=True)),
         (b"WATCHDOG=1", Notification(1, watchdog=True)),
+        (b"WATCHDOG=trigger", Notification(1, unwell=True)),
         (b"STATUS=a=b", Notification(1, status="a=b")),
         (b"STATUS=", Notification(1, status="")),
         (b"READY=1\nMAINPID=7\nX_UNKNOWN=1\nSTOPPING=1", Notification(1, ready=True, stopping=True)),
