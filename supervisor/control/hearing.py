@@ -68,7 +68,7 @@ class Follower:
         self._unsubscribe = logs.subscribe(self._note)
 
     async def next(self) -> bytes | None:
-        """The next line; None for one that has fallen too far behind."""
+        """The next line; None after the last, and for one that is too far behind."""
         return await self._waiting.get()
 
     def close(self) -> None:
@@ -82,6 +82,8 @@ class Follower:
             self._waiting.put_nowait(line(name, fields))
         elif self._waiting.qsize() == BEHIND:
             self._waiting.put_nowait(None)
+        if name == "supervisor.stopped" and self._waiting.qsize() <= BEHIND:
+            self._waiting.put_nowait(None)  # nothing follows, and nobody shall be waited for
 
 
 def line(name: str, fields: Mapping[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from supervisor.faults import report_error
 
 Answer = Callable[[Request, Peer], Awaitable[Response]]
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 128
 """How many connections are served at a time; a further one is told so (503) and closed."""
 
 _LAST_WORDS: Final = 0.25  # seconds for answers under way when the supervisor ends

@@ -1,7 +1,7 @@
 """The control server beside a running supervisor: up as long as that is, and never in its way.
 
-A supervisor whose socket cannot be bound runs without; it says so, and tries again. What only requests need (HTTP,
-the models) is loaded when the first one comes.
+A supervisor whose socket cannot be bound runs without; it says so, and tries again. What only requests need, the
+models above all, is loaded when the first one comes.
 """
 
 from __future__ import annotations

@@ -338,3 +338,18 @@ async def test_the_supervisor_stays_small_and_quick_under_load(project: Project,
         await eventually(lambda: process.num_fds() <= before[1] + 8)
         assert process.memory_info().rss - before[0] < 6_000_000
         assert process.num_threads() <= before[2] + 4
+
+
+async def test_runtime_folders_that_may_not_be_written_to_are_passed_over_or_told_of(project: Project) -> None:
+    """Root may write anywhere: a file in the place of a folder is as much in the way."""
+    blocked = project.runtime / "file"
+    blocked.write_text("")
+    running = await project.start("run", environment={"XDG_RUNTIME_DIR": str(blocked)})
+    await running.until("restart.done")
+    (socket,) = (project.runtime / "scanonce").glob("run/*/control")
+    assert (await asyncio.to_thread(Client(socket).status)).pid == running.process.pid
+    assert await running.stop() == 143
+    both = {"XDG_RUNTIME_DIR": str(blocked), "XDG_CACHE_HOME": str(blocked)}
+    refused = await project.start("run", environment=both)
+    assert await refused.ends() == 2
+    assert "set XDG_RUNTIME_DIR to a folder that only you may enter" in refused.problems()

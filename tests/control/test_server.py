@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from supervisor import logs
 from supervisor.control.address import Peer, listen
+from supervisor.control.client import Client, NoAnswerError
 from supervisor.control.operations import REFUSALS
 from supervisor.control.server import Server
 from supervisor.control.wire import Limits, Request, Response
@@ -240,3 +242,35 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(parts: list[bytes]
             assert status_of(await exchange(socket, GET + b"Connection: close\r\n\r\n")) == 200
 
     asyncio.run(main())
+
+
+async def test_where_there_are_no_unix_sockets_the_token_is_asked_for(tmp_path: Path) -> None:
+    server = Server(listen(tmp_path, unix=False), echo, limits=PATIENT)
+    await server.start()
+    port = server.listener.socket.getsockname()[1]
+
+    async def ask(*headers: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET + "".join(f"{header}\r\n" for header in ("Connection: close", *headers, "")).encode("latin-1"))
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    for wrong in ("", "Bearer", "Bearer x", f"bearer {server.listener.token}", "Bearer \xe4", "Basic eDp5"):
+        answer = await ask(f"Authorization: {wrong}")
+        assert status_of(answer) == 401
+        assert b"www-authenticate: Bearer" in answer
+    assert status_of(await ask()) == 401
+    assert status_of(await ask(f"Authorization: Bearer {server.listener.token}")) == 200
+    with pytest.raises(NoAnswerError, match="makes no sense"):  # it was let in, and answered by `echo`
+        await asyncio.to_thread(Client(server.listener.path).status)
+    await server.close()
+    assert not server.listener.path.exists()
+
+
+async def test_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("supervisor.control.server.peer_of", lambda _socket: Peer(1, os.geteuid() + 1))
+    async with served() as socket:
+        answer = await exchange(socket, GET + b"\r\n")
+        assert status_of(answer) == 403
