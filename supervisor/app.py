@@ -313,7 +313,8 @@ class Supervisor:
 
     def _check(self) -> None:
         assert self._changes is not None, "only they tell of changes"
-        self._examination.begin(self._changes, self._checked)
+        assert self._run is not None
+        self._examination.begin(self._run.child.pid, self._changes, self._checked)
 
     def _checked(self, turn: Turn, passed: bool) -> None:
         if passed:

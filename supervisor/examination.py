@@ -8,7 +8,7 @@ from typing import Protocol
 
 from supervisor.browser.discovery import without_browsers
 from supervisor.faults import report_fault
-from supervisor.process import Frost, Reaper
+from supervisor.process import Frost, Reaper, enter
 from supervisor.standstill import Standstill
 from supervisor.territory import Territory
 from supervisor.turn import Turn
@@ -39,14 +39,18 @@ class Examination:
         """A file has changed; `begin` follows in a moment, unless something else comes first."""
         self._turn = turn
 
-    def begin(self, changes: Examined, on_over: Callable[[Turn, bool], None]) -> None:
-        """Freeze the bot and check; `on_over` is told once of the proposed turn and whether it is to be begun."""
+    def begin(self, leader: int, changes: Examined, on_over: Callable[[Turn, bool], None]) -> None:
+        """Freeze the bot, whose first process has the pid `leader`, and check.
+
+        `on_over` is told once of the proposed turn, and whether it is to be begun.
+        """
         turn = self._turn
         if turn is None:
             # Dropped since it was proposed: the event of whatever has dropped it is next, and leads to a stop.
             return
+        territory = self._territory
         self._standstill = Standstill(
-            lambda: without_browsers(self._territory.living()), self._territory.errands, self._reaper
+            enter(leader), lambda: without_browsers(territory.living()), territory.errands, self._reaper
         )
         turn.clock.enter("preflight")
         self._work = asyncio.create_task(changes.examined(running=True), name="preflight")

@@ -18,8 +18,13 @@ class Standstill:
     frozen. Where it cannot be started nothing is frozen.
     """
 
-    def __init__(self, look: Callable[[], Iterable[Entry]], errands: set[int], reaper: Reaper) -> None:
-        """Freeze what `look` returns; the guard's pid is in `errands` for as long as it lives."""
+    def __init__(
+        self, first: Entry | None, look: Callable[[], Iterable[Entry]], errands: set[int], reaper: Reaper
+    ) -> None:
+        """Freeze `first`, which needs no look, then what `look` returns.
+
+        The guard's pid is in `errands` for as long as it lives.
+        """
         self.frost = Frost()
         self._errands = errands
         self._reaper = reaper
@@ -37,6 +42,8 @@ class Standstill:
         reaper.own.add(self._guard.pid)
         errands.add(self._guard.pid)
         try:
+            if first is not None:  # a look takes milliseconds, more the more processes the machine has
+                self.frost.freeze(lambda: self._told([first]))
             self.frost.freeze(lambda: self._told(list(look())))
         except BaseException:
             self.release()

@@ -73,6 +73,14 @@ def offspring(root: int | None = None) -> list[Entry]:
     return [entry for process in found if (entry := _enter(process)) is not None]
 
 
+def enter(pid: int) -> Entry | None:
+    """The living process that has this pid now, or None if there is none."""
+    try:
+        return _enter(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return None
+
+
 def childless() -> bool:
     """Whether this process has no child, zombies included.
 

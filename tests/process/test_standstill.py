@@ -25,7 +25,7 @@ def entry(pid: int) -> Entry:
 
 async def test_it_stands_still_until_it_is_let_go(spawn: Spawn) -> None:
     one, errands = spawn(), set[int]()
-    still = Standstill(lambda: [entry(one.pid)], errands, Reaper())
+    still = Standstill(None, lambda: [entry(one.pid)], errands, Reaper())
     await eventually(lambda: state(one.pid) == STOPPED)
     assert len(errands) == 1
     still.release()
@@ -34,12 +34,25 @@ async def test_it_stands_still_until_it_is_let_go(spawn: Spawn) -> None:
     still.release()
 
 
+async def test_the_first_one_is_frozen_before_the_others_are_looked_for(spawn: Spawn) -> None:
+    one, other = spawn(), spawn()
+
+    def look() -> list[Entry]:
+        os.waitid(os.P_PID, one.pid, os.WSTOPPED | os.WNOWAIT)  # for ever, if nobody has stopped it
+        return [entry(one.pid), entry(other.pid)]
+
+    still = Standstill(entry(one.pid), look, set(), Reaper())
+    await eventually(lambda: state(other.pid) == STOPPED)
+    still.release()
+    await eventually(lambda: STOPPED not in {state(one.pid), state(other.pid)})
+
+
 async def test_handed_over_it_is_somebody_elses_to_thaw(spawn: Spawn) -> None:
     one, errands = spawn(), set[int]()
-    still = Standstill(lambda: [entry(one.pid)], errands, Reaper())
+    still = Standstill(None, lambda: [entry(one.pid)], errands, Reaper())
     frost = still.hand_over()
     assert not errands
-    assert state(one.pid) == STOPPED
+    await eventually(lambda: state(one.pid) == STOPPED)
     frost.release()
     await eventually(lambda: state(one.pid) != STOPPED)
 
@@ -48,7 +61,7 @@ async def test_a_look_that_fails_thaws(spawn: Spawn) -> None:
     one, errands = spawn(), set[int]()
     looks = iter([[entry(one.pid)]])
     with pytest.raises(StopIteration):
-        Standstill(lambda: next(looks), errands, Reaper())
+        Standstill(None, lambda: next(looks), errands, Reaper())
     await eventually(lambda: state(one.pid) != STOPPED)
     assert not errands
 
@@ -59,7 +72,7 @@ async def test_without_a_guard_nothing_is_frozen(spawn: Spawn, monkeypatch: pyte
 
     one, errands = spawn(), set[int]()
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    still = Standstill(lambda: [entry(one.pid)], errands, Reaper())
+    still = Standstill(None, lambda: [entry(one.pid)], errands, Reaper())
     assert state(one.pid) != STOPPED
     still.release()
 
@@ -69,7 +82,7 @@ import os, sys, signal
 from supervisor.process import Reaper
 from supervisor.standstill import Standstill
 from tests.process.test_standstill import entry
-Standstill(lambda: [entry(int(pid)) for pid in sys.argv[1:]], set(), Reaper())
+Standstill(None, lambda: [entry(int(pid)) for pid in sys.argv[1:]], set(), Reaper())
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
