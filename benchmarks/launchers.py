@@ -49,6 +49,11 @@ def scanonce() -> list[str]:
     return [str(SCANONCE), "dev", "--log-format=json", "--", "node", "index.js"]
 
 
+def scanonce_unchecked() -> list[str]:
+    """The same, but a change is not checked before the bot is stopped for it."""
+    return [str(SCANONCE), "dev", "--no-preflight", "--log-format=json", "--", "node", "index.js"]
+
+
 def nodemon() -> list[str]:
     """nodemon, pinned; told to watch the one file that is edited, which is the least that it can have to do."""
     folder = CACHE / f"nodemon-{NODEMON}"
@@ -70,6 +75,7 @@ def node_watch() -> list[str]:
 
 LAUNCHERS: Mapping[str, Callable[[], list[str]]] = {
     "scanonce": scanonce,
+    "scanonce --no-preflight": scanonce_unchecked,
     "nodemon": nodemon,
     "node --watch": node_watch,
 }
@@ -159,7 +165,7 @@ class Launched:
         async with await Phone.connect(self.profile) as phone:
             found = (await phone.counters()).found
         phases = {}
-        if self.name == "scanonce":
+        if self.name.startswith("scanonce"):
             phases = (await asyncio.wait_for(self.restarts.get(), PATIENCE))["phases_ms"]
             phases = {"notice": round((self._noticed - began) * 1000), **phases}
         return Restart(at - began, linked, written.lost_in(found), phases)

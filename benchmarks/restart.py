@@ -22,7 +22,7 @@ import psutil
 from benchmarks.launchers import LAUNCHERS, Launched, Restart, describe, link_once
 from examples.offline import ensure_node_modules
 
-OURS = "scanonce"
+OURS, UNCHECKED = "scanonce", "scanonce --no-preflight"
 DOWN = ("close", "stop", "prove")
 """The phases of the stop that the project has set itself a limit for."""
 
@@ -37,7 +37,7 @@ async def quiet(busy: float) -> None:
 
 
 async def measure(
-    rival: str, edits: int, pause: float, busy: float, folder: Path
+    ours: str, rival: str, edits: int, pause: float, busy: float, folder: Path
 ) -> tuple[Mapping[str, Sequence[Restart]], str]:
     """Restart the bot `edits` times under each launcher, in turns. Returns the restarts, and the launchers' memory.
 
@@ -46,7 +46,7 @@ async def measure(
     """
     linked = await link_once(folder / "linked", folder / "t0")
     runs: dict[str, Launched] = {}
-    results: dict[str, list[Restart]] = {OURS: [], rival: []}
+    results: dict[str, list[Restart]] = {ours: [], rival: []}
     try:
         for number, name in enumerate(results):
             runs[name] = await Launched.start(name, folder / f"bot-{number}", linked, folder / f"t{number + 1}")
@@ -64,15 +64,15 @@ async def measure(
     return results, memory
 
 
-def report(rival: str, results: Mapping[str, Sequence[Restart]], memory: str) -> str:
+def report(name_of_ours: str, rival: str, results: Mapping[str, Sequence[Restart]], memory: str) -> str:
     """The figures as a table, least / median / greatest."""
-    lines = [f"{'':14}{'edit to ready, s':24}{'writes lost':>13}  QR codes"]
+    lines = [f"{'':25}{'edit to ready, s':24}{'writes lost':>13}  QR codes"]
     for name, restarts in results.items():
         seconds = describe([restart.seconds for restart in restarts], ".2f")
         lost = sum(restart.lost.indexed_db + restart.lost.local_storage + restart.lost.cookie for restart in restarts)
         codes = sum(not restart.linked for restart in restarts)
-        lines.append(f"{name:14}{seconds:24}{lost:13}  {codes} of {len(restarts)}")
-    ours, theirs = results[OURS], results[rival]
+        lines.append(f"{name:25}{seconds:24}{lost:13}  {codes} of {len(restarts)}")
+    ours, theirs = results[name_of_ours], results[rival]
     ratios = [a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True)]
     lines.append(f"ratio, pair by pair: {describe(ratios, '.3f')}")
     down = [float(sum(restart.phases.get(name, 0) for name in DOWN)) for restart in ours]
@@ -88,16 +88,23 @@ def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks restart", description=(__doc__ or "").split("\n")[0])
     rivals = [name for name in LAUNCHERS if name != OURS]
+    help_preflight = "whether scanonce checks a change before it stops the bot (it does)"
+    parser.add_argument("--preflight", action=argparse.BooleanOptionalAction, default=True, help=help_preflight)
     parser.add_argument("--vs", choices=rivals, default="nodemon", help="the other launcher (%(default)s)")
     parser.add_argument("--edits", type=int, default=20, help="edits under each (%(default)s)")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two edits (%(default)s)")
     help_busy = "edit only while no more than this share of the machine is busy, in percent (%(default)s)"
     parser.add_argument("--busy", type=float, default=100.0, help=help_busy)
     options = parser.parse_args(arguments)
+    ours = OURS if options.preflight else UNCHECKED
+    if options.vs == ours:
+        parser.error("nothing to compare: with --vs scanonce --no-preflight leave preflight on")
     ensure_node_modules()
     LAUNCHERS[options.vs]()  # an installation must not fall into the measurement
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, {options.edits} edits each")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        results, memory = asyncio.run(measure(options.vs, options.edits, options.pause, options.busy, Path(folder)))
-    print(report(options.vs, results, memory))
+        results, memory = asyncio.run(
+            measure(ours, options.vs, options.edits, options.pause, options.busy, Path(folder))
+        )
+    print(report(ours, options.vs, results, memory))
     print(f"load after: {os.getloadavg()[0]:.2f}, of which the two bots make about 1")
