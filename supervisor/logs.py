@@ -148,7 +148,7 @@ def threaded() -> Iterator[None]:
     try:
         yield
     finally:
-        writer.end_thread(_LAST_WORDS_S)
+        writer.end_thread(_LAST_WORDS_S / 2)
 
 
 def _wants_color(writer: LineWriter) -> bool:
