@@ -73,7 +73,7 @@ async def test_a_restart_is_told_of_at_once_or_waited_for_and_returns_its_record
         assert sum(restart["phases_ms"].values()) == restart["total_ms"]
         assert restart["detail"].startswith("process ")
         assert reply.json["problem"] is None
-        await project.noted("bot", "start", 3)
+        assert len(running.all("bot.started")) == 3
 
 
 async def test_restarts_that_are_asked_for_during_one_are_served_by_it(project: Project, asked: Ask) -> None:
@@ -340,8 +340,8 @@ async def test_the_supervisor_stays_small_and_quick_under_load(project: Project,
         assert process.num_threads() <= before[2] + 4
 
 
-async def test_runtime_folders_that_may_not_be_written_to_are_passed_over_or_told_of(project: Project) -> None:
-    """Root may write anywhere: a file in the place of a folder is as much in the way."""
+async def test_runtime_folders_that_cannot_be_used_are_passed_over_or_told_of(project: Project) -> None:
+    # Not by their mode: root may write anywhere. A file in the place of a folder is as much in the way.
     blocked = project.runtime / "file"
     blocked.write_text("")
     running = await project.start("run", environment={"XDG_RUNTIME_DIR": str(blocked)})
