@@ -119,7 +119,6 @@ async def chaos(folder: Path, times: int, roles: Sequence[str]) -> bool:
     async with supervised(folder, "run", options=["--grace=50ms"]) as bot:
         await bot.until("restart.done", outcome="needs_link")
         await bot.link()
-        await bot.until("restart.done", outcome="ready") if bot.named("bot.ready") else None
         print("| what | back, no QR | undisturbed | flushed writes lost | writes lost in all | s to ready | reason |")
         print("|---|---|---|---|---|---|---|")
         for role in roles:
