@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -49,9 +50,11 @@ class Examination:
             # Dropped since it was proposed: the event of whatever has dropped it is next, and leads to a stop.
             return
         territory = self._territory
-        self._standstill = Standstill(
-            enter(leader), lambda: without_browsers(territory.living()), territory.errands, self._reaper
-        )
+        # Without descriptors, for instance, it runs on while it is checked; what it could do meanwhile is no worse.
+        with contextlib.suppress(OSError):
+            self._standstill = Standstill(
+                enter(leader), lambda: without_browsers(territory.living()), territory.errands, self._reaper
+            )
         turn.clock.enter("preflight")
         self._work = asyncio.create_task(changes.examined(running=True), name="preflight")
 

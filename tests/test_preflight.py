@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import subprocess
 
 import psutil
 import pytest
@@ -204,5 +206,18 @@ async def test_a_late_check_does_not_hold_up_the_end(project: Project) -> None:
     running = await resting(project)
     project.touch("index.js", GOOD)
     await eventually(lambda: runs(project, "sleep"), "the command runs")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_whoever_asks_for_a_restart_does_not_wait_for_the_check(project: Project) -> None:
+    running = await checking(project)
+    asking = await asyncio.create_subprocess_exec(
+        *project.scanonce("restart"), cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL
+    )
+    await running.until("restart.done", reason="control")
+    await project.noted("bot", "up", 2)
+    assert await asking.wait() == 0
+    assert not running.all("preflight.skipped")
     assert await running.stop() == 143
     project.is_left_alone()
