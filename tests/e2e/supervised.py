@@ -16,6 +16,7 @@ import pytest
 
 from examples.offline import Phone, State, Tally, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.profile_lock import LOCK_PREFIX
 from tests.e2e.processes import processes_of
 
 SCANONCE = Path(sysconfig.get_path("scripts")) / "scanonce"
@@ -255,7 +256,8 @@ _TEMPORARY = (
 
 def temporary_files(folder: Path) -> list[Path]:
     """Files in a bot's folder that no supervisor at rest leaves there."""
-    return sorted(path for pattern in _TEMPORARY for path in folder.glob(pattern))
+    found = sorted(path for pattern in _TEMPORARY for path in folder.glob(pattern))
+    return [path for path in found if not path.name.startswith(LOCK_PREFIX)]  # a lock's file stays
 
 
 def snapshots(folder: Path, number: str = DEFAULT_NUMBER) -> list[str]:
