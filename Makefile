@@ -28,11 +28,11 @@ demo: setup ## see it work: link, edit three times, lose the profile (KEEP=1: le
 	@$(BIN)/python -m examples.demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
-test: setup lint types ## everything that must hold: lint, types and all tests, with a real browser
+test: setup tools lint types ## everything that must hold: lint, types and all tests, with a real browser
 	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 .PHONY: fast
-fast: $(VENV) lint types ## the same without a browser
+fast: $(VENV) tools lint types ## the same without a browser
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not e2e"
 
 .PHONY: lint
@@ -54,9 +54,9 @@ clean: ## remove what setup, tests and tools have made; no session, no snapshot
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find supervisor tests examples benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: system
-system:
-	@scripts/setup system
+.PHONY: system tools
+system tools:
+	@scripts/setup $@
 
 $(VENV): pyproject.toml scripts/setup
 	@scripts/setup venv

@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from supervisor import __version__
-from supervisor.cli import control, doctor, init, logs, session, snapshot, supervise, timings
+from supervisor.cli import control, doctor, init, logs, service, session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -30,6 +30,7 @@ session.register(app)
 snapshot.register(app)
 timings.register(app)
 doctor.register(app)
+service.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,198 @@
+"""`scanonce service`: making the bot a service of the init system."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.output import UNUSABLE, AsJson
+from supervisor.cli.supervise import Command, ConfigFile, Project
+from supervisor.config import Mode, load
+
+if TYPE_CHECKING:
+    from supervisor.service import File, Manager, Outcome, Scope, Service
+
+System = Annotated[
+    bool, typer.Option("--system/--user", help="A service of the machine, or of the user who runs this (the default).")
+]
+Name = Annotated[str | None, typer.Option("--name", help="The service's name.", show_default="scanonce-FOLDER")]
+RunAs = Annotated[
+    str | None, typer.Option("--run-as", help="The user of a system service.", show_default="the folder's owner")
+]
+Variables = Annotated[
+    list[str] | None, typer.Option("--env", help="Pass on this variable, with its value of now; repeatable.")
+]
+Kind = Annotated[str | None, typer.Option("--for", help="systemd, launchd or windows.", show_default="this machine's")]
+NoStart = Annotated[bool, typer.Option("--no-start", help="Only write the files; the commands are printed.")]
+
+
+_HIDDEN = "(its value)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(name="service", help="Run the bot as a service: systemd, launchd, Windows' task scheduler.")
+    group.command("print")(show)
+    group.command("install")(install)
+    group.command("uninstall")(uninstall)
+    app.add_typer(group)
+
+
+def show(
+    command: Command = None,
+    system: System = False,
+    name: Name = None,
+    run_as: RunAs = None,
+    env: Variables = None,
+    kind: Kind = None,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what install would write and run, and change nothing."""
+    with _exits():
+        manager, service = _planned(project, config, command, _scope(system=system), name, run_as, env, kind)
+        # A variable's value may be a secret, and this goes to a terminal.
+        hidden = replace(service, environment=dict.fromkeys(service.environment, _HIDDEN))
+        files, steps = manager.files(hidden), manager.installing(service, changed=False)
+        commands = [list(argv) for argv in (*steps.after, *steps.by_hand)]
+        if as_json:
+            document = {"files": [_file(file) for file in files], "commands": commands}
+            output.print_json(_head(manager, service.name, service.scope) | document)
+            return
+        for file in files:
+            output.complain(f"{file.path}, mode {file.mode:o}:")
+            typer.echo(file.text)
+        for argv in commands:
+            output.complain(f"then: {shlex.join(argv)}")
+
+
+def install(
+    command: Command = None,
+    system: System = False,
+    name: Name = None,
+    run_as: RunAs = None,
+    env: Variables = None,
+    no_start: NoStart = False,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the service's files, then load, enable and start it. Doing it again changes nothing.
+
+    The bot's command stands after --, or in the configuration. Exit status 1 if a command has failed.
+    """
+    with _exits():
+        from supervisor.service import install as put
+
+        manager, service = _planned(project, config, command, _scope(system=system), name, run_as, env, None)
+        done = put(manager, service, start=not no_start)
+        _report(_head(manager, service.name, service.scope), done, as_json=as_json)
+
+
+def uninstall(
+    system: System = False,
+    name: Name = None,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Stop the service and remove its files. The bot's sessions and snapshots stay.
+
+    Exit status 1 if a command has failed.
+    """
+    with _exits():
+        from supervisor.service import label, manager
+        from supervisor.service import uninstall as take_away
+
+        init, named = manager(), label(project.resolve(), _scope(system=system), name)
+        _report(_head(init, named.name, named.scope), take_away(init, named), as_json=as_json)
+
+
+def _scope(*, system: bool) -> Scope:
+    from supervisor.service import Scope
+
+    return Scope.SYSTEM if system else Scope.USER
+
+
+def _planned(
+    project: Path,
+    file: Path | None,
+    command: list[str] | None,
+    scope: Scope,
+    name: str | None,
+    run_as: str | None,
+    variables: list[str] | None,
+    kind: str | None,
+) -> tuple[Manager, Service]:
+    from supervisor.service import manager, plan
+
+    folder = project.resolve()
+    config = load(folder, file, mode=Mode.RUN)
+    service = plan(
+        folder,
+        config,
+        command or (),
+        scope=scope,
+        name=name,
+        config_file=file,
+        run_as=run_as,
+        variables=variables or (),
+    )
+    if service.run_as == "root":
+        output.complain(
+            "the bot would run as root, where Chromium has no sandbox: give the folder to a user of its own, "
+            "or name one with --run-as"
+        )
+    return manager(kind), service
+
+
+@contextlib.contextmanager
+def _exits() -> Iterator[None]:
+    from supervisor.service import ServiceError
+
+    with output.exits():
+        try:
+            yield
+        except PermissionError as error:
+            output.complain(f"{error.filename} may not be written: run this as root, or make it a --user service")
+            raise typer.Exit(UNUSABLE) from None
+        except ServiceError as error:
+            output.complain(str(error))
+            raise typer.Exit(UNUSABLE) from None
+
+
+def _head(manager: Manager, name: str, scope: Scope) -> dict[str, Any]:
+    return {"name": name, "scope": str(scope), "init": manager.kind}
+
+
+def _file(file: File) -> dict[str, Any]:
+    return {"path": str(file.path), "mode": f"{file.mode:04o}", "text": file.text}
+
+
+def _report(head: dict[str, Any], done: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(
+            head
+            | {
+                "files": [{"path": str(path), "change": change} for path, change in done.files],
+                "commands": [{"argv": list(one.argv), "ran": one.ran, "failed": one.failed} for one in done.commands],
+            }
+        )
+    else:
+        for path, change in done.files:
+            output.say(f"{path} {change}")
+        for one in done.commands:
+            line = shlex.join(one.argv)
+            if one.failed is not None:
+                output.complain(f"{line} failed: {one.failed}")
+            else:
+                output.say(f"ran: {line}" if one.ran else f"to be run by you: {line}")
+    if done.failed:
+        raise typer.Exit(output.FAILED)

@@ -1,0 +1,58 @@
+"""The face that every init system shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from supervisor.service.plan import Label, Service
+
+MARK: Final = "Written by scanonce service."
+"""In every file that is written here. A file without it is somebody else's, and is neither replaced nor removed."""
+
+
+class ServiceError(Exception):
+    """A service cannot be described, put in place or taken away as asked; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the init system's. `mode` as for chmod; a file that holds variables is for its owner only."""
+
+    path: Path
+    text: str
+    mode: int = 0o644
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The commands `before` and `after` the files are written or removed; those `by_hand` are left to the user."""
+
+    before: Sequence[Sequence[str]] = ()
+    after: Sequence[Sequence[str]] = ()
+    by_hand: Sequence[Sequence[str]] = ()
+
+
+class Manager(Protocol):
+    """One init system."""
+
+    kind: str
+
+    def present(self) -> bool:
+        """Whether it runs on this machine."""
+
+    def files(self, service: Service) -> Sequence[File]:
+        """What is to be written; the first is the service's own. Raises ServiceError for what it cannot express."""
+
+    def installing(self, service: Service, *, changed: bool) -> Steps:
+        """What puts the service to work. `changed`: it was there before, in other words."""
+
+    def paths(self, label: Label) -> Sequence[Path]:
+        """Every file that a service of this name may have."""
+
+    def removing(self, label: Label) -> Steps:
+        """What stops it and forgets it."""

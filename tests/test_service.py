@@ -1,0 +1,298 @@
+"""`scanonce service`: what it writes is what the init systems read, and it touches nobody else's files."""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import shlex
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from supervisor.config import Mode, load
+from supervisor.service import Manager, Scope, Service, ServiceError, install, label, plan, uninstall
+from supervisor.service.launchd import Launchd
+from supervisor.service.systemd import Systemd, command_line, variables_file
+from supervisor.service.windows import NAMESPACE, TaskScheduler
+from tests import shell
+
+AWKWARD = ("index.js", "a b", "$HOME", "${X}", "50%", "%n", 'q"uo"te', "back\\slash", "'", ";", "#x", "", "é")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bot's folder with a name that needs quoting everywhere."""
+    made = tmp_path / "my bot %n $HOME"
+    made.mkdir()
+    return made
+
+
+def service(folder: Path, *words: str, scope: Scope = Scope.USER, env: Mapping[str, str] | None = None) -> Service:
+    """The plan for a bot that is run by this Python."""
+    command = (sys.executable, *(words or AWKWARD))
+    given = {"PATH": "/usr/bin:/bin", **(env or {})}
+    config = load(folder, mode=Mode.RUN)
+    return plan(folder, config, command, scope=scope, variables=tuple(env or ()), environment=given)
+
+
+class Recorded:
+    """An init system that runs, whose commands are noted; one that begins as `failing` says fails."""
+
+    def __init__(self, manager: Manager, failing: str = "nothing") -> None:
+        self.kind = manager.kind
+        self.files, self.paths = manager.files, manager.paths
+        self.installing, self.removing = manager.installing, manager.removing
+        self.commands: list[str] = []
+        self._failing = failing
+
+    def present(self) -> bool:
+        return True
+
+    def run(self, argv: Sequence[str]) -> str | None:
+        self.commands.append(shlex.join(argv))
+        return "no" if self.commands[-1].startswith(self._failing) else None
+
+
+def managers(home: Path) -> list[Manager]:
+    return [
+        Systemd(system=home / "system", home=home / "home"),
+        Launchd(system=home / "system", home=home / "home"),
+        TaskScheduler(folder=home / "tasks"),
+    ]
+
+
+def value(unit: str, key: str) -> str:
+    """The value of a key that a unit has once."""
+    [found] = [line.partition("=")[2] for line in unit.splitlines() if line.startswith(f"{key}=")]
+    return found
+
+
+# -- systemd -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
+@pytest.mark.parametrize("scope", Scope)
+def test_systemd_itself_finds_nothing_wrong_with_the_unit(folder: Path, tmp_path: Path, scope: Scope) -> None:
+    analyze = shutil.which("systemd-analyze")
+    assert analyze is not None, "systemd-analyze is needed: scripts/setup tools, or apt install systemd"
+    manager = Systemd(system=tmp_path / "units", home=tmp_path / "home")
+    install(manager, service(folder, scope=scope, env={"TOKEN": 'a "b" $c'}), start=False)
+    unit = manager.paths(service(folder, scope=scope))[0]
+    user = ["--user"] if scope is Scope.USER else []
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "home")}
+
+    def complaints() -> str:
+        words = [analyze, *user, "verify", "--man=no", str(unit)]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=30, check=False).stderr
+
+    assert not complaints()
+    # That it does look: with mistakes in it, it says so.
+    unit.write_text(unit.read_text().replace("KillMode=process", "KillMode=both\nWrong=1"))
+    assert "kill mode" in complaints()
+    assert "Unknown key 'Wrong'" in complaints()
+
+
+def test_systemd_words_come_back_as_they_were() -> None:
+    """Read by the rules of systemd.service(5): C escapes in quotes, `%%`, `$$`."""
+    line = command_line(["/opt/my prog/%p", *AWKWARD])
+    read = [word.replace("$$", "$").replace("%%", "%") for word in shlex.split(line)]
+    assert read == ["/opt/my prog/%p", *AWKWARD]
+    assert "$" not in line.replace("$$", "")
+    assert "%" not in line.replace("%%", "")
+
+
+def test_a_variable_is_read_as_a_shell_reads_it() -> None:
+    variables = {"A": 'q"uo"te', "B": "$HOME `x` \\n", "C": " # no comment "}
+    text = "".join(line for line in variables_file(variables).splitlines(keepends=True) if not line.startswith("#"))
+    done = subprocess.run(
+        ["sh", "-c", f'{text}printf "%s\\0" "$A" "$B" "$C"'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\0")[:-1] == list(variables.values())
+
+
+def test_the_unit_signals_scanonce_alone_and_gives_it_longer_than_a_stop_may_take(folder: Path) -> None:
+    (folder / "scanonce.toml").write_text('[stop]\ngrace = "2min"\nclose_timeout = "40s"\n')
+    [unit] = Systemd().files(service(folder))
+    assert value(unit.text, "Type") == "notify"
+    assert value(unit.text, "NotifyAccess") == "main"
+    assert value(unit.text, "KillMode") == "process"
+    assert int(value(unit.text, "TimeoutStopSec")) > 120 + 40
+    assert value(unit.text, "UMask") == "0077"
+    assert set(value(unit.text, "RestartPreventExitStatus").split()) == {"2", "5", "126", "127"}
+    assert "NoNewPrivileges=" not in unit.text, "the setuid sandbox of Chromium would not start"
+
+
+def test_variables_are_in_a_file_for_its_owner_only_and_only_those_that_were_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    manager = Systemd(home=tmp_path)
+    install(manager, service(folder, env={"TOKEN": "s3cret"}), start=False)
+    unit, variables = manager.paths(service(folder))
+    assert "s3cret" not in unit.read_text()
+    assert variables.stat().st_mode & 0o777 == 0o600
+    assert variables.read_text().splitlines()[1:] == ['TOKEN="s3cret"']
+    assert value(unit.read_text(), "Environment") == '"PATH=/usr/bin:/bin"'
+
+
+def test_a_system_service_runs_as_the_folders_owner(folder: Path) -> None:
+    [unit] = Systemd().files(service(folder, scope=Scope.SYSTEM))
+    assert value(unit.text, "User") == folder.owner()
+    assert "User=" not in Systemd().files(service(folder))[0].text
+
+
+# -- launchd, Windows --------------------------------------------------------------------------------------------------
+
+
+def test_a_property_list_reads_back(folder: Path) -> None:
+    planned = service(folder, env={"TOKEN": "a<b>&"}, scope=Scope.SYSTEM)
+    [file] = Launchd().files(planned)
+    keys = plistlib.loads(file.text.encode())
+    assert keys["ProgramArguments"] == list(planned.argv)
+    assert keys["EnvironmentVariables"] == {"PATH": "/usr/bin:/bin", "TOKEN": "a<b>&"}
+    assert keys["UserName"] == folder.owner()
+    assert keys["ExitTimeOut"] == planned.stop_timeout
+    assert (keys["Umask"], file.mode) == (0o077, 0o600)
+
+
+def test_a_task_reads_back(folder: Path) -> None:
+    planned = service(folder)
+    [file] = TaskScheduler().files(planned)
+    task = ET.fromstring(file.text.encode(file.encoding))
+    run = task.find(f".//{{{NAMESPACE}}}Exec")
+    assert run is not None
+    words = [run.findtext(f"{{{NAMESPACE}}}{name}") for name in ("Command", "Arguments", "WorkingDirectory")]
+    assert words == [planned.argv[0], subprocess.list2cmdline(planned.argv[1:]), str(folder)]
+    assert task.findtext(f".//{{{NAMESPACE}}}ExecutionTimeLimit") == "PT0S", "else it ends after three days"
+
+
+def test_a_task_cannot_have_variables(folder: Path) -> None:
+    with pytest.raises(ServiceError, match="setx"):
+        TaskScheduler().files(service(folder, env={"TOKEN": "x"}))
+
+
+# -- what cannot be ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "complaint"),
+    [
+        (["index.js\nx"], {}, "line break"),
+        (["index.js"], {"name": "../x"}, "no name for a service"),
+        (["index.js"], {"variables": ["NOT_SET"]}, "NOT_SET: no such variable"),
+    ],
+)
+def test_what_cannot_be_written_down_is_refused(
+    folder: Path, words: list[str], more: dict[str, object], complaint: str
+) -> None:
+    config = load(folder, mode=Mode.RUN)
+    with pytest.raises(ServiceError, match=complaint):
+        plan(folder, config, [sys.executable, *words], scope=Scope.USER, **more)  # type: ignore[arg-type]  # as given
+
+
+def test_a_folder_with_a_line_break_in_its_name_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "a\nb"
+    folder.mkdir()
+    with pytest.raises(ServiceError, match="line break"):
+        service(folder)
+
+
+def test_without_a_command_nothing_is_installed(folder: Path, tmp_path: Path) -> None:
+    ended = shell.run(folder, "service", "install", "--user", env={"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert ended.status == 2
+    assert "no command to run" in ended.err
+    assert not (tmp_path / "config").exists()
+
+
+# -- installing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", range(3), ids=["systemd", "launchd", "windows"])
+def test_installing_twice_changes_nothing_and_uninstalling_leaves_nothing(
+    folder: Path, tmp_path: Path, kind: int
+) -> None:
+    init = Recorded(managers(tmp_path)[kind])
+    first = install(init, service(folder), run=init.run)
+    assert [change for _, change in first.files] == ["written"]
+    assert init.commands
+    again = install(init, service(folder), run=init.run)
+    assert [change for _, change in again.files] == ["unchanged"]
+    named = label(folder, Scope.USER)
+    gone = uninstall(init, named, run=init.run)
+    assert [change for _, change in gone.files] == ["removed"]
+    count = len(init.commands)
+    assert {change for _, change in uninstall(init, named, run=init.run).files} == {"absent"}
+    assert len(init.commands) == count, "with nothing there nothing is run"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", range(3), ids=["systemd", "launchd", "windows"])
+def test_somebody_elses_file_is_neither_replaced_nor_removed(folder: Path, tmp_path: Path, kind: int) -> None:
+    init = Recorded(managers(tmp_path)[kind])
+    theirs = init.paths(service(folder))[0]
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("[Service]\nExecStart=/bin/true\n")
+    with pytest.raises(ServiceError, match="was not written by scanonce"):
+        install(init, service(folder), run=init.run)
+    with pytest.raises(ServiceError, match="was not written by scanonce"):
+        uninstall(init, label(folder, Scope.USER), run=init.run)
+    assert theirs.read_text() == "[Service]\nExecStart=/bin/true\n"
+    assert not init.commands
+
+
+def test_a_changed_service_is_written_anew_and_its_old_variables_go(folder: Path, tmp_path: Path) -> None:
+    init = Recorded(Systemd(home=tmp_path))
+    install(init, service(folder, env={"TOKEN": "x"}), run=init.run)
+    done = install(init, service(folder, "other.js"), run=init.run)
+    assert dict(done.files) == dict(zip(init.paths(service(folder)), ("written", "removed"), strict=True))
+    assert next(shlex.join(one.argv) for one in done.commands if not one.ran).startswith("systemctl --user restart")
+
+
+def test_a_service_that_cannot_be_stopped_keeps_its_files(folder: Path, tmp_path: Path) -> None:
+    init = Recorded(Systemd(home=tmp_path), failing="systemctl --user disable")
+    install(init, service(folder), run=init.run)
+    with pytest.raises(ServiceError, match="left in place"):
+        uninstall(init, label(folder, Scope.USER), run=init.run)
+    assert init.paths(service(folder))[0].exists()
+
+
+def test_after_a_command_that_failed_the_rest_is_left_to_the_user(folder: Path, tmp_path: Path) -> None:
+    init = Recorded(Systemd(home=tmp_path), failing="systemctl --user daemon-reload")
+    done = install(init, service(folder), run=init.run)
+    assert done.failed
+    assert [one.ran for one in done.commands[:2]] == [True, False]
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_print_shows_what_install_would_do_and_no_secret(folder: Path, tmp_path: Path) -> None:
+    home = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "TOKEN": 's3"cret'}
+    words = ("--env", "TOKEN", "--json", "--", sys.executable, "index.js")
+    ended = shell.run(folder, "service", "print", *words, env=home)
+    document = ended.json
+    assert (document["version"], document["scope"], document["init"]) == (1, "user", "systemd")
+    assert [Path(file["path"]).suffix for file in document["files"]] == [".service", ".env"]
+    assert [file["mode"] for file in document["files"]] == ["0644", "0600"]
+    assert ["systemctl", "--user", "daemon-reload"] in document["commands"]
+    assert "s3" not in ended.out
+    assert not (tmp_path / "config").exists()
+
+
+def test_install_and_uninstall_from_the_shell(folder: Path, tmp_path: Path) -> None:
+    home = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    words = ("service", "install", "--no-start", "--name", "my-bot", "--json", "--", sys.executable, "index.js")
+    written = shell.run(folder, *words, env=home)
+    assert written.status == 0
+    unit = tmp_path / "config" / "systemd" / "user" / "my-bot.service"
+    assert written.json["files"] == [{"path": str(unit), "change": "written"}]
+    assert all(not one["ran"] for one in written.json["commands"])
+    argv = shlex.split(value(unit.read_text(), "ExecStart"))
+    assert Path(argv[0]).is_absolute()
+    assert argv[1:] == ["run", "--project", str(folder).replace("%", "%%").replace("$", "$$"), "--", *words[-2:]]
+    shown = shell.run(folder, "service", "print", "--name", "my-bot", "--", sys.executable, "index.js", env=home)
+    assert unit.read_text() in shown.out
