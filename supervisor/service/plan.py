@@ -93,7 +93,7 @@ def plan(
         search_path=search_path,
         environment={one: environment[one] for one in known if one != "PATH"},
         start_timeout=math.ceil(config.ready.timeout + _START),
-        stop_timeout=_stop_timeout(config),
+        stop_timeout=stop_timeout(config),
     )
     for what, text in (
         *(("the command", word) for word in service.argv),
@@ -156,7 +156,8 @@ def _owner(project: Path) -> str:
         raise ServiceError(f"{project} belongs to a user without a name; name one with --run-as") from None
 
 
-def _stop_timeout(config: Config) -> int:
+def stop_timeout(config: Config) -> int:
+    """Seconds: longer than every step of a stop may take, added up."""
     stop = config.stop
     bot = max(stop.grace, stop.close_timeout if stop.order == "bot-first" else 0.0)
     browser = stop.close_timeout + stop.term_timeout + _KILL_PATIENCE
