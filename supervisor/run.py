@@ -255,6 +255,11 @@ class Run:
             self._on_start_over(verdict)
 
     @property
+    def ready(self) -> bool:
+        """Whether it has become ready; a session may have lost its link since."""
+        return self._verdict == "ready"
+
+    @property
     def method(self) -> str:
         """By what the start was found to be over: the bot's own word, its page, or that it is up."""
         if self._signalled is not None:

@@ -40,6 +40,8 @@ class SessionView:
     linked: bool | None
     snapshots: int
     last_snapshot_at: datetime | None
+    last_snapshot_bytes: int | None = None
+    """Files shared with other snapshots included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def _session(store: SessionStore, profile: Profile, shown: str | None, standing:
         linked=linked,
         snapshots=len(snapshots),
         last_snapshot_at=snapshots[0].created_at if snapshots else None,
+        last_snapshot_bytes=snapshots[0].bytes if snapshots else None,
     )
 
 

@@ -8,6 +8,7 @@ from supervisor.config.errors import ConfigError, ConfigIssue
 from supervisor.config.health import HealthConfig
 from supervisor.config.identity import Configuration, fingerprint
 from supervisor.config.load import CONFIG_NAME, load, schema
+from supervisor.config.metrics import MetricsConfig
 from supervisor.config.models import (
     BY_MODE,
     BotConfig,
@@ -37,6 +38,7 @@ __all__ = [
     "Configuration",
     "HealthConfig",
     "LogConfig",
+    "MetricsConfig",
     "Mode",
     "ReadyConfig",
     "ReadyPageConfig",

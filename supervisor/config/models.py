@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 from pydantic import model_validator
 
 from supervisor.config.health import HealthConfig
+from supervisor.config.metrics import MetricsConfig
 from supervisor.config.preflight import PreflightConfig
 from supervisor.config.section import Section, option
 from supervisor.config.units import (
@@ -431,3 +432,4 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     timing: TimingConfig = TimingConfig()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()

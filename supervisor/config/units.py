@@ -6,6 +6,7 @@ collects that and lets a `TypeError` through.
 
 # ruff: noqa: TRY004
 
+import ipaddress
 import math
 import os
 import re
@@ -197,6 +198,26 @@ def _http_url(value: str) -> str:
     return value
 
 
+def split_address(value: str) -> tuple[str, int]:
+    """Split `"127.0.0.1:9464"` or `"[::1]:9464"`. Raises `ValueError`. Port 0 lets the system choose one."""
+    expected = 'expected an address and a port such as "127.0.0.1:9464" or "[::1]:9464"'
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+)):([0-9]{1,5})", value, re.ASCII)
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(expected)
+    host = match[1] or match[2]
+    if host != "localhost":
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ValueError(f"{expected}; a name other than localhost may mean several addresses") from None
+    return host, int(match[3])
+
+
+def _listen(value: str) -> str:
+    split_address(value)
+    return value
+
+
 def _poll(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
@@ -263,6 +284,9 @@ Regex = Annotated[Str, AfterValidator(_regex)]
 
 HttpUrl = Annotated[Str, AfterValidator(_http_url)]
 """An http or https URL with a host."""
+
+Listen = Annotated[Str, AfterValidator(_listen)]
+"""An IP address, or localhost, and a port, as written."""
 
 Poll = Annotated[
     Literal["auto"] | bool,

@@ -107,6 +107,9 @@ class Session(_Part):
     linked: bool | None = Field(description="Whether it was linked when last seen.")
     snapshots: int = Field(description="How many snapshots of it there are.")
     last_snapshot_at: Time | None = Field(description="When the newest was taken.")
+    last_snapshot_bytes: int | None = Field(
+        default=None, description="Its size, files shared with other snapshots included."
+    )
 
 
 class Restart(_Part):

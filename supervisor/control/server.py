@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import socket
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
-from supervisor.control.address import Listener, Peer, may_enter, peer_of
+from supervisor.control.address import Peer, may_enter, peer_of
 from supervisor.control.wire import Limits, PeerGoneError, Refusal, Request, Response, Wire
 from supervisor.faults import report_error
 
@@ -25,11 +26,24 @@ _LAST_WORDS: Final = 0.25  # seconds for answers under way when the supervisor e
 _DEFAULTS: Final = Limits()
 
 
-class Server:
+class Bound(Protocol):
+    """A bound socket; `token` is what a request must carry, if anything."""
+
+    socket: socket.socket
+    token: str | None
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+_Bound = TypeVar("_Bound", bound=Bound)
+
+
+class Server(Generic[_Bound]):
     """Serves the requests on a listener from `start` until `close`, which leaves no task and no connection."""
 
     def __init__(
-        self, listener: Listener, answer: Answer, *, limits: Limits = _DEFAULTS, connections: int = CONNECTIONS
+        self, listener: _Bound, answer: Answer, *, limits: Limits = _DEFAULTS, connections: int = CONNECTIONS
     ) -> None:
         self.listener = listener
         self._answer = answer

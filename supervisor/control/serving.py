@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from supervisor.app import Supervisor
-from supervisor.control.address import AddressError, Peer, listen
+from supervisor.control.address import AddressError, Listener, Peer, listen
 from supervisor.control.server import Server
 from supervisor.faults import report_fault
 from supervisor.logs import emit
@@ -49,7 +49,7 @@ class _Keeper:
     def __init__(self, supervisor: Supervisor, folder: Callable[[], Path]) -> None:
         self._answers = _Answers(supervisor)
         self._folder = folder
-        self._server: Server | None = None
+        self._server: Server[Listener] | None = None
         self._said = False
 
     async def keep(self, look: float) -> None:

@@ -102,6 +102,7 @@ class Wire:
         self._writer = writer
         self._limits = limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head)
+        self._head_only = False
 
     async def request(self) -> Request | None:
         """The next request, or None when there will be none. Raises `Refusal`, and `PeerGoneError`."""
@@ -135,7 +136,8 @@ class Wire:
                 h11.Response(status_code=response.status, reason=_reason(response.status), headers=headers)
             )
             if response.lines is None:
-                await self._send(h11.Data(data=response.body))
+                # To HEAD the length is told, and what has it is not sent.
+                await self._send(h11.Data(data=b"" if self._head_only else response.body))
             else:
                 await self._stream(response.lines)
             await self._send(h11.EndOfMessage())
@@ -191,6 +193,7 @@ class Wire:
         if isinstance(head, h11.ConnectionClosed):
             return None
         assert isinstance(head, h11.Request)
+        self._head_only = head.method == b"HEAD"
         if head.http_version not in {b"1.0", b"1.1"}:
             raise Refusal(505, "Only HTTP/1.1 is spoken here.")
         headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}

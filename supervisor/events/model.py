@@ -71,6 +71,8 @@ EventName = Literal[
     "log.gap",
     "control.on",
     "control.off",
+    "metrics.on",
+    "metrics.off",
     "history.problem",
     "error",
 ]
