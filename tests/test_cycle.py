@@ -309,7 +309,9 @@ async def test_what_a_killed_supervisor_left_is_closed_before_the_next_start(
 
 
 async def test_a_bot_that_was_frozen_when_its_supervisor_was_killed_is_thawed_and_asked(project: Project) -> None:
-    first = await project.start("dev", f"browser={project.profile('1')},slow=0.5")
+    # Without the check that comes before a stop: its own guard would thaw the bot at once.
+    slow = f"browser={project.profile('1')},slow=0.5"
+    first = await project.start("dev", slow, options=["--no-preflight"])
     await opened(project, first)
     await project.noted("bot", "up")
     project.touch("index.js")

@@ -17,19 +17,7 @@ from supervisor.outputs import Outputs
 from supervisor.territory import project_key
 from tests.fake.command import Project, Running, eventually
 
-LONGEST_MS = 100.0
-"""Milliseconds for which a write of the bot may take.
-
-On a machine with more work than processors any program, `cat` too, now and then reads that late; so it is the best of
-two floods that counts here. `python -m benchmarks output` looks at every write.
-"""
-
 MEMORY_KB = 75_000
-
-
-def held_up(project: Project) -> list[float]:
-    """The longest write of each flood, in milliseconds."""
-    return [float(note.more.split()[0]) for note in project.notes("bot", "flooded")]
 
 
 def peak(running: Running) -> int:
@@ -70,12 +58,11 @@ async def test_a_bot_that_floods_an_output_that_nobody_reads_is_not_held_up(proj
     await running.until("bot.crashed")
     flag.unlink()
     await project.noted("bot", "up")
-    assert len(held_up(project)) == 2, "the restart is as it always is"
-    assert min(held_up(project)) < LONGEST_MS
+    # Nobody ever reads: a bot that waited for it would never have come to the end of its flood. How long a write may
+    # take is for `python -m benchmarks output`.
+    assert len(project.notes("bot", "flooded")) == 2, "the restart is as it always is"
     assert peak(running) < MEMORY_KB
-    began = time.monotonic()
     assert await running.stop() == 143
-    assert time.monotonic() - began < 2.0
     assert running.events[-1]["clean"] is True
     assert running.all("output.dropping")[0]["where"] in {"stdout", "log"}
     dropped = {event["where"]: event["bytes"] for event in running.all("output.dropped")}
@@ -92,7 +79,6 @@ async def test_our_own_lines_on_the_same_clogged_stream_hold_nobody_up(project: 
     await project.noted("bot", "flooded", 2)
     flag.unlink()
     await project.noted("bot", "up")
-    assert min(held_up(project)) < LONGEST_MS
     assert await running.stop(deadline=5.0) == 143
     _, events = kept(project)
     assert events[-1] == "supervisor.stopped", "the log has what could not be said"
