@@ -69,6 +69,7 @@ def _leave(code: int) -> NoReturn:
     """
     atexit._run_exitfuncs()  # the last lines, and the terminal's mode after an end that was none
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # the reader has gone
-            stream.flush()
+        if stream is not None:  # closed by our caller
+            with contextlib.suppress(OSError):  # the reader has gone
+                stream.flush()
     os._exit(code)
