@@ -65,6 +65,8 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
     key = project_key(project)
+    # Whatever we make is for its owner alone; what the bot makes is its own affair.
+    umask = os.umask(0o077) if sys.platform != "win32" else -1
     runtime = runtime_folder(key)
     with project_lock(project / config.session.cache, runtime), contextlib.closing(ProfileLocks()) as locks:
         # Before anything is looked at or mended: what another supervisor is at work on is not ours to touch.
@@ -87,6 +89,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     outputs=Outputs(project, key, config.log, mode),
                     screen=Screen(logs.draw) if config.log.format == "console" else None,
                     locks=locks,
+                    umask=umask,
                 ),
                 rest_first=rest_first,
             )

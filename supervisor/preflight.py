@@ -26,7 +26,7 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
     node_options = environment.pop("NODE_OPTIONS", "")
     # Should we be killed meanwhile, the next supervisor knows what runs for a check as ours, and ends it.
     environment[ENVIRONMENT_MARK] = setting.territory.new_mark()
-    errands = Errands(setting.reaper, setting.territory.errands)
+    errands = Errands(setting.reaper, setting.territory.errands, setting.umask)
     command: Sequence[str] = ()
     if config.enabled and config.command:
         try:

@@ -49,6 +49,8 @@ class Setting:
     outputs: Outputs
     """Where the bot's output goes."""
     mode: Mode = Mode.DEV
+    umask: int = -1
+    """What the bot's processes begin with; -1 for our own."""
     screen: Screen | None = None
     """Where QR codes are drawn, if anywhere."""
     locks: ProfileLocks = field(default_factory=ProfileLocks)
@@ -141,6 +143,7 @@ class Run:
             reaper=setting.reaper,
             on_output=on_output if listeners else None,
             ways=setting.outputs.ways,
+            umask=setting.umask,
         )
 
     def _environment(self, changes: Sequence[Path]) -> Mapping[str, str]:

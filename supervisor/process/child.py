@@ -79,8 +79,12 @@ class Child:
         reaper: Reaper,
         on_output: OnOutput | None = None,
         ways: Mapping[int, Way] = NO_WAYS,
+        umask: int = -1,
     ) -> Child:
-        """Start the leader with its streams wired to ours (see `Wiring`). Raises CommandError if it cannot be run."""
+        """Start the leader with its streams wired to ours (see `Wiring`). Raises CommandError if it cannot be run.
+
+        `umask` is the leader's, -1 for our own.
+        """
         wiring = Wiring(on_output, ways)
         try:
             popen = subprocess.Popen(
@@ -91,6 +95,7 @@ class Child:
                 stdout=wiring.child_stdout,
                 stderr=wiring.child_stderr,
                 start_new_session=sys.platform != "win32",
+                umask=umask,
             )
         except (OSError, ValueError) as error:
             wiring.close()

@@ -32,10 +32,14 @@ class Finished:
 
 
 class Errands:
-    """Runs errands. `running` holds the pids of those under way, for those who count the bot's processes."""
+    """Runs errands. `running` holds the pids of those under way, for those who count the bot's processes.
 
-    def __init__(self, reaper: Reaper, running: set[int]) -> None:
+    `umask` is theirs, -1 for our own.
+    """
+
+    def __init__(self, reaper: Reaper, running: set[int], umask: int = -1) -> None:
         self._reaper = reaper
+        self._umask = umask
         self.running = running
 
     async def run(
@@ -53,7 +57,7 @@ class Errands:
         """
         # A file and not a pipe: nobody has to read while it runs, and node prints the whole of a line in error.
         with tempfile.TemporaryFile() as output, (input or Path(os.devnull)).open("rb") as given:
-            popen = _start(command, directory, environment, given, output)
+            popen = _start(command, directory, environment, given, output, self._umask)
             # Reaping happens in this thread only, so the pid is entered before anyone could reap it.
             self._reaper.own.add(popen.pid)
             self.running.add(popen.pid)
@@ -72,7 +76,12 @@ class Errands:
 
 
 def _start(
-    command: Sequence[str], directory: Path, environment: Mapping[str, str], given: IO[bytes], output: IO[bytes]
+    command: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    given: IO[bytes],
+    output: IO[bytes],
+    umask: int,
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
@@ -82,6 +91,7 @@ def _start(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=sys.platform != "win32",  # so that what it starts goes with it
+        umask=umask,
     )
 
 
