@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from supervisor import territory
@@ -179,3 +181,23 @@ async def test_who_adopts_orphans_is_not_taken_for_a_bot(
     monkeypatch.setattr(territory, "parent_program", lambda _pid: adopter)
     left, strangers = ours.left_behind([profile])
     assert (left[0].pid, strangers) == (browser.pid, [])
+
+
+async def test_a_copied_project_is_another_one_and_neither_touches_the_other(project: Project) -> None:
+    first = await project.start("run", f"browser={project.profile('1')},devtools")
+    await first.until("browser.up")
+    await project.noted("browser", "start")
+    await first.stop()
+    copy = project.home / "copy"
+    shutil.copytree(project.folder, copy, symlinks=True)  # state, snapshots, locks and all
+    first = await project.start("run", f"browser={project.profile('1')},devtools")
+    up = await first.until("browser.up")
+    second = await project.start(
+        "run", f"browser={copy / 'sessions' / 'session-1'},devtools", options=["--project", str(copy)]
+    )
+    assert (await second.until("browser.up"))["profile"].startswith(str(copy))
+    assert not second.all("supervisor.leftovers")
+    assert await second.stop() == 128 + signal.SIGTERM
+    assert psutil.pid_exists(up["pid"])
+    assert not first.all("browser.lost")
+    assert await first.stop() == 128 + signal.SIGTERM
