@@ -38,10 +38,20 @@ class DevToolsPort:
         if ready is self._listener:
             self._clients[ready.accept()[0]] = bytearray()
             return False
+        try:
+            return self._hear(ready)
+        except ConnectionError:  # whoever was killed in the midst of a question waits for no answer
+            self._hang_up(ready)
+            return False
+
+    def _hang_up(self, client: socket.socket) -> None:
+        del self._clients[client]
+        client.close()
+
+    def _hear(self, ready: socket.socket) -> bool:
         data = ready.recv(65536)
         if not data:
-            del self._clients[ready]
-            ready.close()
+            self._hang_up(ready)
             return False
         buffer = self._clients[ready]
         buffer += data
