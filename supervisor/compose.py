@@ -22,6 +22,7 @@ from supervisor.keyboard import Keyboard
 from supervisor.lifecycle import Policy
 from supervisor.logs import emit
 from supervisor.metrics import measured
+from supervisor.notify import notifying
 from supervisor.outputs import Outputs
 from supervisor.planned import plan
 from supervisor.process import Reaper, become_subreaper, resolve_command
@@ -136,7 +137,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
         if mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(supervisor, config.restart.schedule).cancel)
         _listen(supervisor)
-        async with serving(supervisor), measured(supervisor):
+        async with serving(supervisor), measured(supervisor), notifying(supervisor):
             if mode is Mode.RUN:
                 return await supervisor.run()
             # Only here: production does not pay for the watcher's libraries.

@@ -60,3 +60,12 @@ def picture(text: str) -> str:
     drawing = io.StringIO()
     segno.make(text, error="l", micro=False).terminal(drawing, border=2, compact=True)
     return drawing.getvalue().rstrip("\n")
+
+
+def png(text: str) -> bytes:
+    """A QR code of `text` as a PNG image that a phone can scan from a screen: black on white, with its quiet zone."""
+    import segno
+
+    image = io.BytesIO()
+    segno.make(text, error="l", micro=False).save(image, kind="png", scale=8, border=4)
+    return image.getvalue()

@@ -55,8 +55,13 @@ class Territory:
         return descendants + self._without_others([entry for entry in self._marked() if entry.pid not in pids])
 
     def proven_empty(self) -> bool:
-        """Whether, beyond what a look can tell, nothing of the bot lives; every zombie must have been reaped."""
-        return not self._contained or childless() or any(entry.handle.alive for entry in self._inherited)
+        """Whether, beyond what a look can tell, nothing of the bot lives; every zombie must have been reaped.
+
+        While something runs beside the bot, a message that is being sent for instance, a look has to do.
+        """
+        if not self._contained or childless():
+            return True
+        return bool(self.errands) or any(entry.handle.alive for entry in self._inherited)
 
     def left_behind(self, profiles: Iterable[Path]) -> tuple[list[Entry], list[Entry]]:
         """What earlier runs left: first what is ours to close, then the browsers that belong to somebody else."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from supervisor import __version__
-from supervisor.cli import control, doctor, init, logs, service, session, snapshot, supervise, timings
+from supervisor.cli import control, doctor, init, logs, notify, service, session, snapshot, supervise, timings
 
 app = typer.Typer(
     name="scanonce",
@@ -29,6 +29,7 @@ control.register(app)
 session.register(app)
 snapshot.register(app)
 timings.register(app)
+notify.register(app)
 doctor.register(app)
 service.register(app)
 

@@ -25,6 +25,7 @@ from supervisor.config.models import (
     TimingConfig,
     WatchConfig,
 )
+from supervisor.config.notify import NotifyConfig
 from supervisor.config.units import parse_duration, parse_size
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "LogConfig",
     "MetricsConfig",
     "Mode",
+    "NotifyConfig",
     "ReadyConfig",
     "ReadyPageConfig",
     "RestartConfig",

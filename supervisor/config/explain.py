@@ -20,6 +20,8 @@ _EXPECTED: Final = {
     "model_type": "a table of options",
 }
 _LONGEST_VALUE: Final = 40
+#: Values of the environment, and addresses that hold passwords.
+_SECRET: Final = {("bot", "env"), ("notify", "webhooks"), ("notify", "webhook_secret"), ("notify", "apprise")}
 
 
 def explain(detail: "ErrorDetails", keys: tuple[str, ...]) -> str:
@@ -27,8 +29,8 @@ def explain(detail: "ErrorDetails", keys: tuple[str, ...]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown(keys)
-    # The values of the environment may be secrets; everything else helps to find the place.
-    got = "" if keys[:2] == ("bot", "env") else f" (got {_shown(detail['input'])})"
+    # Some values may be secrets; everything else helps to find the place.
+    got = "" if keys[:2] in _SECRET else f" (got {_shown(detail['input'])})"
     if kind == "value_error":
         own_words = str(context["error"])
         return own_words if isinstance(detail["input"], dict | BaseModel) else own_words + got

@@ -9,7 +9,7 @@ from typing import Any, Final
 from supervisor.config.models import BY_MODE, Config, Mode
 
 _LENGTH: Final = 12  # hexadecimal digits: 48 bits are plenty for the configurations that one project ever has
-_NO_INFLUENCE: Final = ("log.", "timing.", "metrics.")  # sections that say how it is told, not what is done
+_NO_INFLUENCE: Final = ("log.", "timing.", "metrics.", "notify.")  # sections that say how it is told, not what is done
 
 
 @dataclass(frozen=True, slots=True)

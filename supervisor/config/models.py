@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from supervisor.config.health import HealthConfig
 from supervisor.config.metrics import MetricsConfig
+from supervisor.config.notify import NotifyConfig
 from supervisor.config.preflight import PreflightConfig
 from supervisor.config.section import Section, option
 from supervisor.config.units import (
@@ -433,3 +434,4 @@ class Config(Section):
     timing: TimingConfig = TimingConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
+    notify: NotifyConfig = NotifyConfig()

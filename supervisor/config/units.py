@@ -184,7 +184,23 @@ def _regex(value: str) -> str:
     return value
 
 
-def _http_url(value: str) -> str:
+def is_reference(value: str) -> bool:
+    """Whether a value stands somewhere else: `env:NAME` or `file:PATH`."""
+    return value.startswith(("env:", "file:"))
+
+
+def _secret(value: str) -> str:
+    if not is_reference(value) or not value.partition(":")[2]:
+        raise ValueError('expected where the secret is to be found: "env:NAME" or "file:PATH"')
+    return value
+
+
+def _webhook_url(value: str) -> str:
+    return _secret(value) if is_reference(value) else parse_http_url(value)
+
+
+def parse_http_url(value: str) -> str:
+    """An http or https URL with a host, as it is. Raises `ValueError` for anything else."""
     expected = 'expected a URL such as "http://127.0.0.1:3000/health"'
     try:
         parts = urlsplit(value)
@@ -282,11 +298,17 @@ FilePaths = Annotated[tuple[FilePath, ...], AfterValidator(_not_empty)]
 Regex = Annotated[Str, AfterValidator(_regex)]
 """The source of a regular expression that compiles."""
 
-HttpUrl = Annotated[Str, AfterValidator(_http_url)]
+HttpUrl = Annotated[Str, AfterValidator(parse_http_url)]
 """An http or https URL with a host."""
 
 Listen = Annotated[Str, AfterValidator(_listen)]
 """An IP address, or localhost, and a port, as written."""
+
+Secret = Annotated[Str, AfterValidator(_secret)]
+"""Where a secret is to be found: `env:NAME` or `file:PATH`. What is written in a file of settings is none."""
+
+WebhookUrl = Annotated[Str, AfterValidator(_webhook_url)]
+"""An http or https URL, or where one is to be found."""
 
 Poll = Annotated[
     Literal["auto"] | bool,

@@ -73,6 +73,11 @@ EventName = Literal[
     "control.off",
     "metrics.on",
     "metrics.off",
+    "notify.sent",
+    "notify.delayed",
+    "notify.failed",
+    "notify.dropped",
+    "notify.unusable",
     "history.problem",
     "error",
 ]

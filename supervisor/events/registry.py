@@ -12,7 +12,7 @@ from supervisor.events import sentences
 from supervisor.events.fields import CLEAN, WHERE
 from supervisor.events.model import Event, Field
 from supervisor.events.of_control import CONTROL
-from supervisor.events.of_outside import METRICS
+from supervisor.events.of_outside import METRICS, NOTIFY
 from supervisor.events.of_processes import BOT, BROWSER, SUPERVISOR
 from supervisor.events.of_sessions import SESSIONS, SNAPSHOTS
 
@@ -203,6 +203,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
             *_PREFLIGHT,
             *CONTROL,
             *METRICS,
+            *NOTIFY,
             *_OTHER,
         )
     }

@@ -35,9 +35,9 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # 
 
 
 class Figures:
-    """All metrics of one supervisor. `hear` every event; `exposition` is what a scrape gets."""
+    """All metrics of one supervisor. `hear` every event; `exposition` is what a scrape gets; `now` is in Unix time."""
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: Labels, now: Callable[[], float] = time.time) -> None:
         self._labels = labels
         self._registry = CollectorRegistry()
         self._linked: set[str] = set()
@@ -45,7 +45,7 @@ class Figures:
         self._count_trouble()
         self._count_sessions()
         self._count_messages()
-        self._standing = _Standing(labels)
+        self._standing = _Standing(labels, now)
         self._registry.register(self._standing)
         self._hears: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "restart.done": self._restarted,
@@ -146,8 +146,9 @@ class Figures:
 class _Standing(Collector):
     """How things stand at the moment of a scrape."""
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: Labels, now: Callable[[], float]) -> None:
         self._labels = labels
+        self._now = now
         self._status: Status | None = None
         self._ready = False
 
@@ -197,7 +198,7 @@ class _Standing(Collector):
             if session.last_snapshot_at is not None:
                 at = session.last_snapshot_at.timestamp()
                 taken.add_metric([label], at)
-                age.add_metric([label], max(0.0, time.time() - at))
+                age.add_metric([label], max(0.0, self._now() - at))
             if session.last_snapshot_bytes is not None:
                 size.add_metric([label], session.last_snapshot_bytes)
         yield from (states, linked, number, taken, age, size)

@@ -38,7 +38,7 @@ STATUS = Status(
 
 
 def figures() -> Figures:
-    return Figures(Labels("masked", "key"))
+    return Figures(Labels("masked", "key"), NOW.timestamp)
 
 
 def shown(one: Figures, *, ready: bool = True) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -116,7 +116,7 @@ def test_how_things_stand() -> None:
     }
     assert states == {state: float(state == "ready") for state in (*SESSION_STATES, "closed")}
     assert sample(told, "scanonce_session_state", session='odd "\\\n', state="closed") == 1
-    assert sample(told, "scanonce_snapshot_age_seconds", session="support") == pytest.approx(100, abs=10)
+    assert sample(told, "scanonce_snapshot_age_seconds", session="support") == pytest.approx(100)
     assert sample(told, "scanonce_snapshot_size_bytes", session="support") == 5000
     assert ("scanonce_snapshot_age_seconds", frozenset({("session", 'odd "\\\n')})) not in told
     assert sample(told, "scanonce_supervisor_memory_bytes") == 46_000_000

@@ -1,0 +1,107 @@
+"""`scanonce notify test`: whether everybody can be told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from supervisor.cli import output
+from supervisor.cli.output import AsJson, Cell
+from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.config import Mode, load
+
+if TYPE_CHECKING:
+    from supervisor.notify.target import Target
+    from supervisor.notify.targets import Targets
+
+
+class _Result(NamedTuple):
+    target: str
+    problem: str | None
+    took_ms: int
+
+    def shape(self) -> dict[str, Any]:
+        return {
+            "target": self.target,
+            "ok": self.problem is None,
+            "problem": self.problem,
+            "took_ms": self.took_ms,
+        }
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+    @group.callback()
+    def _group() -> None:
+        """Who is told when something needs a person: test."""
+
+    group.command("test")(send_test)
+    app.add_typer(group, name="notify", help="Who is told when something needs a person: test.")
+
+
+def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Send a test message to everything that [notify] names, each once, and print how that went.
+
+    Exit status 0 if all have got it, 1 if not, 2 if nothing is configured.
+    """
+    with output.exits():
+        folder = project.resolve()
+        settings = load(folder, config, mode=Mode.RUN).notify
+        if not settings.webhooks and not settings.apprise:
+            output.complain("nobody is to be told: set notify.webhooks or notify.apprise (docs/notifications.md)")
+            raise typer.Exit(output.UNUSABLE)
+        # What only this command needs, a supervisor does not carry.
+        from supervisor.notify.targets import targets_of
+        from supervisor.process import Reaper
+        from supervisor.process.errand import Errands
+        from supervisor.runtime import runtime_folder
+        from supervisor.territory import project_key
+
+        errands = Errands(Reaper(), set())
+        targets = targets_of(settings, folder, errands, lambda: runtime_folder(project_key(folder)))
+        results = asyncio.run(_tell_all(targets, str(folder), qr=settings.qr))
+        if as_json:
+            output.print_json({"targets": [result.shape() for result in results]})
+        else:
+            output.table(("TARGET", "RESULT"), [_row(result) for result in results])
+        if any(result.problem is not None for result in results):
+            raise typer.Exit(output.FAILED)
+
+
+async def _tell_all(targets: Targets, project: str, *, qr: bool) -> Sequence[_Result]:
+    results = await asyncio.gather(*(_tell(target, project, qr=qr) for target in targets.usable))
+    unusable = [_Result(one.target, f"{one.problem}; {one.remedy}", 0) for one in targets.unusable]
+    return sorted([*results, *unusable])
+
+
+async def _tell(target: Target, project: str, *, qr: bool) -> _Result:
+    from supervisor.notify.message import Message
+    from supervisor.notify.target import DeliveryError
+
+    message = Message(
+        kind="test",
+        event="notify.test",
+        level="info",
+        text="this is a test; nothing has happened",
+        project=project,
+        qr="scanonce: a test" if qr else None,
+    )
+    began, problem = time.monotonic(), None
+    try:
+        await target.deliver(message)
+    except DeliveryError as error:
+        problem = str(error)
+    return _Result(target.name, problem, round((time.monotonic() - began) * 1000))
+
+
+def _row(result: _Result) -> list[str | Cell]:
+    if result.problem is None:
+        return [result.target, Cell(f"ok, in {result.took_ms} ms", "green")]
+    return [result.target, Cell(result.problem, "red")]

@@ -1,0 +1,74 @@
+"""The section `[notify]`: who is told when something needs a person."""
+
+from typing import Literal
+
+from supervisor.config.section import Section, option
+from supervisor.config.units import (
+    Bool,
+    Duration,
+    DurationOrOff,
+    Int,
+    PositiveDuration,
+    Secret,
+    Str,
+    WebhookUrl,
+)
+
+Kind = Literal["needs_link", "recovered", "crash_loop", "logged_out", "over_target"]
+
+
+class NotifyConfig(Section):
+    """Who is told when something needs a person. Addresses that hold secrets belong into `env:NAME` or `file:PATH`."""
+
+    webhooks: tuple[WebhookUrl, ...] = option(
+        (),
+        "URLs that get each message as JSON by POST; or `env:NAME`, `file:PATH` where the URL is to be found. Set it "
+        "to have a program of your own react.",
+        examples=[["https://example.org/hooks/bot", "env:BOT_WEBHOOK"]],
+    )
+    webhook_secret: Secret | None = option(
+        None,
+        "Where the secret is to be found that webhooks are signed with: `env:NAME` or `file:PATH`. Set it to be able "
+        "to tell our messages from anybody else's.",
+        examples=["env:BOT_WEBHOOK_SECRET"],
+    )
+    apprise: tuple[Str, ...] = option(
+        (),
+        "Chats and mail, as URLs of the library apprise (pip install 'scanonce[notify]'); or `env:NAME`, `file:PATH`. "
+        "Set it to be told where you are.",
+        examples=[["env:BOT_TELEGRAM", "file:/etc/scanonce/mail-url"]],
+    )
+    kinds: tuple[Kind, ...] = option(
+        ("needs_link", "recovered", "crash_loop", "logged_out", "over_target"),
+        "What is told of. Shorten it to what you would get up for.",
+    )
+    every: Duration = option(
+        "10min",
+        "Of one kind and session one message is sent within this time; what else there is of it is summed up in the "
+        "next. Lengthen it if you are told too often.",
+    )
+    qr: Bool = option(
+        True,
+        "Send the QR code along, as text and image, when a session needs a link. Turn it off where others read along: "
+        "whoever scans it first links a phone of his.",
+    )
+    remind: DurationOrOff = option(
+        "off",
+        "While a session waits for its link, send the code that is valid by then this often. Set it if you scan from "
+        "the message: each code is valid for less than a minute.",
+        examples=["30min"],
+    )
+    timeout: PositiveDuration = option(
+        "10s", "How long a target may take to answer. Lengthen it for one that is far away."
+    )
+    retry_for: PositiveDuration = option(
+        "1h",
+        "How long a message that does not arrive is tried again, after pauses from 1 s to 5 min. Lengthen it where the "
+        "network is away for longer.",
+    )
+    queue: Int = option(
+        100,
+        "So many messages wait for each target at most; the oldest is dropped for a further one. Lower it to get less "
+        "old news after an outage.",
+        ge=1,
+    )

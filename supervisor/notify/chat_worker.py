@@ -1,0 +1,101 @@
+"""The process that sends one message through apprise: a request on its standard input, a line of JSON on its output."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+_LONGEST: Final = 300  # characters of what a service says
+_SHORTEST: Final = 5  # characters of a part of an address that may be a secret
+_TYPES: Final = {"info": "info", "warning": "warning", "error": "failure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send where; `timeout` in seconds, `image` lies in the current folder as qr.png."""
+
+    url: str
+    title: str
+    body: str
+    level: str
+    timeout: float
+    image: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Why it has not arrived, if it has not; `final`: another try would not help."""
+
+    problem: str | None = None
+    final: bool = False
+
+
+class _Heard(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def send(request: Request) -> Result:
+    """Send it."""
+    try:
+        import apprise
+    except ImportError:
+        return Result("the library apprise is not installed: pip install 'scanonce[notify]'", final=True)
+    heard = _Heard()
+    logger = logging.getLogger("apprise")
+    logger.addHandler(heard)
+    logger.propagate = False
+    targets = apprise.Apprise()
+    if not targets.add(request.url):
+        return Result(
+            "its URL is none that apprise understands; see https://github.com/caronc/apprise/wiki", final=True
+        )
+    for server in targets:
+        server.socket_connect_timeout = server.socket_read_timeout = request.timeout
+    sent = targets.notify(
+        body=request.body,
+        title=request.title,
+        notify_type=apprise.NotifyType(_TYPES.get(request.level, "info")),
+        body_format=apprise.NotifyFormat.TEXT,
+        attach=[str(Path("qr.png").resolve())] if request.image else None,
+    )
+    if sent:
+        return Result()
+    return Result(without_secrets(" ".join(heard.lines), request.url)[:_LONGEST] or "the service refused it")
+
+
+def without_secrets(text: str, url: str) -> str:
+    """What a service said, without any part of its address but the scheme."""
+    parts = {part for part in re.split(r"[^\w-]+", url.partition("://")[2]) if len(part) >= _SHORTEST}
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, "***")
+    return text
+
+
+def main() -> None:
+    """Send what standard input holds."""
+    request = Request(**json.load(sys.stdin))
+    # Whatever a plugin prints is nobody's: our line must stand alone.
+    answer = os.fdopen(os.dup(1), "w")
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        result = send(request)
+    print(json.dumps(asdict(result)), file=answer, flush=True)
+
+
+if __name__ == "__main__":
+    main()

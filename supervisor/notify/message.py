@@ -1,0 +1,115 @@
+"""What is sent: an event in the words of its sentence, and whose it is."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from supervisor.events import EVENTS
+from supervisor.session import clock
+
+VERSION: Final = 1
+"""Of the JSON that webhooks get: fields may be added, none changes its meaning or goes."""
+
+_TITLES: Final[Mapping[str, str]] = {
+    "needs_link": "a session needs a link",
+    "recovered": "a session was recovered from a snapshot",
+    "crash_loop": "the bot failed too often and was given up",
+    "logged_out": "a session was logged out",
+    "over_target": "a restart took long",
+    "test": "a test",
+}
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message; the same for every target."""
+
+    kind: str
+    event: str
+    level: str
+    text: str
+    project: str
+    session: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Of the event, without its secrets."""
+    qr: str | None = None
+    """The text of the code to scan."""
+    suppressed: int = 0
+    """How many like it were not sent since the last one."""
+    id: str = field(default_factory=lambda: f"msg_{uuid.uuid4().hex}")
+    """The same however often it is tried."""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    host: str = field(default_factory=socket.gethostname)
+
+    @property
+    def title(self) -> str:
+        """A line for people."""
+        name = self.project.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return f"{name}: {_TITLES[self.kind]}"
+
+    @property
+    def body(self) -> str:
+        """The rest for people."""
+        more = f" (and {self.suppressed} more like this since the last message)" if self.suppressed else ""
+        return _spelled(f"{self.text[:1].upper()}{self.text[1:]}{more}.\n{self.project} on {self.host}")
+
+    def document(self, png: bytes | None) -> dict[str, Any]:
+        """All of it for programs; `png` is an image of the code."""
+        qr = None if self.qr is None else {"text": self.qr, "png": base64.b64encode(png or b"").decode()}
+        document: dict[str, Any] = _plain(
+            {
+                "version": VERSION,
+                "id": self.id,
+                "kind": self.kind,
+                "ts": clock.iso(self.at),
+                "event": self.event,
+                "level": self.level,
+                "project": self.project,
+                "host": self.host,
+                "session": self.session,
+                "text": self.text,
+                "suppressed": self.suppressed,
+                "fields": dict(self.fields),
+                "qr": qr,
+            }
+        )
+        return document
+
+
+def of_event(kind: str, name: str, fields: Mapping[str, Any], project: str, qr: str | None = None) -> Message:
+    """The message that an event makes."""
+    event = EVENTS[name]
+    return Message(
+        kind=kind,
+        event=name,
+        level=event.level,
+        text=event.describe(fields),
+        project=project,
+        session=fields.get("session"),
+        fields=event.lasting(fields),
+        qr=qr,
+    )
+
+
+def _spelled(text: str) -> str:
+    """Bytes of a file's name that are not UTF-8 are spelled out: JSON and mail have no place for them."""
+    return _SURROGATE.sub(lambda match: rf"\u{ord(match[0]):04x}", text)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case str():
+            return _spelled(value)
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return value

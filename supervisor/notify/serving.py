@@ -1,0 +1,50 @@
+"""Everything that sends, beside a running supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final
+
+from supervisor import logs
+from supervisor.logs import emit
+from supervisor.notify.message import Message
+from supervisor.notify.outbox import Outbox
+from supervisor.notify.targets import targets_of
+from supervisor.notify.teller import Teller
+from supervisor.process.errand import Errands
+from supervisor.runtime import runtime_folder
+
+if TYPE_CHECKING:
+    from supervisor.app import Supervisor
+
+#: Seconds in the end for what waits: one that was asked for is not held up, and one that is news to all has to be told.
+LAST: Final = 0.5
+LAST_OF_GIVEN_UP: Final = 10.0
+
+
+@contextlib.asynccontextmanager
+async def sending(supervisor: Supervisor) -> AsyncIterator[None]:
+    """Tell the targets of the configuration for as long as this is open, and for a moment more."""
+    setting = supervisor.setting
+    config, territory = setting.config.notify, setting.territory
+    errands = Errands(setting.reaper, territory.errands)
+    targets = targets_of(config, territory.project, errands, lambda: runtime_folder(territory.key))
+    for one in targets.unusable:
+        emit("notify.unusable", target=one.target, problem=one.problem, remedy=one.remedy)
+    boxes = [Outbox(target, room=config.queue, retry_for=config.retry_for) for target in targets.usable]
+
+    def send(message: Message) -> None:
+        for box in boxes:
+            box.put(message)
+
+    teller = Teller(config, str(territory.project), send)
+    unsubscribe = logs.subscribe(teller.hear)
+    try:
+        yield
+    finally:
+        unsubscribe()
+        teller.close()
+        patience = LAST_OF_GIVEN_UP if teller.urgent else LAST
+        await asyncio.gather(*(box.close(patience) for box in boxes))

@@ -1,0 +1,67 @@
+"""A URL that gets each message as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from typing import Final
+
+import h11
+
+from supervisor.notify import signature
+from supervisor.notify.http import post
+from supervisor.notify.message import Message
+from supervisor.notify.target import DeliveryError
+from supervisor.qr import png
+
+#: Statuses after which the same request may succeed later: a timeout, too early, too many, and all the server's own.
+_PASSING: Final = frozenset({408, 425, 429})
+
+
+class Webhook:
+    """One webhook; `key` signs it, if there is one, and `timeout` is in seconds."""
+
+    def __init__(self, name: str, url: str, key: bytes | None, timeout: float) -> None:
+        self.name = name
+        self._url = url
+        self._key = key
+        self._timeout = timeout
+
+    async def deliver(self, message: Message) -> None:
+        """Deliver a message. Raises `DeliveryError`."""
+        body = await asyncio.to_thread(_body, message)
+        headers = signature.headers(self._key, message.id, time.time(), body)
+        try:
+            status = await post(self._url, body, {"content-type": "application/json", **headers}, timeout=self._timeout)
+        except TimeoutError:
+            raise DeliveryError(f"it gave no answer in {self._timeout:g} s", final=False) from None
+        except ssl.SSLCertVerificationError as error:
+            raise DeliveryError(f"its certificate is not trusted: {error.verify_message}", final=False) from None
+        except (OSError, UnicodeError) as error:
+            raise DeliveryError(f"it cannot be reached: {_why(error)}", final=False) from None
+        except h11.RemoteProtocolError:
+            raise DeliveryError("what it answered is no HTTP, or ended too early", final=False) from None
+        _judge(status)
+
+
+def _body(message: Message) -> bytes:
+    return json.dumps(message.document(None if message.qr is None else png(message.qr))).encode()
+
+
+def _judge(status: int) -> None:
+    if 200 <= status < 300:
+        return
+    if 300 <= status < 400:
+        raise DeliveryError(f"it answered with a redirect ({status}); set the URL that it leads to", final=True)
+    raise DeliveryError(f"it answered with status {status}", final=status < 500 and status not in _PASSING)
+
+
+def _why(error: Exception) -> str:
+    # What asyncio adds to the system's words repeats the address.
+    if isinstance(error, ConnectionError):
+        return {"ConnectionRefusedError": "connection refused", "ConnectionResetError": "connection reset"}.get(
+            type(error).__name__, "connection lost"
+        )
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
