@@ -20,6 +20,9 @@ from benchmarks.soak import bot_folder
 from examples.offline import ensure_node_modules
 from tests.e2e.supervised import NOTHING, supervised
 
+FOR_EVER = "setInterval(() => {}, 1000);\n"
+"""Added to a bot, it never ends by itself, as one with a server or a timer of its own."""
+
 
 async def stops(folder: Path, count: int) -> tuple[list[float], int]:
     """Start and stop the bot; returns the seconds from each SIGTERM to the exit, and how often nothing was lost."""
@@ -46,10 +49,14 @@ def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks stop", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--stops", type=int, default=20, help="how often it is stopped (%(default)s)")
+    parser.add_argument("--for-ever", action="store_true", help="with a bot that never ends by itself")
     options = parser.parse_args(arguments)
     ensure_node_modules()
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
     with bot_folder() as folder:
+        if options.for_ever:
+            with (folder / "index.js").open("a") as program:
+                program.write(FOR_EVER)
         seconds, whole = asyncio.run(stops(folder, options.stops))
     print(f"SIGTERM to exit, s: {describe(seconds, '.2f')}")
     print(f"ready and nothing lost at the next start: {whole} of {options.stops}")

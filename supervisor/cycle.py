@@ -22,7 +22,7 @@ from supervisor.browser.discovery import find_browsers, without_browsers
 from supervisor.config import StopConfig
 from supervisor.logs import emit
 from supervisor.observe import Live
-from supervisor.process import Entry, Frost, Haste, Rung, climb, kill
+from supervisor.process import Activity, Entry, Frost, Handle, Haste, Rung, climb, kill
 from supervisor.process.wrappers import unwrap
 from supervisor.timing import PhaseClock
 
@@ -32,6 +32,9 @@ _PLAIN_GRACE = 2.0
 
 #: Seconds until the owner of a process that has just exited has reaped it.
 _REAPING = 0.001
+
+#: Seconds between two looks at whether a bot still does something.
+_LOOK = 0.05
 
 Look = Callable[[], Sequence[Entry]]
 
@@ -148,9 +151,30 @@ class Stop:
             if self.config.order == "browser-first":
                 self._ask_bot(bot)
             frost.release()
-            grace = self.config.grace if self.closed else max(self.config.grace, _PLAIN_GRACE)
-            await self.haste.wait_all(handles, grace)
+            if self.closed and self.config.idle is not None:
+                await self._wait_while_at_work(handles, self.config.idle)
+            else:
+                await self.haste.wait_all(handles, max(self.config.grace, 0 if self.closed else _PLAIN_GRACE))
         await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
+
+    async def _wait_while_at_work(self, handles: Sequence[Handle], idle: float) -> None:
+        """Wait for the bot's end, until its grace is over or it has done nothing for `idle` seconds.
+
+        puppeteer handles the signal without ending the bot, so one with a timer or a server of its own would live on
+        for the whole grace; nobody can tell its handlers from those of a bot that cleans up, but by what it does.
+        """
+        loop = asyncio.get_running_loop()
+        activity = Activity(handle.pid for handle in handles)
+        over = loop.time() + self.config.grace
+        quiet = loop.time() + idle
+        while (now := loop.time()) < min(over, quiet):
+            if self.haste.hurried:
+                await self.haste.wait_all(handles, over - now)
+                return
+            if not await self.haste.wait_all(handles, min(_LOOK, over - now)):
+                return
+            if activity.look():
+                quiet = loop.time() + idle
 
     async def _prove(self) -> list[int]:
         """End whatever has turned up since, until there is nothing left; the pids of what would not die."""

@@ -72,7 +72,7 @@ async def test_a_signal_is_not_lost_however_early_it_comes(project: Project, mom
 
 
 #: Neither the bot nor its browser does as it is asked, and both have all the time in the world.
-DEAF = '[stop]\ngrace = "60s"\nclose_timeout = "60s"\nterm_timeout = "60s"\n'
+DEAF = '[stop]\ngrace = "60s"\nidle = "off"\nclose_timeout = "60s"\nterm_timeout = "60s"\n'
 
 
 @pytest.mark.parametrize(("requests", "least", "most"), [(2, 0.7, 5.0), (3, 0.0, 0.9)], ids=["second", "third"])

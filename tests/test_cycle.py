@@ -490,3 +490,34 @@ async def test_a_bot_without_a_browser_has_two_seconds_at_least(
     stop.config = StopConfig.model_validate({"grace": "50ms", "prove_timeout": "1ms"})
     await stop.bring_down()
     assert patiences[0] == 2.0
+
+
+GRACIOUS = '[stop]\ngrace = "20s"\n'
+
+
+async def test_a_bot_that_does_nothing_after_the_signal_is_not_waited_for(project: Project) -> None:
+    project.configure(GRACIOUS)
+    async with project.supervised("run", f"browser={project.profile('1')},devtools", "deaf-term") as running:
+        await running.until("browser.up")
+        await project.noted("browser", "start")
+    assert project.notes("bot", "term")
+    assert running.all("supervisor.stopped")[-1]["total_ms"] < 10_000
+
+
+async def test_a_bot_that_still_waits_for_an_answer_gets_its_grace(project: Project) -> None:
+    project.configure(GRACIOUS)
+    answered = asyncio.Event()
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1.5)  # three times as long as `stop.idle`
+        answered.set()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        words = (f"browser={project.profile('1')},devtools", f"asks-on-term={port}")
+        async with project.supervised("run", *words) as running:
+            await running.until("browser.up")
+            await project.noted("browser", "start")
+        assert answered.is_set()
+    assert project.notes("bot", "stop"), "it came to its end by itself"

@@ -92,8 +92,14 @@ class StopConfig(Section):
     )
     grace: Duration = option(
         _by_mode("stop.grace"),
-        "How long the bot may take after the signal before it is killed. Lengthen it for a bot that "
-        "finishes work first; a stock bot never exits on SIGTERM, so in development every moment is lost.",
+        "How long the bot may take after the signal before it is killed, as long as it is at work (idle). Lengthen it "
+        "for a bot that finishes work first.",
+    )
+    idle: DurationOrOff = option(
+        "500ms",
+        "A bot that has done nothing for this long after the signal, its browsers being closed, has nothing to clean "
+        "up, and its grace ends early: no processor time, nothing read or written, no TCP connection open. Lengthen "
+        'it, or set "off" to wait out the grace, for a bot whose cleanup waits for a timer.',
     )
     close_timeout: PositiveDuration = option(
         "10s",

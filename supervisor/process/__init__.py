@@ -4,6 +4,7 @@ This room knows processes and nothing of browsers or sessions. What differs betw
 `Handle` (`handle.py`), chosen once at import; everything else in the room is written against that face.
 """
 
+from supervisor.process.activity import Activity
 from supervisor.process.census import (
     ENVIRONMENT_MARK,
     Entry,
@@ -23,6 +24,7 @@ from supervisor.process.reap import Reaper, become_subreaper
 
 __all__ = [
     "ENVIRONMENT_MARK",
+    "Activity",
     "Child",
     "CommandError",
     "Entry",

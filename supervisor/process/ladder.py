@@ -40,6 +40,11 @@ class Haste:
         self._raised = asyncio.Event()
 
     @property
+    def hurried(self) -> bool:
+        """Graces are to be short."""
+        return self._level >= 1
+
+    @property
     def ruthless(self) -> bool:
         """Nothing is to be asked any more, only killed."""
         return self._level >= 2

@@ -10,7 +10,7 @@ import pytest
 
 from examples.offline import Tally, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.processes import processes_of
+from tests.e2e.processes import end_processes_of, processes_of
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -71,4 +71,35 @@ async def test_the_browser_that_a_killed_bot_leaves_behind_is_closed_cleanly(lin
         psutil.Process(bot.named("bot.started")[-1]["pid"]).kill()
         await bot.until("bot.crashed", signal=9)
         await bot.until("browser.closed")
+        await assert_back(bot, before)
+
+
+async def test_a_profile_that_another_host_has_locked_is_opened_as_after_a_container(linked_folder: Path) -> None:
+    """All processes of a container go at once, and the next one has another name: Chromium alone would refuse."""
+    async with supervised(linked_folder, "run") as bot:
+        await bot.until_ready()
+        await bot.kill()
+        end_processes_of(linked_folder)
+    lock = profile_of(linked_folder, DEFAULT_NUMBER) / "SingletonLock"
+    assert lock.is_symlink()
+    lock.unlink()
+    lock.symlink_to("0123456789ab-42")
+    async with supervised(linked_folder, "run") as bot:
+        await bot.until_ready()
+        assert not bot.named("session.needs_link")
+        assert not bot.named("supervisor.leftovers")
+
+
+@pytest.mark.parametrize("more", ["", "setInterval(() => {}, 1000);\n"], ids=["stock", "goes on for ever"])
+async def test_a_bot_that_cleans_nothing_up_does_not_use_up_the_grace(linked_folder: Path, more: str) -> None:
+    """How long it takes is measured by `benchmarks stop`."""
+    with (linked_folder / "index.js").open("a") as program:
+        program.write(more)
+    async with supervised(linked_folder, "run") as bot:
+        await bot.until_ready()
+        before = await bot.written()
+        await bot.stop_cleanly()
+        stopped = bot.named("supervisor.stopped")[-1]
+        assert stopped["total_ms"] < 5000, "the grace alone is 10 s"
+    async with supervised(linked_folder, "run") as bot:
         await assert_back(bot, before)

@@ -5,6 +5,7 @@
     relaunch-on-term        ignore SIGTERM, and open the browsers again on it
     closes-browsers         on SIGTERM close the browsers (SIGINT), wait for them, and exit: a bot-first bot
     deaf-term               ignore SIGTERM
+    asks-on-term=PORT       on SIGTERM ask somebody on this TCP port, wait until he hangs up, and exit
     hang                    stop itself once it has started (SIGSTOP)
     hold=BYTES              hold so much memory
     pings=NUMBER            send WATCHDOG=1 so many times, at half the time that WATCHDOG_USEC grants, before it goes on
@@ -56,6 +57,7 @@ class Bot:
     def __init__(self) -> None:
         self.browsers: dict[int, tuple[str, str]] = {}
         self.relaunch: float | None = None
+        self.port = 0
         self.on_term = "exit"
         self.echo = False
         self.report_size = False
@@ -85,6 +87,10 @@ class Bot:
 
     def do_deaf_term(self, _: str) -> None:
         self.on_term = "ignore"
+
+    def do_asks_on_term(self, value: str) -> None:
+        self.on_term = "ask"
+        self.port = int(value)
 
     def do_hang(self, _: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -243,7 +249,12 @@ class Bot:
                 os.kill(pid, signal.SIGINT)
             for pid in self.browsers:
                 os.waitpid(pid, 0)
-        if self.on_term in ("exit", "close"):
+        if self.on_term == "ask":
+            import socket
+
+            with socket.create_connection(("127.0.0.1", self.port)) as asked:
+                asked.recv(1)
+        if self.on_term in ("exit", "close", "ask"):
             journal.note("bot", "stop")
             os._exit(0)
         if self.on_term == "relaunch":

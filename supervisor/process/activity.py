@@ -1,0 +1,56 @@
+"""Whether processes do anything: for one that has been asked to end, and does not say whether it is about to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import psutil
+
+_AT_WORK = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
+_CONNECTED = frozenset({psutil.CONN_ESTABLISHED, psutil.CONN_SYN_SENT})
+
+
+class Activity:
+    """What some processes do. A process that is gone does nothing; of one that may not be asked the worst is assumed.
+
+    Signs of work are processor time, what was read and written (where the system tells), a processor or a disk that is
+    waited for, and a TCP connection that is open: somebody may be about to answer. A timer that is waited for shows
+    nothing at all.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._seen: dict[psutil.Process, Any] = {}
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                self._seen[process] = None
+                with contextlib.suppress(psutil.AccessDenied):
+                    self._seen[process] = _done(process)
+
+    def look(self) -> bool:
+        """Whether any of them has done something since the last look, or is at it."""
+        at_work = [process for process in self._seen if self._look(process)]
+        return bool(at_work)
+
+    def _look(self, process: psutil.Process) -> bool:
+        try:
+            done, before = _done(process), self._seen[process]
+            self._seen[process] = done
+            if done != before or process.status() in _AT_WORK:
+                return True
+            return any(one.status in _CONNECTED for one in process.net_connections("tcp"))
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied:
+            return True
+
+
+def _done(process: psutil.Process) -> tuple[float, ...]:
+    """What a process has done so far, in numbers that only grow."""
+    times = process.cpu_times()
+    if not hasattr(process, "io_counters"):  # macOS
+        return times.user, times.system
+    io = process.io_counters()
+    return times.user, times.system, *map(float, io)

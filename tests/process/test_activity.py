@@ -1,0 +1,56 @@
+"""A process that does something is told from one that only waits."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from supervisor.process import Activity
+from tests.process.conftest import Spawn, eventually, python
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts programs with pipes as on Unix")
+
+WAITS = "import sys; print('on', flush=True); sys.stdin.read()"
+COUNTS = "print('on', flush=True)\nwhile True: pass"
+ASKS = """
+import socket, sys
+asked = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+print('on', flush=True)
+asked.recv(1)
+"""
+
+
+def started(spawn: Spawn, program: str, *words: str) -> Activity:
+    process = spawn(*python(program), *words)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return Activity([process.pid])
+
+
+async def test_one_that_waits_does_nothing(spawn: Spawn) -> None:
+    activity = started(spawn, WAITS)
+    await eventually(lambda: not activity.look())
+
+
+async def test_one_that_computes_is_at_work_at_every_look(spawn: Spawn) -> None:
+    activity = started(spawn, COUNTS)
+    assert all(activity.look() for _ in range(20))
+
+
+async def test_one_that_waits_for_an_answer_is_at_work_until_the_other_hangs_up(spawn: Spawn) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        activity = started(spawn, ASKS, str(server.getsockname()[1]))
+        other, _ = server.accept()
+        assert all(activity.look() for _ in range(20))
+        other.close()
+    await eventually(lambda: not activity.look())
+
+
+async def test_one_that_is_gone_does_nothing(spawn: Spawn) -> None:
+    process = spawn(*python(COUNTS))
+    activity = Activity([process.pid, 2**22 + 1])
+    process.kill()
+    process.wait()
+    assert not activity.look()
