@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,13 +108,9 @@ async def test_a_bot_that_opens_the_profile_of_another_supervisor_is_stopped_and
     assert not project.processes()
 
 
-async def test_a_second_supervisor_of_the_project_is_turned_away_within_a_second(project: Project) -> None:
+async def test_a_second_supervisor_of_the_project_is_turned_away_at_once(project: Project) -> None:
     async with project.supervised("run") as first:
-        began = time.monotonic()
         second = await project.start("dev", "write=never")
         assert await second.ends() == 5
-        took = time.monotonic() - began
         assert f"process {first.process.pid}, started " in second.problems()
         assert [event["event"] for event in second.events] == ["error"]
-        # Most of it is the start of the program: on a busy machine that takes longer by the clock.
-        assert took < 1.0 + 5.0 * os.getloadavg()[0] / (os.cpu_count() or 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import time
 
 import psutil
 import pytest
@@ -57,12 +56,10 @@ async def test_a_thousand_orphans_are_ended_and_reaped(spawn: Spawn) -> None:
     leave(spawn, 1000, exit_at_once=False)
     orphans = offspring()
     assert len(orphans) == 1000
-    began = time.monotonic()
     assert await climb([one.handle for one in orphans], [Rung("killed", kill, DEADLINE)], Haste()) == ("killed", [])
     assert offspring() == []
     assert Reaper().reap() == 1000
     assert psutil.Process().children() == []
-    assert time.monotonic() - began < 5.0
 
 
 async def test_the_statuses_of_our_own_children_are_never_taken(spawn: Spawn) -> None:

@@ -217,9 +217,7 @@ async def test_a_bot_that_does_not_read_holds_up_nobody_but_its_input(tmp_path: 
     writing = threading.Thread(target=child.wiring.write, args=(b"x" * 500_000,))
     writing.start()
     child.handle.kill()
-    began = time.monotonic()
     await child.wait()
     child.release()
     writing.join(DEADLINE)
     assert not writing.is_alive()
-    assert time.monotonic() - began < 2.0
