@@ -3,7 +3,8 @@
     python -m benchmarks output --seconds 10 --rate 200
 
 The scripted bot writes 64 KiB at a time, at the given rate, in turns with: a reader that reads, none that reads, one
-stream for the bot's output and ours that nobody reads, and log files that cannot be written. Its every write is timed.
+stream for the bot's output and ours that nobody reads, log files that cannot be written, and a webhook whose endpoint
+hangs. Its every write is timed.
 In the midst of it all the bot crashes once and is started again. The first line is for comparison: the same bot in a
 pipe to `cat`, with no supervisor. The status is 1 if a write took longer than `--bar`, or a stop was not clean.
 """
@@ -14,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -36,6 +38,8 @@ class Case:
     read: bool = False
     joined: bool = False
     configuration: str = ""
+    told: bool = False
+    """A webhook is to be told of each start, and its endpoint takes the connection and never answers."""
 
 
 CASES = (
@@ -43,6 +47,7 @@ CASES = (
     Case("nobody reads"),
     Case("nobody reads, one stream for both", joined=True),
     Case("nobody reads, no room for log files", configuration='[log]\nfolder = "/dev/full/log"\n'),
+    Case("a webhook whose endpoint hangs", read=True, told=True),
 )
 
 
@@ -57,6 +62,17 @@ class Result:
     stop: float
     """Seconds from SIGTERM to its exit."""
     status: int
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[str]:
+    """The configuration for an endpoint that never answers, and for a message at each start."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the system takes connections, and nobody the requests
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        yield (
+            f'[notify]\nwebhooks = ["{url}"]\nevery = "0s"\ntimeout = "1min"\n'
+            '[timing]\ntarget_low = "1ms"\ntarget_high = "2ms"\n'
+        )
 
 
 @contextlib.contextmanager
@@ -78,7 +94,8 @@ async def measure(case: Case, seconds: float, rate: float) -> Result:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="output-")))
         project = Project(folder, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="o-"))))
-        project.configure(_RETRY + case.configuration)
+        notify = stack.enter_context(hanging()) if case.told else ""
+        project.configure(_RETRY + case.configuration + notify)
         writer = stack.enter_context(output(read=case.read))
         flag = project.touch("crash")
         prefix = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if case.joined else []

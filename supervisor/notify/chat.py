@@ -10,12 +10,15 @@ import asyncio
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 from supervisor.notify.chat_worker import Request
 from supervisor.notify.message import Message
@@ -46,7 +49,7 @@ class Chat:
         """Deliver a message. Raises `DeliveryError`."""
         request = Request(self._url, message.title, message.body, message.level, self._timeout, message.qr is not None)
         # Files, since a command line and an environment can be read by others; it ends with the message, and its image.
-        with tempfile.TemporaryDirectory(prefix="notify-", dir=self._folder()) as folder:
+        with tempfile.TemporaryDirectory(prefix=_prefix(os.getpid()), dir=self._folder()) as folder:
             given = Path(folder) / "request"
             given.write_text(json.dumps(asdict(request)))
             if message.qr is not None:
@@ -65,6 +68,18 @@ class Chat:
             raise DeliveryError(f"the process that sends it ended with status {done.code}", final=False)
         if told["problem"] is not None:
             raise DeliveryError(str(told["problem"]), final=bool(told["final"]))
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what senders that were killed in the middle have left: it holds addresses, and codes."""
+    for left in folder.glob("notify-*-*"):
+        pid = left.name.split("-")[1]
+        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _prefix(pid: int) -> str:
+    return f"notify-{pid}-"
 
 
 def _told(output: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor import logs
 from supervisor.logs import emit
+from supervisor.notify.chat import clear_leftovers
 from supervisor.notify.message import Message
 from supervisor.notify.outbox import Outbox
 from supervisor.notify.targets import targets_of
@@ -33,6 +34,7 @@ async def sending(supervisor: Supervisor) -> AsyncIterator[None]:
     targets = targets_of(config, territory.project, errands, lambda: runtime_folder(territory.key))
     for one in targets.unusable:
         emit("notify.unusable", target=one.target, problem=one.problem, remedy=one.remedy)
+    clear_leftovers(setting.runtime)
     boxes = [Outbox(target, room=config.queue, retry_for=config.retry_for) for target in targets.usable]
 
     def send(message: Message) -> None:

@@ -15,6 +15,7 @@ from supervisor.config import NotifyConfig
 from supervisor.notify.targets import targets_of
 from supervisor.process import Reaper
 from supervisor.process.errand import Errands
+from supervisor.territory import project_key
 from tests.fake.command import Project
 from tests.notify.endpoint import endpoint
 from tests.shell import Ended, invoke
@@ -151,6 +152,31 @@ async def test_a_chat_is_told_by_a_process_that_is_gone_afterwards(project: Proj
     assert told["message"].startswith("Session 1 needs a link")
     assert told["type"] == "warning"
     assert base64.b64decode(told["attachments"][0]["base64"]).startswith(b"\x89PNG")
+
+
+async def test_a_chat_that_hangs_holds_up_no_restart_and_is_none_of_the_bots_processes(
+    project: Project, shell: Shell
+) -> None:
+    async with endpoint("hang") as server:
+        project.configure(
+            configuration(apprise=[f"json://127.0.0.1:{server.port}/"], more='every = "0s"\ntimeout = "50s"')
+            + '[timing]\ntarget_low = "1ms"\ntarget_high = "2ms"\n'
+        )
+        left = project.runtime / "scanonce" / project_key(project.folder.resolve()) / f"notify-{2**22 + 1}-x"
+        left.mkdir(parents=True)
+        async with project.supervised("run") as running:
+            await server.until(1)
+            assert not left.exists()
+            assert (await shell("status", "--json")).json["memory"]["processes"] == 1
+            assert (await shell("restart")).status == 0
+            done = await running.until("restart.done", reason="control")
+            assert (done["outcome"], done["clean"]) == ("ready", True)
+            assert done["phases_ms"]["prove"] < 2000  # of 5 s that it may take
+            # The message is still under way: the stop was not its end.
+            assert len(server.received) == 1
+            assert not running.all("notify.delayed")
+        assert running.all("notify.dropped")[-1]["reason"] == "scanonce ends"
+    assert not list(project.runtime.rglob("notify-*"))
 
 
 async def test_everybody_is_told_of_a_test_and_the_answer_says_who_was(project: Project, shell: Shell) -> None:
