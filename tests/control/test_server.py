@@ -157,6 +157,18 @@ async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
         assert (await reader.read()).endswith(b"POST / {} body")
 
 
+async def test_to_head_the_length_is_told_and_nothing_more() -> None:
+    async with served() as socket:
+        answers = await exchange(
+            socket, b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+    first, _, rest = answers.partition(b"\r\n\r\n")
+    assert status_of(first) == 200
+    assert b"content-length: 11" in first.lower()
+    assert status_of(rest) == 200
+    assert rest.endswith(b"GET /b {} ")
+
+
 async def test_http_1_0_is_answered_and_closed() -> None:
     async with served() as socket:
         answer = await exchange(socket, b"GET / HTTP/1.0\r\n\r\n")

@@ -85,6 +85,23 @@ async def test_a_bot_whose_session_loses_its_link_is_not_ready_until_it_is_linke
         assert (await get(f"{url}/readyz")).status == 200
 
 
+async def test_a_bot_that_waits_for_its_first_scan_is_not_ready(project: Project) -> None:
+    project.configure(METRICS, quick=False)
+    profile = project.profile("shop")
+    profile.mkdir(parents=True)
+    (profile / "page").write_text("UNPAIRED")
+    async with project.supervised("run", f"browser={profile},devtools") as running:
+        url = await url_of(running)
+        ready = await get(f"{url}/readyz")
+        assert (ready.status, ready.json["reasons"]) == (
+            503,
+            ["the bot is up, but not ready", "session shop: needs_link"],
+        )
+        told = (await get(f"{url}/metrics")).samples
+        assert sample(told, "scanonce_ready") == 0
+        assert sample(told, "scanonce_links_lost_total", session="shop") == 0
+
+
 async def test_an_address_that_is_taken_is_told_and_the_bot_runs(project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

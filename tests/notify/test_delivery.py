@@ -17,6 +17,7 @@ import pytest
 
 from supervisor import logs
 from supervisor.notify import signature
+from supervisor.notify.chat_worker import without_secrets
 from supervisor.notify.message import Message
 from supervisor.notify.outbox import Outbox, pause_after
 from supervisor.notify.target import DeliveryError
@@ -179,6 +180,12 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(monkeypatch: pyt
         monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
         await webhook(server.url).deliver(message())
         assert len(server.received) == 1
+
+
+def test_what_a_service_says_holds_no_part_of_its_address() -> None:
+    url = "tgram://123456789:AAf-secret_part/my-chat/?token=abcdef"
+    said = "Failed to send to 123456789:AAf-secret_part/my-chat (token abcdef): error=401, Unauthorized"
+    assert without_secrets(said, url) == "Failed to send to ***:***/*** (*** ***): error=401, Unauthorized"
 
 
 # -- a queue -----------------------------------------------------------------------------------------------------------
