@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,13 +150,37 @@ async def test_one_that_hangs_is_left_after_its_time() -> None:
             await webhook(server.url, timeout=0.1).deliver(message())
 
 
-async def test_a_port_where_nobody_listens_and_a_name_that_nobody_has() -> None:
+async def test_a_port_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    for url, says in ((f"http://127.0.0.1:{port}/", "connection refused"), ("http://no.invalid/", "cannot be reached")):
-        with pytest.raises(DeliveryError, match=says) as caught:
-            await webhook(url).deliver(message())
-        assert not caught.value.final
+    with pytest.raises(DeliveryError, match="it cannot be reached: connection refused") as caught:
+        await webhook(f"http://127.0.0.1:{port}/").deliver(message())
+    assert not caught.value.final
+
+
+async def test_a_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_arguments: object, **_options: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("supervisor.notify.http.socket.getaddrinfo", unknown)
+    with pytest.raises(DeliveryError, match="it cannot be reached: Name or service not known") as caught:
+        await webhook("http://no.invalid/").deliver(message())
+    assert not caught.value.final
+
+
+async def test_a_name_server_that_hangs_is_left_after_the_time_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def hang(*_arguments: object, **_options: object) -> list[object]:
+        answered.wait(30)
+        return []
+
+    monkeypatch.setattr("supervisor.notify.http.socket.getaddrinfo", hang)
+    try:
+        with pytest.raises(DeliveryError, match=r"it gave no answer in 0\.1 s"):
+            await webhook("http://no.invalid/", timeout=0.1).deliver(message())
+    finally:
+        answered.set()
 
 
 async def test_localhost_is_found_by_name() -> None:
