@@ -83,6 +83,27 @@ def test_the_version_and_the_help(tmp_path: Path) -> None:
     assert "rs + Enter restarts" in " ".join(run(tmp_path, "dev", "--help").out.split())
 
 
+def help_of(*words: str) -> str:
+    """What `--help` says on a terminal of the usual width."""
+    return CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
+
+
+@pytest.mark.parametrize("words", [(), ("session",), ("snapshot",), ("service",)], ids=" ".join)
+def test_a_list_of_commands_says_of_each_what_it_does_in_a_whole_sentence(words: tuple[str, ...]) -> None:
+    listed = help_of(*words).partition("Commands:\n")[2].splitlines()
+    assert len(listed) >= 3
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("words", [("dev",), ("run",), ("logs",), ("timings",), ("service", "install")], ids=" ".join)
+def test_help_names_what_an_option_takes_and_not_a_type_of_python(words: tuple[str, ...]) -> None:
+    helped = help_of(*words)
+    options = helped.partition("Options:\n")[2]
+    assert "--help" in options
+    assert "<" not in options
+    assert "list[" not in helped
+
+
 @pytest.mark.parametrize("mode", ["dev", "run"])
 @pytest.mark.parametrize(
     ("command", "status", "sentence"),

@@ -62,8 +62,12 @@ def restart(
     project: Project = Path(),
     config: ConfigFile = None,
     no_wait: NoWait = False,
-    timeout: Annotated[str, typer.Option("--timeout", help='How long to wait for the bot, such as "90s".')] = "120s",
-    detail: Annotated[str | None, typer.Option("--detail", help="A word on why, for the log and the history.")] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="DURATION", help='How long to wait for the bot, such as "90s".')
+    ] = "120s",
+    detail: Annotated[
+        str | None, typer.Option("--detail", metavar="TEXT", help="A word on why, for the log and the history.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Restart the bot cleanly, and wait until it is back.
@@ -89,10 +93,12 @@ def stop(
     project: Project = Path(),
     config: ConfigFile = None,
     no_wait: NoWait = False,
-    timeout: Annotated[str, typer.Option("--timeout", help='How long to wait for the end, such as "90s".')] = "60s",
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="DURATION", help='How long to wait for the end, such as "90s".')
+    ] = "60s",
     as_json: AsJson = False,
 ) -> None:
-    """Stop the bot and its scanonce cleanly, and wait until both are gone.
+    """Stop bot and scanonce cleanly, and wait until both are gone.
 
     Exit status 0 if they are, 1 if no scanonce runs here, 6 if a process of the bot would not die.
     """

@@ -27,16 +27,19 @@ def register(app: typer.Typer) -> None:
 
 def init(
     project: Project = Path(),
-    app: Annotated[str | None, typer.Option("--app", help="Of pm2's applications, the one with this name.")] = None,
+    app: Annotated[
+        str | None, typer.Option("--app", metavar="NAME", help="Of pm2's applications, the one with this name.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
     force: Annotated[
         bool, typer.Option("--force", "-f", help=f"Replace a {_NAME}; the old one becomes {_NAME}.bak.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a scanonce.toml from nodemon.json, package.json and pm2's ecosystem file.
+    """Write a scanonce.toml from what nodemon, npm and pm2 were told.
 
-    An ecosystem.config.js is a program: node runs it, as pm2 does, for 10 s at most.
+    That is in nodemon.json, package.json and pm2's ecosystem file. An ecosystem.config.js is a program: node runs it,
+    as pm2 does, for 10 s at most.
     """
     from supervisor.migrate.discover import discover  # what only this command needs
 

@@ -32,10 +32,14 @@ _LINES: Final = 100  # that are shown if nothing else is asked for
 _TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 Lines = Annotated[
-    str | None, typer.Option("--lines", "-n", help='The last so many lines, or "all".', show_default="100, since: all")
+    str | None,
+    typer.Option(
+        "--lines", "-n", metavar="N", help='The last so many lines, or "all".', show_default="100, since: all"
+    ),
 ]
 Since = Annotated[
-    str | None, typer.Option("--since", help="Not older than this: 10min, 10:30, 2026-11-24, 2026-11-24T10:00.")
+    str | None,
+    typer.Option("--since", metavar="WHEN", help="Not older than this: 10min, 10:30, 2026-11-24, 2026-11-24T10:00."),
 ]
 
 

@@ -22,14 +22,21 @@ if TYPE_CHECKING:
 System = Annotated[
     bool, typer.Option("--system/--user", help="A service of the machine, or of the user who runs this (the default).")
 ]
-Name = Annotated[str | None, typer.Option("--name", help="The service's name.", show_default="scanonce-FOLDER")]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="The service's name.", show_default="scanonce-FOLDER")
+]
 RunAs = Annotated[
-    str | None, typer.Option("--run-as", help="The user of a system service.", show_default="the folder's owner")
+    str | None,
+    typer.Option("--run-as", metavar="USER", help="The user of a system service.", show_default="the folder's owner"),
 ]
 Variables = Annotated[
-    list[str] | None, typer.Option("--env", help="Pass on this variable, with its value of now; repeatable.")
+    list[str] | None,
+    typer.Option("--env", metavar="VARIABLE", help="Pass on this variable, with its value of now; repeatable."),
 ]
-Kind = Annotated[str | None, typer.Option("--for", help="systemd, launchd or windows.", show_default="this machine's")]
+Kind = Annotated[
+    str | None,
+    typer.Option("--for", metavar="SYSTEM", help="systemd, launchd or windows.", show_default="this machine's"),
+]
 NoStart = Annotated[bool, typer.Option("--no-start", help="Only write the files; the commands are printed.")]
 
 
@@ -38,7 +45,7 @@ _HIDDEN = "(its value)"
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(name="service", help="Run the bot as a service: systemd, launchd, Windows' task scheduler.")
+    group = typer.Typer(name="service", help="Run the bot as a service of systemd, launchd or Windows.")
     group.command("print")(show)
     group.command("install")(install)
     group.command("uninstall")(uninstall)

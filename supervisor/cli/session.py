@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Session = Annotated[
     str | None,
-    typer.Argument(metavar="[ID]", help="The session, or a part of its id; may be left out if there is only one."),
+    typer.Argument(metavar="ID", help="The session, or a part of its id; may be left out if there is only one."),
 ]
 
 _COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
@@ -132,7 +132,10 @@ def clear(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the next start ask for a new link: move the profile to quarantine. Its snapshots stay."""
+    """Make the next start ask for a new link.
+
+    The profile goes to quarantine, the snapshots stay.
+    """
     from supervisor import upkeep
     from supervisor.occupancy import refuse_in_use
 

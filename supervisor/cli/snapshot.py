@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Verdict = tuple["Snapshot", list[str] | None]
 OfSession = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="The session, or a part of its id; all sessions if left out.")
+    str | None, typer.Argument(metavar="ID", help="The session, or a part of its id; all sessions if left out.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 
@@ -57,9 +57,9 @@ def list_snapshots(
 def take(
     session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Take a snapshot of a session, also while its bot runs: it then stands still for some milliseconds.
+    """Take a snapshot of a session, also while its bot runs.
 
-    Exit status 1 if what was taken is not sound.
+    A running bot stands still for some milliseconds. Exit status 1 if what was taken is not sound.
     """
     from supervisor import upkeep
     from supervisor.cli import shapes
@@ -83,7 +83,7 @@ def take(
 def verify(
     session: OfSession = None,
     name: Annotated[
-        str | None, typer.Option("--snapshot", "-s", help="Only this one: its name, or a part of it.")
+        str | None, typer.Option("--snapshot", "-s", metavar="NAME", help="Only this one: its name, or a part of it.")
     ] = None,
     project: Project = Path(),
     config: ConfigFile = None,
@@ -120,7 +120,11 @@ def restore(
     name: Annotated[
         str | None,
         typer.Option(
-            "--snapshot", "-s", help="The one to restore: its name, or a part of it.", show_default="the best sound one"
+            "--snapshot",
+            "-s",
+            metavar="NAME",
+            help="The one to restore: its name, or a part of it.",
+            show_default="the best sound one",
         ),
     ] = None,
     yes: Yes = False,
@@ -129,7 +133,10 @@ def restore(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a snapshot in the place of a session's profile, which goes to quarantine. The bot must be stopped."""
+    """Put a snapshot in the place of a session's profile.
+
+    The profile that was there goes to quarantine. The bot must be stopped.
+    """
     from supervisor import upkeep
     from supervisor.cli import shapes
 
@@ -158,9 +165,9 @@ def restore(
 def prune(
     dry_run: DryRun = False, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Remove the snapshots and quarantined profiles that [snapshot] in the configuration does not keep.
+    """Remove the snapshots that the configuration does not keep.
 
-    The last good snapshot of each session always stays.
+    Profiles in quarantine as well. The last good snapshot of each session always stays.
     """
     from supervisor import upkeep
     from supervisor.cli import shapes

@@ -23,20 +23,29 @@ from supervisor.session import SessionError
 BAD_USAGE, BUSY = 2, 5
 
 Command = Annotated[
-    list[str] | None, typer.Argument(help="The bot's command, after --.", metavar="-- COMMAND [ARGS]...")
+    list[str] | None, typer.Argument(help="The bot's command with its arguments.", metavar="-- COMMAND", hidden=True)
 ]
 Script = Annotated[
     list[str] | None,
-    typer.Argument(help="A script with its arguments, or a command after --.", metavar="[SCRIPT|-- COMMAND] [ARGS]..."),
+    typer.Argument(
+        help="A script or, after --, a command; with its arguments.", metavar="SCRIPT|-- COMMAND", hidden=True
+    ),
 ]
-Project = Annotated[Path, typer.Option("--project", "-C", help="The bot's folder.", show_default="this folder")]
+Project = Annotated[
+    Path, typer.Option("--project", "-C", metavar="FOLDER", help="The bot's folder.", show_default="this folder")
+]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The configuration file.", show_default="scanonce.toml")
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="scanonce.toml"),
 ]
-LogFormat = Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="see docs")]
+LogFormat = Annotated[
+    str | None, typer.Option("--log-format", metavar="FORMAT", help="console or json.", show_default="see docs")
+]
 Grace = Annotated[
     str | None,
-    typer.Option("--grace", help='Time for the bot\'s own cleanup, such as "500ms".', show_default="see docs"),
+    typer.Option(
+        "--grace", metavar="DURATION", help='Time for the bot\'s own cleanup, such as "500ms".', show_default="see docs"
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what is normally left out.")]
 
@@ -52,25 +61,40 @@ def dev(
     ctx: typer.Context,
     command: Script = None,
     project: Annotated[
-        Path, typer.Option("--project", "-C", "--cwd", help="The bot's folder.", show_default="this folder")
+        Path,
+        typer.Option(
+            "--project", "-C", "--cwd", metavar="FOLDER", help="The bot's folder.", show_default="this folder"
+        ),
     ] = Path(),
     config: ConfigFile = None,
     watch: Annotated[
-        list[str] | None, typer.Option("--watch", "-w", help="A file, folder or pattern to watch; repeatable.")
+        list[str] | None,
+        typer.Option("--watch", "-w", metavar="PATH", help="A file, folder or pattern to watch; repeatable."),
     ] = None,
-    ext: Annotated[str | None, typer.Option("--ext", "-e", help="Extensions to watch, such as js,json.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option("--ignore", "-i", help="A pattern to ignore; repeatable.")] = None,
+    ext: Annotated[
+        str | None, typer.Option("--ext", "-e", metavar="LIST", help="Extensions to watch, such as js,json.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", "-i", metavar="PATTERN", help="A pattern to ignore; repeatable.")
+    ] = None,
     execute: Annotated[
-        str | None, typer.Option("--exec", "-x", help='What runs the bot, such as "npx tsx"; the words follow it.')
+        str | None,
+        typer.Option(
+            "--exec", "-x", metavar="PROGRAM", help='What runs the bot, such as "npx tsx"; the words follow it.'
+        ),
     ] = None,
     delay: Annotated[
-        str | None, typer.Option("--delay", "-d", help="Start again after so long without a change: 2.5 (s) or 500ms.")
+        str | None,
+        typer.Option(
+            "--delay", "-d", metavar="DURATION", help="Start again after so long without a change: 2.5 (s) or 500ms."
+        ),
     ] = None,
     poll: Annotated[
         bool, typer.Option("--legacy-watch", "-L", help="Compare files instead of awaiting events.")
     ] = False,
     signal: Annotated[
-        str | None, typer.Option("--signal", "-s", help="What asks the bot to stop.", show_default="SIGTERM")
+        str | None,
+        typer.Option("--signal", "-s", metavar="NAME", help="What asks the bot to stop.", show_default="SIGTERM"),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--on-change-only", help="Start the bot at the first change (nodemon's -C).")
@@ -88,7 +112,7 @@ def dev(
         bool, typer.Option("--verbose", "-v", "-V", help="Also print what is normally left out.")
     ] = False,
 ) -> None:
-    """Run the bot and restart it whenever a source file changes, keeping its session.
+    """Run the bot, restart it on every change, and keep its session.
 
     nodemon's habits hold: "scanonce dev index.js" runs node, "scanonce dev app.ts" runs tsx or ts-node, and its flags
     have their names. What follows -- is run as it is.
@@ -132,7 +156,10 @@ def run(
     log_format: LogFormat = None,
     verbose: Verbose = False,
 ) -> None:
-    """Run the bot in production: start it again when it ends by itself, with growing pauses."""
+    """Run the bot in production, and start it again when it fails.
+
+    The pauses between tries grow; after too many failures it ends (docs/production.md).
+    """
     settings = _load(Mode.RUN, project, config, {"stop.grace": grace, "log.format": log_format})
     logs.configure(settings.log.format, verbose=verbose)
     raise typer.Exit(_run(project.resolve(), settings, Mode.RUN, command or list(settings.bot.command)))

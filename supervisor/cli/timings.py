@@ -57,7 +57,7 @@ def timings(
     change: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CHANGE]",
+            metavar="CHANGE",
             help="With --compare: a date or time, a version of scanonce, Node.js or the browser, or the beginning of a "
             "configuration's fingerprint.",
             show_default="the last change that is recorded",
@@ -75,11 +75,14 @@ def timings(
         ),
     ] = None,
     reason: Annotated[
-        list[str] | None, typer.Option("--reason", help="Only restarts for this reason, such as change; repeatable.")
+        list[str] | None,
+        typer.Option("--reason", metavar="REASON", help="Only restarts for this reason, such as change; repeatable."),
     ] = None,
     outcome: Annotated[
         list[str] | None,
-        typer.Option("--outcome", help="Only restarts that ended so: ready, needs_link or failed; repeatable."),
+        typer.Option(
+            "--outcome", metavar="OUTCOME", help="Only restarts that ended so: ready, needs_link or failed; repeatable."
+        ),
     ] = None,
     starts: Annotated[bool, typer.Option("--starts", help="Also the first start of each run.")] = False,
     rows: Annotated[int, typer.Option("--rows", min=0, metavar="N", help="How many restarts to list.")] = 10,
@@ -94,9 +97,9 @@ def timings(
     project: Project = Path(),
     config: ConfigFile = None,
 ) -> None:
-    """Show how long restarts took, phase by phase, against the target, and what got slower.
+    """Show how long restarts took, and what got slower.
 
-    Reads beside a running supervisor and changes nothing.
+    By phase, and against the target. Reads beside a running supervisor and changes nothing.
     """
     with output.exits():
         _refuse_contradictions(change, compare=compare, as_json=as_json, as_csv=as_csv, png=png)
