@@ -96,6 +96,18 @@ def test_unknown_and_missing_fields_are_named() -> None:
             {"session": "1", "profile": "p", "problem": "gone", "snapshot": "backup-1-2", "age_s": 7300.0},
             "session 1: gone; restored backup-1-2, 2 hours old",
         ),
+        (
+            "session.restored",
+            {"session": "1", "profile": "p", "problem": "It is gone.", "snapshot": "backup-1-2", "age_s": 1.0},
+            "session 1: It is gone; restored backup-1-2, 1 s old",
+        ),
+        (
+            "snapshot.failed",
+            {"session": "1", "reason": "Could not write it: the disk is full."},
+            "session 1: the snapshot failed (Could not write it: the disk is full); the one before is untouched",
+        ),
+        ("error", {"problem": "It is busy.", "remedy": "stop it first"}, "It is busy; stop it first"),
+        ("error", {"problem": "It is busy."}, "It is busy."),
     ],
 )
 def test_sentences(name: str, fields: dict[str, Any], sentence: str) -> None:

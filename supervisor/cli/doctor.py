@@ -75,7 +75,12 @@ def _summary(findings: Sequence[Finding], *, fix: bool) -> str:
     verdicts = [str(one.verdict) for one in findings]
     problems, warnings = verdicts.count("problem"), verdicts.count("warning")
     if not problems:
-        return f"Nothing needs doing{f'; {warnings} worth knowing' if warnings else ''}."
+        return f"Nothing needs doing{f'; {_things(warnings)} worth knowing' if warnings else ''}."
     fixable = sum(one.fix is not None and str(one.verdict) == "problem" for one in findings)
-    hint = f" scanonce doctor --fix does {fixable} of them." if fixable and not fix else ""
-    return f"{problems} need{'s' if problems == 1 else ''} doing.{hint}"
+    share = "it" if problems == 1 else "all of them" if fixable == problems else f"{fixable} of them"
+    hint = f"; scanonce doctor --fix does {share}" if fixable and not fix else ""
+    return f"{_things(problems)} need{'s' if problems == 1 else ''} doing{hint}."
+
+
+def _things(number: int) -> str:
+    return f"{number} thing{'' if number == 1 else 's'}"

@@ -170,7 +170,8 @@ def _load(mode: Mode, project: Path, file: Path | None, overrides: dict[str, Any
     try:
         return load(project.resolve(), file, mode=mode, overrides=given)
     except ConfigError as error:
-        typer.echo(str(error), err=True)
+        for issue in error.issues:
+            complain(str(issue))
         raise typer.Exit(BAD_USAGE) from None
 
 

@@ -43,12 +43,18 @@ def _processes(place: Place) -> Iterator[Finding]:
         seen = f"A browser that scanonce did not start has a profile of this project open (process {browser.pid})."
         yield warning("processes", seen, "Stop its bot before you start scanonce: it would wait for that.")
     if ours:
-        pids = ", ".join(str(entry.pid) for entry in ours[:8]) + (" ..." if len(ours) > 8 else "")
+        pids = _first([str(entry.pid) for entry in ours], 8)
         seen = f"{_processes_of_a_run(len(ours))} still there: {pids}."
         remedy = "The next start closes them cleanly; so does --fix."
         yield problem("processes", seen, remedy, fix=Fix(partial(_close, place)))
     elif not strangers:
         yield ok("processes", "Nothing of an earlier run is left running.")
+
+
+def _first(names: list[str], number: int) -> str:
+    """The first of many, and how many more there are."""
+    rest = len(names) - number
+    return ", ".join(names[:number]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _close(place: Place) -> str:
@@ -118,7 +124,7 @@ def _unfinished(place: Place) -> Finding:
     found = place.store.unfinished()
     if not found:
         return ok("unfinished", "Nothing was cut off in the midst of being done.")
-    names = ", ".join(printable(path.name) for path in found[:3]) + (" ..." if len(found) > 3 else "")
+    names = _first([printable(path.name) for path in found], 3)
     seen = f"A restore or a copy was cut off: {names}."
     return problem("unfinished", seen, "The next start completes or undoes it; so does --fix.", fix=Fix(_recovered))
 
@@ -154,7 +160,7 @@ def _existing_runtime(folder: Path, place: Place) -> Finding:
     if left:
         names = ", ".join(printable(path.name) for path in left[:3])
         seen = f"{name} holds sockets that nobody listens on any more ({names}): scanonce was killed."
-        remedy = "Nothing: the next start replaces them. --fix removes them."
+        remedy = "The next start replaces them; --fix removes them."
         return warning("runtime-folder", seen, remedy, fix=Fix(partial(_empty, left)))
     return ok("runtime-folder", f"{name} is ours, and nobody's socket is left there.")
 

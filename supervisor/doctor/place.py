@@ -13,7 +13,7 @@ from supervisor.doctor.package import Package, read_package
 from supervisor.doctor.source import Sources, read_sources
 from supervisor.inventory import Inventory
 from supervisor.occupancy import Occupant, occupant, open_browsers, running_supervisor
-from supervisor.session import Profile, SessionStore, StateFile
+from supervisor.session import Profile, SessionError, SessionStore, StateFile
 
 if TYPE_CHECKING:
     from supervisor.browser.discovery import Browser
@@ -37,10 +37,22 @@ class Place:
         self.environment: Mapping[str, str] = os.environ | config.bot.env
 
     @cached_property
+    def state_error(self) -> str | None:
+        """What keeps anybody from reading the state file, and what to do about it; `None` if nothing does."""
+        try:
+            self._state_file.trouble()
+        except SessionError as error:
+            return str(error)
+        return None
+
+    @cached_property
     def state_trouble(self) -> str | None:
-        """Why the state file makes no sense; `None` if it does, or is not there. It is left as it is."""
-        path = self.project / self.config.session.state_file
-        return StateFile(path).trouble()
+        """Why the state file is of no use; `None` if it is, or is not there. It is left as it is."""
+        return self.state_error or self._state_file.trouble()
+
+    @property
+    def _state_file(self) -> StateFile:
+        return StateFile(self.project / self.config.session.state_file)
 
     @cached_property
     def inventory(self) -> Inventory:

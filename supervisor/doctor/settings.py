@@ -24,8 +24,9 @@ def look(place: Place) -> Iterator[Finding]:
         f"{platform.release()}; {', '.join(map(_with_version, _LIBRARIES))}.",
     )
     for issue in place.issues:
+        seen = printable(issue)
         remedy = "Mend that line; until then scanonce does not start. What follows here goes by the defaults."
-        yield problem("configuration", f"{printable(issue)}.", remedy)
+        yield problem("configuration", seen if seen.endswith("?") else f"{seen}.", remedy)
     if not place.issues:
         yield ok("configuration", "There is nothing wrong with the configuration.")
     yield _state_file(place)
@@ -33,6 +34,8 @@ def look(place: Place) -> Iterator[Finding]:
 
 def _state_file(place: Place) -> Finding:
     name = printable(place.shown(place.project / place.config.session.state_file))
+    if place.state_error is not None:
+        return problem("state-file", place.state_error, "Until then scanonce does not start.")
     if place.state_trouble is None:
         return ok("state-file", f"{name} can be read, or is not there yet.")
     remedy = "The next start sets it aside under another name and makes it anew from the snapshots."

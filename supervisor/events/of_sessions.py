@@ -190,7 +190,7 @@ SESSIONS: Final = (
             Field("snapshot", "string", "the snapshot's folder name"),
             Field("problem", "string", "what was found"),
         ),
-        sentence="session {session}: {snapshot} could not be restored ({problem})",
+        sentence=sentences.restore_failed,
     ),
     Event(
         name="session.not_recovered",
@@ -237,7 +237,7 @@ SNAPSHOTS: Final = (
         level="error",
         doc="A snapshot could not be taken. The one before stands.",
         fields=(SESSION, REASON),
-        sentence="session {session}: the snapshot failed ({reason}); the one before is untouched",
+        sentence=sentences.snapshot_failed,
     ),
     Event(
         name="snapshot.progress",

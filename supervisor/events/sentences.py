@@ -87,9 +87,8 @@ def session_found(fields: Fields) -> str:
 def damaged(fields: Fields) -> str:
     """For `session.damaged`."""
     moved = _and("; moved to {}", fields.get("moved_to"))
-    return (
-        f"session {fields['session']} is damaged: {fields['problem']}{moved}; the bot starts without it, for a new link"
-    )
+    problem = _clause(fields["problem"])
+    return f"session {fields['session']} is damaged: {problem}{moved}; the bot starts without it, for a new link"
 
 
 def remark(fields: Fields) -> str:
@@ -101,7 +100,19 @@ def restored(fields: Fields) -> str:
     """For `session.restored`."""
     moved = _and("; the original lies in {}", fields.get("moved_to"))
     done = f"restored {fields['snapshot']}, {_age(fields['age_s'])} old"
-    return f"session {fields['session']}: {fields['problem']}; {done}{moved}"
+    return f"session {fields['session']}: {_clause(fields['problem'])}; {done}{moved}"
+
+
+def restore_failed(fields: Fields) -> str:
+    """For `session.restore_failed`."""
+    return f"session {fields['session']}: {fields['snapshot']} could not be restored ({_clause(fields['problem'])})"
+
+
+def snapshot_failed(fields: Fields) -> str:
+    """For `snapshot.failed`."""
+    return (
+        f"session {fields['session']}: the snapshot failed ({_clause(fields['reason'])}); the one before is untouched"
+    )
 
 
 def progress(fields: Fields) -> str:
@@ -175,7 +186,8 @@ def gap(fields: Fields) -> str:
 
 def error(fields: Fields) -> str:
     """For `error`."""
-    return f"{fields['problem']}{_and('; {}', fields.get('remedy'))}"
+    remedy = fields.get("remedy")
+    return str(fields["problem"]) if remedy is None else f"{_clause(fields['problem'])}; {remedy}"
 
 
 def _ending(fields: Fields) -> str:
@@ -200,6 +212,11 @@ def _way(fields: Fields) -> str:
 
 def _and(clause: str, value: object) -> str:
     return "" if value is None else clause.format(value)
+
+
+def _clause(sentence: str) -> str:
+    """A sentence from elsewhere as a part of one of ours."""
+    return sentence.removesuffix(".")
 
 
 def _first(items: Sequence[object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ _REMEDIES = {
     errno.EPERM: "not permitted: make the folder readable and writable for this user",
     errno.EROFS: "the file system is read-only: mount it writable and try again",
     errno.EIO: "the disk reported an I/O error: check its health before going on",
+    errno.EISDIR: "a folder is in its place: move it away and try again",
+    errno.ENOTDIR: "a file is in the place of a folder: move it away and try again",
     errno.EMFILE: "too many open files: raise the limit (ulimit -n) and try again",
 }
 
@@ -44,7 +47,8 @@ def explained(doing: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         seen = _REMEDIES.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
-        where = f" (at {printable(error.filename)})" if error.filename else ""
+        elsewhere = error.filename and os.fsdecode(error.filename) != str(path)
+        where = f" (at {printable(error.filename)})" if elsewhere else ""
         raise SessionError(f"Could not {doing} {printable(path)}: {seen}{where}.") from error
 
 

@@ -36,6 +36,7 @@ class TestSettings:
         found = [one for one in bot.look(settings) if one.name == "configuration"]
         assert [one.verdict for one in found] == ["problem", "problem"]
         assert "scanonce.toml:2: stop.grace" in found[0].seen
+        assert found[1].seen.endswith("did you mean stop.order?")
         assert bot.place().config.stop.order == "browser-first"
 
     def test_a_sound_one_and_none(self, bot: Bot) -> None:
@@ -58,6 +59,16 @@ class TestSettings:
         assert list(sessions.look(place))
         assert sorted(path.name for path in bot.folder.iterdir()) == ["session-state.json", "sessions"]
         assert (bot.folder / "session-state.json").read_text() == "{ no"
+
+    def test_a_folder_in_the_place_of_the_state_file_is_one_problem_and_hides_nothing_else(self, bot: Bot) -> None:
+        (bot.folder / "session-state.json").mkdir()
+        build.profile(bot.folder / "sessions/session-1")
+        place = bot.place()
+        found = only(settings.look(place), "state-file")
+        assert found.verdict == "problem"
+        assert "session-state.json: a folder is in its place: move it away" in found.seen
+        assert [profile.id for profile in place.profiles] == ["1"]
+        assert list(sessions.look(place))
 
 
 class TestSessions:
