@@ -509,7 +509,7 @@ async def test_a_bot_that_still_waits_for_an_answer_gets_its_grace(project: Proj
     answered = asyncio.Event()
 
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(1.5)  # three times as long as `stop.idle`
+        await asyncio.sleep(1.5)  # much longer than `stop.idle`
         answered.set()
         writer.close()
 

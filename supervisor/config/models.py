@@ -96,7 +96,7 @@ class StopConfig(Section):
         "for a bot that finishes work first.",
     )
     idle: DurationOrOff = option(
-        "500ms",
+        "300ms",
         "A bot that has done nothing for this long after the signal, its browsers being closed, has nothing to clean "
         "up, and its grace ends early: no processor time, nothing read or written, no TCP connection open. Lengthen "
         'it, or set "off" to wait out the grace, for a bot whose cleanup waits for a timer.',
