@@ -54,14 +54,14 @@ class Outbox:
         self._idle.clear()
         self._news.set()
 
-    async def close(self, patience: float) -> None:
-        """Give what waits up to `patience` seconds to be delivered, then end, and say what was not."""
-        waiting = asyncio.create_task(self._idle.wait())
-        await asyncio.wait({waiting, self._work}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+    async def close(self, patience: float, hurry: asyncio.Event | None = None) -> None:
+        """Give what waits up to `patience` seconds to be delivered, or until `hurry`; say what was not."""
+        waiting = [asyncio.create_task(event.wait()) for event in (self._idle, hurry) if event is not None]
+        await asyncio.wait({*waiting, self._work}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         left = len(self._waiting) + self._under_way
-        for task in (waiting, self._work):
+        for task in (*waiting, self._work):
             task.cancel()
-        await asyncio.gather(waiting, self._work, return_exceptions=True)
+        await asyncio.gather(*waiting, self._work, return_exceptions=True)
         if left:
             emit("notify.dropped", target=self._target.name, count=left, reason="scanonce ends")
 

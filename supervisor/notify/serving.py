@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from supervisor import logs
@@ -49,4 +51,20 @@ async def sending(supervisor: Supervisor) -> AsyncIterator[None]:
         unsubscribe()
         teller.close()
         patience = LAST_OF_GIVEN_UP if teller.urgent else LAST
-        await asyncio.gather(*(box.close(patience) for box in boxes))
+        with _hurried() as hurry:
+            await asyncio.gather(*(box.close(patience, hurry) for box in boxes))
+
+
+@contextlib.contextmanager
+def _hurried() -> Iterator[asyncio.Event]:
+    """Set by whoever asks for the end once more: the supervisor that would hear it has ended already."""
+    hurry, loop = asyncio.Event(), asyncio.get_running_loop()
+    numbers = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, hurry.set)
+    try:
+        yield hurry
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # nothing is left to be asked for, and no traceback is wanted

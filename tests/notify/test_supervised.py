@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from supervisor.config import NotifyConfig
+from supervisor.notify.serving import LAST_OF_GIVEN_UP
 from supervisor.notify.targets import targets_of
 from supervisor.process import Reaper
 from supervisor.process.errand import Errands
@@ -93,6 +94,19 @@ async def test_a_bot_that_is_given_up_is_told_of_before_the_end(project: Project
     assert first == second
     assert (first["kind"], first["event"], first["fields"]["failures"]) == ("crash_loop", "bot.given_up", 2)
     assert running.all("notify.sent")[0]["attempts"] == 2
+
+
+async def test_whoever_asks_for_the_end_again_does_not_wait_for_the_last_message(project: Project) -> None:
+    async with endpoint("hang") as server:
+        project.configure(
+            configuration(webhooks=[server.url]) + '[restart]\nlimit = 1\nbackoff_initial = "10ms"\n', quick=False
+        )
+        running = await project.start("run", "exit=3")
+        await running.until("supervisor.stopped")
+        asked = asyncio.get_running_loop().time()
+        assert await running.stop() == 3
+        assert asyncio.get_running_loop().time() - asked < LAST_OF_GIVEN_UP / 2
+    assert running.all("notify.dropped")[-1]["reason"] == "scanonce ends"
 
 
 async def test_an_endpoint_that_hangs_holds_up_neither_a_restart_nor_the_end(project: Project, shell: Shell) -> None:
