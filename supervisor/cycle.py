@@ -151,10 +151,11 @@ class Stop:
             if self.config.order == "browser-first":
                 self._ask_bot(bot)
             frost.release()
-            if self.closed and self.config.idle is not None:
+            grace = self.config.grace if self.closed else max(self.config.grace, _PLAIN_GRACE)
+            if self.closed and self.config.idle is not None and self.config.idle < grace:
                 await self._wait_while_at_work(handles, self.config.idle)
             else:
-                await self.haste.wait_all(handles, max(self.config.grace, 0 if self.closed else _PLAIN_GRACE))
+                await self.haste.wait_all(handles, grace)
         await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
 
     async def _wait_while_at_work(self, handles: Sequence[Handle], idle: float) -> None:
