@@ -18,6 +18,9 @@ it."""
 _TELLING: Final = re.compile(
     r"(?i:pass(?:word|wd|phrase|code)?|pwd|secrets?|tokens?|credentials?|cookies?|dsn|jwt|bearer|auth|api_?key|key)"
 )
+_FOLDERS: Final = frozenset({"PWD", "OLDPWD"})
+"""What every shell sets (POSIX, `cd`): the folder that it is in, mostly the project's, and the one before."""
+
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ASSIGNMENT: Final = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*[=:])(.+)", re.DOTALL)
 _IN_TEXT: Final = (
@@ -55,7 +58,7 @@ class Redactor:
             value
             for environment in environments
             for name, value in environment.items()
-            if is_telling(name) and len(value) >= _SHORTEST and value.strip()
+            if is_telling(name) and name not in _FOLDERS and len(value) >= _SHORTEST and value.strip()
         }
         longest_first = sorted(values, key=len, reverse=True)
         # Whole words only, and no part of a path: a session's folder may be called like a variable's value.

@@ -93,3 +93,9 @@ def test_values_are_hidden_as_whole_words_and_never_within_a_path() -> None:
         {"profile": "/bot/sessions/session-1", "problem": "no s3cr3t-er, no 's3cr3t'; sessions", "pids": [1], "n": 0.5}
     )
     assert fields == {"profile": "/bot/sessions/session-1", "problem": "no ***, no '***'; ***", "pids": [1], "n": 0.5}
+
+
+def test_the_folder_that_a_shell_is_in_is_no_secret_whatever_its_variable_is_called() -> None:
+    seen = Redactor({"PWD": "/srv/a-bot", "OLDPWD": "/srv/other", "DB_PWD": "hunter2!"})
+    fields = {"project": "/srv/a-bot", "problem": "cannot work in /srv/a-bot: not /srv/other, hunter2!"}
+    assert seen.fields(fields) == {"project": "/srv/a-bot", "problem": "cannot work in /srv/a-bot: not /srv/other, ***"}
