@@ -1,4 +1,4 @@
-# `make` alone says what there is. Nothing has to be installed first but Python 3.11+, Node.js 20+ and make itself.
+# `make` alone says what there is. Nothing has to be installed first but Python 3.11+, Node.js 18+ and make itself.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
