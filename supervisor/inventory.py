@@ -156,7 +156,7 @@ def pick(part: str, names: Iterable[str], what: str) -> str:
     wanted = printable(part)
     if matches:
         raise SelectionError(f"'{wanted}' fits more than one {what}: {_listed(matches)}. Say more of it.")
-    there = f"There is: {_listed(known)}." if known else "There is none at all."
+    there = f"There {'is' if len(known) == 1 else 'are'}: {_listed(known)}." if known else "There is none at all."
     raise SelectionError(f"There is no {what} '{wanted}'. {there}")
 
 

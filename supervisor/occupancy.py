@@ -42,19 +42,22 @@ class Occupant:
 
     def __str__(self) -> str:
         """Who it is, and what to do about it, in two sentences."""
-        profile = printable(self.browser.profile)
         if self.supervisor is not None:
-            who = f"the bot that scanonce runs (process {self.supervisor})"
-            return f"{profile} is in use by {who}. {_how_to_stop(self.supervisor)}"
+            remedy = _how_to_stop(self.supervisor)
+        elif self.bot is not None:
+            remedy = "Stop that bot first."
+        else:
+            remedy = f"End it first: SIGINT to process {self.pid} lets it write everything down."
+        return f"{printable(self.browser.profile)} is in use by {self.who}. {remedy}"
+
+    @property
+    def who(self) -> str:
+        """Who it is, in a few words."""
+        if self.supervisor is not None:
+            return f"the bot that scanonce runs (process {self.supervisor})"
         if self.bot is not None:
-            return (
-                f"{profile} is in use by a browser (process {self.pid}, started by process {self.bot}). "
-                "Stop that bot first."
-            )
-        return (
-            f"{profile} is in use by a browser whose bot is gone (process {self.pid}). "
-            f"End it first: SIGINT to process {self.pid} lets it write everything down."
-        )
+            return f"a browser (process {self.pid}, started by process {self.bot})"
+        return f"a browser whose bot is gone (process {self.pid})"
 
 
 def open_browsers() -> dict[Path, Browser]:

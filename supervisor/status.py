@@ -228,8 +228,9 @@ def describe(status: Status, target: Target, now: datetime | None = None) -> Ite
         told = restart_line(last.phases_ms, target, last.outcome, first=last.reason == "start")
         yield f"last restart {_ago(last.at, now)} ({why}): {told}"
     memory = status.memory
+    bot = "process" if memory.processes == 1 else f"{memory.processes} processes"
     yield (
-        f"memory: the bot's {memory.processes} processes {memory.tree / 1e6:.0f} MB, "
+        f"memory: the bot's {bot} {memory.tree / 1e6:.0f} MB, "
         f"scanonce (process {status.pid}) {memory.supervisor / 1e6:.0f} MB"
     )
     for planned in status.planned:

@@ -55,9 +55,9 @@ class TestWhichSession:
         [
             ((), "There are 3 sessions; say which one: 97150, 97150-1, 97151."),
             (("9715",), "'9715' fits more than one session: 97150, 97150-1, 97151. Say more of it."),
-            (("nobody",), "There is no session 'nobody'. There is: 97150, 97150-1, 97151."),
-            (("",), "There is no session ''. There is: 97150, 97150-1, 97151."),
-            (("../../etc",), "There is no session '../../etc'. There is: 97150, 97150-1, 97151."),
+            (("nobody",), "There is no session 'nobody'. There are: 97150, 97150-1, 97151."),
+            (("",), "There is no session ''. There are: 97150, 97150-1, 97151."),
+            (("../../etc",), "There is no session '../../etc'. There are: 97150, 97150-1, 97151."),
         ],
     )
     def test_any_other_lists_what_there_is(self, folder: Path, words: tuple[str, ...], sentence: str) -> None:
@@ -256,6 +256,10 @@ class TestCheck:
     def test_one_in_use_is_judged_as_far_as_it_can_be(self, tmp_path: Path) -> None:
         profile = make_session(tmp_path)
         with browser_on(profile.path, tmp_path) as browser:
+            told = invoke(tmp_path, "session", "info").out
+            assert re.search(
+                rf"in use +by a browser \(process {browser.pid}, started by process {os.getpid()}\)\n", told
+            )
             ended = invoke(tmp_path, "session", "check")
             assert ended.status == 1
             assert f"in use by a browser (process {browser.pid}, started by process {os.getpid()})" in ended.out

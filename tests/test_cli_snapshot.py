@@ -274,7 +274,7 @@ class TestVerify:
         both = f"{second.name}, {first.name}"
         for name, sentence in (
             ("backup", f"'backup' fits more than one snapshot: {both}. Say more of it."),
-            ("../x\n", rf"There is no snapshot '../x\n'. There is: {both}."),
+            ("../x\n", rf"There is no snapshot '../x\n'. There are: {both}."),
         ):
             ended = invoke(tmp_path, "snapshot", "verify", "-s", name)
             assert (ended.status, ended.out, ended.err) == (2, "", f"scanonce: {sentence}\n")

@@ -53,6 +53,11 @@ def test_a_status_in_words() -> None:
     ]
 
 
+def test_a_bot_of_one_process_has_one() -> None:
+    line = "memory: the bot's process 38 MB, scanonce (process 7) 46 MB"
+    assert line in told(status(memory=Memory(46_000_000, 38_000_000, 1)))
+
+
 def test_a_status_of_a_bot_that_waits_to_be_started_again() -> None:
     waiting = status(
         phase="backoff", bot_pid=None, uptime_s=None, sessions=(), last_restart=None, planned=(Planned("start", 1.2),)

@@ -176,7 +176,7 @@ def _facts(seen: Overview, inventory: Inventory, *, can_restore: bool) -> list[t
     facts = [
         ("profile", inventory.shown(seen.profile)),
         ("exists", f"yes, {output.size(seen.size)}" if seen.exists else "no"),
-        ("in use", str(seen.occupant) if seen.occupant else "no"),
+        ("in use", f"by {seen.occupant.who}" if seen.occupant else "no"),
         ("can restore", output.yes_no(can_restore)),
         ("linked", output.yes_no(state.is_linked)),
         ("linked since", output.when(state.linked_at)),

@@ -61,10 +61,9 @@ def _scripts(place: Place) -> Finding:
         chain = list(links(["npm", "run", name], scripts)) if name in scripts else []
         if "scanonce" not in chain and any(_restarts(link) for link in chain):
             seen = f"npm run {name} goes through {printable(' -> '.join(chain[1:]))}, which kills the bot's browser."
-            remedy = (
-                f'Let it start scanonce: "{name}": "scanonce dev -- node index.js". '
-                "scanonce init takes over what nodemon or pm2 was told."
-            )
+            remedy = f'Let it start scanonce: "{name}": "scanonce dev -- node index.js".'
+            if not (place.project / "scanonce.toml").exists():
+                remedy += " scanonce init takes over what nodemon or pm2 was told."
             return warning("scripts", seen, remedy)
     return ok("scripts", "No script of package.json restarts the bot behind scanonce's back.")
 

@@ -74,6 +74,9 @@ class TestBetween:
         bot.write({"package.json": json.dumps({"scripts": SCRIPTS})})
         found = bot.one(between, "scripts")
         assert (found.verdict, "npm run watch -> nodemon" in found.seen) == ("warning", True)
+        assert "scanonce init" in found.remedy
+        bot.write({"scanonce.toml": ""})
+        assert "scanonce init" not in bot.one(between, "scripts").remedy
         bot.write({"package.json": json.dumps({"scripts": {"dev": SCRIPTS["safe"], "start": "node index.js"}})})
         assert bot.one(between, "scripts").verdict == "ok"
 
