@@ -167,6 +167,9 @@ async def test_a_bot_that_should_close_its_browser_and_does_not_is_helped(projec
 
 
 async def test_behind_a_shell_the_bot_itself_is_asked(project: Project) -> None:
+    project.configure(
+        '[stop]\ngrace = "10s"\n'
+    )  # its cleanup shows that it was asked, whatever the machine is busy with
     script = subprocess.list2cmdline(project.bot(f"browser={project.profile('1')}"))
     async with project.supervised("dev", command=["sh", "-c", f"{script}; true"]) as running:
         await opened(project, running)
