@@ -141,7 +141,21 @@ def reach(project: Path, file: Path | None) -> Client:
     from supervisor.control import find  # what only these commands need, a supervisor does not carry
 
     folder = project.resolve()
-    return find.reach(folder, folder / _settings(project, file).session.cache)
+    try:
+        return find.reach(folder, folder / _settings(project, file).session.cache)
+    except find.NotRunningError as error:
+        raise find.NotRunningError(f"{error}{_orphaned(folder)}") from None
+
+
+def _orphaned(project: Path) -> str:
+    """What to say of a bot that outlived its supervisor: whoever asks for a stop must not think that it is gone."""
+    from supervisor.territory import Territory
+
+    left, _ = Territory(project, contained=False).left_behind(())
+    if not left:
+        return ""
+    living = "a process of an earlier run lives" if len(left) == 1 else f"{len(left)} processes of an earlier run live"
+    return f". But {living}: the next start closes what is left cleanly, as does scanonce doctor --fix"
 
 
 @contextlib.contextmanager

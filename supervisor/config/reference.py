@@ -35,9 +35,9 @@ to copy.
 
 A file that is wrong is reported before anything is started, everything at once, and scanonce ends with exit code 2:
 
-    scanonce.toml:3: stop.grace: a bare number: a duration needs a unit, for example "10s" (got 10)
-    scanonce.toml:4: stop.sginal: unknown key; did you mean stop.signal?
-    scanonce.toml:9: stop.order: expected "browser-first" or "bot-first" (got "browser")
+    scanonce: scanonce.toml:3: stop.grace: a bare number: a duration needs a unit, for example "10s" (got 10)
+    scanonce: scanonce.toml:4: stop.sginal: unknown key; did you mean stop.signal?
+    scanonce: scanonce.toml:9: stop.order: expected "browser-first" or "bot-first" (got "browser")
 
 This page is the output of `python -m supervisor.config reference`; `config.example.toml` that of
 `python -m supervisor.config example`. Editors can check the file against the JSON schema that

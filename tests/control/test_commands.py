@@ -49,6 +49,20 @@ async def test_where_no_scanonce_runs_the_commands_say_so(project: Project, shel
     assert (await shell("ps", "--json")).json == {"version": 1, "supervisors": []}
 
 
+async def test_a_bot_that_outlived_its_scanonce_is_not_passed_over_in_silence(project: Project, shell: Shell) -> None:
+    running = await project.start("run", f"browser={project.profile('1')}")
+    await running.until("restart.done")
+    running.process.kill()
+    await running.ends()
+    for words in (["status"], ["stop"]):
+        said = await shell(*words)
+        assert said.status == 1
+        assert "processes of an earlier run live: the next start closes" in said.err, said
+    async with project.supervised("run", f"browser={project.profile('1')}"):
+        pass
+    assert (await shell("stop")).err.endswith("start one with: scanonce dev -- node index.js\n")
+
+
 async def test_a_bot_is_looked_at_restarted_and_stopped_from_another_shell(project: Project, shell: Shell) -> None:
     running = await project.start("run", f"browser={project.profile('1')}")
     await running.until("restart.done")
