@@ -37,7 +37,8 @@ def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
     for line in found.lines():
         say(line)
     if polling is None:
-        say(f"cost: a watch for each of these {len(found.folders)} folders; what is not looked into costs none")
+        watches = "one watch" if len(found.folders) == 1 else f"a watch for each of these {len(found.folders)} folders"
+        say(f"cost: {watches}; what is not looked into costs none")
     else:
         say(f"cost: no watch; the files are compared regularly, because {polling}")
 

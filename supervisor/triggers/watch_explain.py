@@ -25,7 +25,7 @@ class Explanation:
 
     def lines(self) -> Iterator[str]:
         """The explanation as text."""
-        yield f"watched: {len(self.files)} files in {len(self.folders)} folders"
+        yield f"watched: {_count(len(self.files), 'file')} in {_count(len(self.folders), 'folder')}"
         for reason, count in Counter(self.files.values()).most_common():
             yield f"  {count}  {reason}"
         yield "folders, with their files that count:"
@@ -74,6 +74,10 @@ def explain(rules: WatchRules) -> Explanation:
 
 def _why(rules: WatchRules, path: str) -> str:
     return rules.why(Path(path)).removeprefix("watched: ")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _nothing(_folder: str) -> None:

@@ -41,7 +41,7 @@ def test_single_files_and_folders_elsewhere(project: Path, tmp_path: Path) -> No
     shared.mkdir()
     rules = WatchRules(project, paths=(Path("index.js"), shared))
     assert list(explain(rules).lines()) == [
-        "watched: 1 files in 2 folders",
+        "watched: 1 file in 2 folders",
         "  1  named by the user",
         "folders, with their files that count:",
         "  ./  1",
