@@ -2,7 +2,8 @@
 
 One loop reads one queue. Signals, keys, changed files, exits and finished steps all become events in it;
 `lifecycle.step` answers each with actions, and an action is a task that reports back through the same queue. Nothing
-else decides.
+else decides. How an action is carried out is in rooms of its own: `takedown.py` is the way down, `care.py` what comes
+between, `run.py` the way up, `starts.py` how that ends; `sights.py` hears of the browsers meanwhile.
 """
 
 from __future__ import annotations
@@ -19,23 +20,21 @@ from pathlib import Path
 from typing import Protocol
 
 from supervisor import lifecycle
-from supervisor.browser.discovery import find_browsers
-from supervisor.browser.presets import SessionStatus
-from supervisor.care import Care, Quiet
+from supervisor.care import Care
 from supervisor.config import Config
-from supervisor.cycle import Descent, Stop
+from supervisor.cycle import Descent
 from supervisor.examination import Examination
 from supervisor.faults import report_fault
 from supervisor.lifecycle import Action, Event, Kind, Phase, Policy, State
 from supervisor.logs import emit
-from supervisor.observe import Live
 from supervisor.process import CommandError, Frost, Haste
-from supervisor.process.wrappers import unwrap
-from supervisor.profile_lock import ProfileBusyError, files_of
 from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
 from supervisor.sessions import Sessions, Shot
-from supervisor.timing import History, Outcome, Restart
+from supervisor.sights import Sights
+from supervisor.starts import Starts
+from supervisor.takedown import Takedown
+from supervisor.timing import History, Restart
 from supervisor.triggers.backoff import backoff
 from supervisor.triggers.liveness import Symptom
 from supervisor.turn import Turn
@@ -82,13 +81,10 @@ class Supervisor:
         self._setting = setting
         self._sessions = sessions
         self.started_at = datetime.now(UTC)
-        #: The last start or restart that is over.
-        self.last_restart: Restart | None = None
         #: What will be done by itself, and when, in seconds of the monotonic clock.
         self.planned: dict[str, float] = {}
         self._config: Config = setting.config
         self._care = care
-        self._history = history
         self._policy = policy
         self._changes: Changes | None = None
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -102,11 +98,12 @@ class Supervisor:
         self._input_ended = False
         self._haste = Haste()
         self._examination = Examination(setting.territory, setting.reaper)
+        self._takedown = Takedown(setting, care, lambda: self._turn)
         self._descent = Descent()
-        self._quiet: dict[Path, Quiet] = {}
+        self._starts = Starts(setting, history, lambda: self._turn)
+        self._sights = Sights(setting, care, sessions, self, on_held=self._held_elsewhere, on_lost=self._browser_lost)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
-        self._told_about_npm = False
         #: When the bot that runs now was started, in seconds of the monotonic clock.
         self.spawned_at = float("-inf")
         sessions.restart = self.restart
@@ -177,6 +174,11 @@ class Supervisor:
         return self._sessions
 
     @property
+    def last_restart(self) -> Restart | None:
+        """The last start or restart that is over."""
+        return self._starts.last
+
+    @property
     def restarts(self) -> int:
         """How often the bot was started again."""
         return max(0, self._runs - 1)
@@ -196,6 +198,7 @@ class Supervisor:
     def follow(self, changes: Changes) -> None:
         """From now on a start waits until the files are quiet, and tells the bot which have changed."""
         self._changes = changes
+        self._sights.exclude = changes.exclude
 
     def restart(self, reason: str, detail: str | None = None) -> None:
         """Ask for a restart; while one is under way this adds nothing to it."""
@@ -337,76 +340,12 @@ class Supervisor:
         with frost:
             if self._changes is not None:
                 await self._changes.end_checks()  # they are our children, and the proof is that there are none
-            await self._stop_and_prove(frost)
-
-    async def _stop_and_prove(self, frost: Frost) -> None:
-        run = self._run
-        stop = Stop(
-            look=self._setting.territory.living,
-            proven=self._proven_empty,
-            config=self._config.stop,
-            haste=self._haste,
-            clock=self._turn.clock,
-            leader=run.child.pid if run else None,
-            live=run.observer.live if run else {},
-            frost=frost,
-        )
-        if run is None and not await self._find_leftovers(stop):
-            return
-        self._descent = await stop.bring_down()
-        self._note_descent(run)
-        self._setting.reaper.reap()
-        if self._descent.survivors:
-            emit("bot.stuck", pids=list(self._descent.survivors))
-            self._post(Kind.NOT_DOWN)
-            return
-        await self._release()
-        self._post(Kind.DOWN)
-
-    def _proven_empty(self) -> bool:
-        empty = self._setting.territory.proven_empty
-        # Reaping takes a walk through the process table: only if there is something to reap.
-        return empty() or (self._setting.reaper.reap() > 0 and empty())
-
-    async def _find_leftovers(self, stop: Stop) -> bool:
-        """Before a start: extend the stop to what earlier runs left; False if a stranger holds a profile."""
-        profiles = [profile.path for profile in await self._care.profiles()]
-        ours, strangers = self._setting.territory.left_behind(profiles)
-        if strangers:
-            emit(
-                "error",
-                problem=f"a browser that scanonce did not start holds a profile of this project "
-                f"(process {strangers[0].pid}, and its bot still runs)",
-                remedy="stop that bot; scanonce goes on as soon as it is gone",
-            )
-            self._descent = Descent(survivors=tuple(entry.pid for entry in strangers))
-            self._post(Kind.NOT_DOWN)
-            return False
-        if ours:
-            emit("supervisor.leftovers", pids=[entry.pid for entry in ours])
-            known = {entry.pid: entry for entry in ours}
-            living = self._setting.territory.living
-            stop.look = lambda: (
-                [e for e in known.values() if e.handle.alive] + [e for e in living() if e.pid not in known]
-            )
-        return True
-
-    def _note_descent(self, run: Run | None) -> None:
-        closed = {one.profile: one.clean for one in self._descent.closed}
-        for one in self._descent.closed:
-            if one.clean:
-                emit(
-                    "browser.closed",
-                    pid=one.pid,
-                    profile=str(one.profile),
-                    method=one.how,
-                    took_ms=round(one.seconds * 1000),
-                )
-            else:
-                emit("browser.unclean", pid=one.pid, profile=str(one.profile), reason=one.how)
-        found = run.quiet(closed) if run else {path: Quiet(clean, None, None) for path, clean in closed.items()}
-        self._quiet |= found
-        self._turn.clean &= all(quiet.clean for quiet in found.values())
+            self._descent = await self._takedown.bring_down(self._run, self._haste, frost)
+            if self._descent.survivors:
+                self._post(Kind.NOT_DOWN)
+                return
+            await self._release()
+            self._post(Kind.DOWN)
 
     async def _release(self) -> None:
         self._running.clear()
@@ -415,13 +354,7 @@ class Supervisor:
             await run.release()
 
     async def _await_death(self) -> None:
-        """Look now and then whether what would not die has died."""
-        left = {entry.pid: entry for entry in self._setting.territory.living()}
-        profiles = [profile.path for profile in await self._care.profiles()]
-        ours, strangers = self._setting.territory.left_behind(profiles)
-        for entry in [*left.values(), *ours, *strangers]:
-            await entry.handle.wait()
-        self._setting.reaper.reap()
+        await self._takedown.await_death()
         await self._release()
         self._descent = Descent()
         self._post(Kind.DOWN)
@@ -429,11 +362,11 @@ class Supervisor:
     # -- between -----------------------------------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
-        quiet, self._quiet = self._quiet, {}
         checked = self._changes is not None and self._changes.checks and self._turn.reason not in _UNCHECKED
         if self._changes is not None and checked:
             self._changes.begin_checks()
-        in_order = await self._care.prepare(quiet, self._sessions.take_wanted(), self._turn.clock)
+        quiet, wanted = self._takedown.take_quiet(), self._sessions.take_wanted()
+        in_order = await self._care.prepare(quiet, wanted, self._turn.clock)
         if self._state.after is lifecycle.After.START and self._changes is not None:
             self._turn.clock.enter("settle")
             await self._changes.settled()
@@ -466,7 +399,7 @@ class Supervisor:
         try:
             run = Run(
                 self._setting,
-                self,
+                self._sights,
                 number=self._runs,
                 expected=self._sessions.expected,
                 opens_browser=self._sessions.opens_browser,
@@ -515,21 +448,16 @@ class Supervisor:
         self._later(_TIDY_AFTER, gc.collect)
         self._care.finish_in_background()
         self._sessions.note_start(run.observer.live.values())
-        self._tell_about_npm(run)
-        if verdict == "ready":
-            emit("bot.ready", method=run.method, after_ms=round((time.monotonic() - self.spawned_at) * 1000))
-        # One that was waited for in vain, or for a scan, has been recorded as that already.
-        if self._turn.clock.current is not None:
-            self._record(run, verdict)
+        self._starts.over(run, verdict, since=self.spawned_at)
+        self._tell_moved()
         self._post(Kind.READY)
 
     def _never_ready(self) -> None:
         run = self._run
         if run is None or run.stopping:
             return
-        states = {live.state.detail or live.state.status for live in run.observer.live.values()}
-        emit("bot.not_ready", waited_s=self._config.ready.timeout, state=", ".join(sorted(states)) or "no browser")
-        self._record(run, "failed")
+        self._starts.in_vain(run)
+        self._tell_moved()
         if not self._policy.rest_after_exit:
             self._begin_turn("not ready")
         self._post(Kind.NEVER_READY)
@@ -537,82 +465,12 @@ class Supervisor:
     def _no_browser(self) -> None:
         run = self._run
         if run is not None and self._sessions.opens_browser and not run.observer.live:
-            emit(
-                "error",
-                problem=f"the bot has not opened its browser in {self._config.browser.start_timeout:g} s",
-                remedy="look at its output; a bot that takes longer needs browser.start_timeout",
-            )
+            self._starts.without_browser()
 
-    def _record(self, run: Run, outcome: Outcome) -> None:
-        self._turn.clock.finish()  # what follows takes time that is none of the restart's
-        provenance = self._setting.provenance
-        setup = provenance.setup(live.version for live in run.observer.live.values())
-        self.last_restart = self._turn.end(outcome, run.mark, self._config.timing, setup)
-        self._history.record(self.last_restart, provenance.configuration.settings)
-        self._tell_moved()
+    def _held_elsewhere(self) -> None:
+        if not self.ending:
+            self.quit("profile in use", lifecycle.HELD)
 
-    def _tell_about_npm(self, run: Run) -> None:
-        if self._told_about_npm:
-            return
-        self._told_about_npm = True
-        tree = self._setting.territory.living()
-        bot, between = unwrap(run.child.pid, tree)
-        self._setting.provenance.note_bot(bot)
-        if between:
-            emit("npm.between", command=next(list(entry.argv) for entry in tree if entry.pid == bot))
-
-    # -- what the run shows ------------------------------------------------------------------------------------------
-
-    def browser_up(self, live: Live) -> None:
-        """A browser's main process is there."""
-        if self._state.phase is Phase.STARTING and self._turn.clock.current == "boot":
-            self._turn.clock.enter("browser")
-        if self._changes is not None:
-            for path in (live.profile, *files_of(live.profile)):
-                self._changes.exclude(path)
-        self._hold(live.profile)
-        emit("browser.up", pid=live.browser.main.pid, profile=str(live.profile))
-
-    def _hold(self, profile: Path) -> None:
-        """Keep other supervisors off a profile that has come to light, or leave it to the one that has it."""
-        try:
-            self._setting.locks.take(profile, self._setting.territory.project)
-        except ProfileBusyError as error:
-            self._care.leave_alone(profile)
-            emit("error", problem=str(error), remedy="stop it first")
-            if not self.ending:
-                self.quit("profile in use", lifecycle.HELD)
-
-    def browser_blind(self, live: Live) -> None:
-        """A browser offers no DevTools: its page cannot be read."""
-        emit("browser.blind", pid=live.browser.main.pid, profile=str(live.profile))
-
-    def page_state(self, live: Live) -> None:
-        """A page has changed its state."""
-        if self._run is None or self._run.stopping:
-            return
-        if self._state.phase is Phase.STARTING and self._turn.clock.current == "browser":
-            self._turn.clock.enter("link")
-        lives = self._run.observer.live.values()
-        linked = {SessionStatus.LINKED, SessionStatus.READY}
-        if self._turn.clock.current == "link" and all(live.state.status in linked for live in lives):
-            self._turn.clock.enter("ready")
-        self._sessions.page_state(live)
-
-    def browser_gone(self, live: Live) -> None:
-        """A browser has exited; unless it was closed by us, its bot may open it again, and has some time for that."""
-        run = self._run
-        if run is None or run.stopping:
-            return
-        emit("browser.lost", pid=live.browser.main.pid, profile=str(live.profile))
-
-        def still_gone() -> None:
-            if self._run is not run or run.stopping:
-                return
-            # Asked anew: the observer may look for a further browser of a running bot as seldom as that.
-            if all(browser.profile != live.profile for browser in find_browsers(self._setting.territory.living())):
-                self._begin_turn("browser lost", str(live.profile))
-                self._post(Kind.BROWSER_LOST)
-
-        # Not one of the timers of a start, which are off once that is over.
-        asyncio.get_running_loop().call_later(self._config.browser.lost_patience, still_gone)
+    def _browser_lost(self, profile: Path) -> None:
+        self._begin_turn("browser lost", str(profile))
+        self._post(Kind.BROWSER_LOST)
