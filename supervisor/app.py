@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from supervisor import lifecycle
+from supervisor.bot import Bot
 from supervisor.care import Care
+from supervisor.changes import Changes
 from supervisor.config import Config
 from supervisor.cycle import Descent
 from supervisor.examination import Examination
@@ -39,33 +38,6 @@ from supervisor.triggers.backoff import backoff
 from supervisor.triggers.liveness import Symptom
 from supervisor.turn import Turn
 
-
-class Changes(Protocol):
-    """What watches the source files."""
-
-    async def settled(self) -> None:
-        """Return once the files have been quiet for a moment."""
-
-    def drain(self) -> tuple[Path, ...]:
-        """The files that have changed since this was last called."""
-
-    def exclude(self, folder: Path) -> None:
-        """Leave out a folder from now on: a profile that has come to light."""
-
-    @property
-    def checks(self) -> bool:
-        """Whether what has changed is to be checked."""
-
-    async def examined(self, *, running: bool) -> bool:
-        """Whether a bot is to be started on the files as they are, as in `examination.Examined`."""
-
-    def begin_checks(self) -> None:
-        """From now on check each file that has changed at once, if it is to be checked."""
-
-    async def end_checks(self) -> None:
-        """Return once none of our programs runs for a check."""
-
-
 _EXIT_OF_SIGNAL = 128
 #: Whoever asks for one of these himself, and for the first start, gets the bot as it is.
 _UNCHECKED = {"start", "key", "control"}
@@ -78,24 +50,24 @@ class Supervisor:
     """Runs one bot until it is asked to end. `run` may be called once."""
 
     def __init__(self, setting: Setting, care: Care, sessions: Sessions, history: History, policy: Policy) -> None:
-        self._setting = setting
-        self._sessions = sessions
+        #: What does not change from one run to the next.
+        self.setting = setting
+        #: What looks after the profiles.
+        self.care = care
+        #: What is known of the bot's sessions.
+        self.sessions = sessions
+        #: The bot, from one run to the next.
+        self.bot = Bot()
         self.started_at = datetime.now(UTC)
         #: What will be done by itself, and when, in seconds of the monotonic clock.
         self.planned: dict[str, float] = {}
         self._config: Config = setting.config
-        self._care = care
         self._policy = policy
         self._changes: Changes | None = None
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._moved = asyncio.Event()
         self._state = State()
         self._turn = Turn("start")
-        self._run: Run | None = None
-        self._runs = 0
-        #: Set while there is a bot, for those who wait in threads.
-        self._running = threading.Event()
-        self._input_ended = False
         self._haste = Haste()
         self._examination = Examination(setting.territory, setting.reaper)
         self._takedown = Takedown(setting, care, lambda: self._turn)
@@ -104,10 +76,8 @@ class Supervisor:
         self._sights = Sights(setting, care, sessions, self, on_held=self._held_elsewhere, on_lost=self._browser_lost)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
-        #: When the bot that runs now was started, in seconds of the monotonic clock.
-        self.spawned_at = float("-inf")
         sessions.restart = self.restart
-        sessions.undoubted = lambda: self._run.look_again() if self._run else None
+        sessions.undoubted = lambda: self.bot.run.look_again() if self.bot.run else None
         self._actions: Mapping[Action, Callable[[], None]] = {
             Action.CHECK: self._check,
             Action.THAW: self._examination.thaw,
@@ -132,12 +102,12 @@ class Supervisor:
     @property
     def healthy(self) -> bool:
         """Whether the bot, if there is one, is being watched as it should be."""
-        return self._run is None or not self._run.faulted
+        return self.bot.run is None or not self.bot.run.faulted
 
     @property
     def current_run(self) -> Run | None:
         """The bot that runs now, if one does."""
-        return self._run
+        return self.bot.run
 
     @property
     def ending(self) -> bool:
@@ -159,41 +129,9 @@ class Supervisor:
         await self._moved.wait()
 
     @property
-    def care(self) -> Care:
-        """What looks after the profiles."""
-        return self._care
-
-    @property
-    def setting(self) -> Setting:
-        """What does not change from one run to the next."""
-        return self._setting
-
-    @property
-    def sessions(self) -> Sessions:
-        """What is known of the bot's sessions."""
-        return self._sessions
-
-    @property
     def last_restart(self) -> Restart | None:
         """The last start or restart that is over."""
         return self._starts.last
-
-    @property
-    def restarts(self) -> int:
-        """How often the bot was started again."""
-        return max(0, self._runs - 1)
-
-    def wait_for_run(self) -> Run:
-        """The bot that runs now, or the next one. Blocks until there is one: for a thread that has input for it."""
-        while (run := self._run) is None:
-            self._running.wait()
-        return run
-
-    def end_input(self) -> None:
-        """No more input will come, neither for this bot nor for any later one. For the thread that reads the input."""
-        self._input_ended = True
-        if (run := self._run) is not None:
-            run.child.wiring.end_input()
 
     def follow(self, changes: Changes) -> None:
         """From now on a start waits until the files are quiet, and tells the bot which have changed."""
@@ -214,16 +152,16 @@ class Supervisor:
         if self.phase in {Phase.RESTING, Phase.BACKOFF}:
             self.restart("change", detail)
             return
-        if self.phase in {Phase.STARTING, Phase.UP} and self._run is not None and not self._run.stopping:
+        if self.phase in {Phase.STARTING, Phase.UP} and self.bot.run is not None and not self.bot.run.stopping:
             self._examination.propose(Turn("change", detail))
         self._post(Kind.CHANGED)
 
     async def snapshot(self) -> list[Shot]:
         """Take a snapshot of each session that the bot has open; empty if no bot runs that could have one."""
-        run = self._run
+        run = self.bot.run
         if run is None or run.stopping:
             return []
-        return await self._sessions.snapshot_now(run.observer.live.values())
+        return await self.sessions.snapshot_now(run.observer.live.values())
 
     def quit(self, reason: str, exit_code: int = 0) -> None:
         """Ask for the end; asked again it hurries, and asked a third time it kills."""
@@ -235,11 +173,6 @@ class Supervisor:
     def on_signal(self, number: signal.Signals) -> None:
         """SIGINT, SIGTERM and SIGHUP: the same clean stop, told apart by the exit status only."""
         self.quit(number.name, _EXIT_OF_SIGNAL + number)
-
-    def resize(self) -> None:
-        """Our terminal has another size: so has the bot's."""
-        if self._run is not None and self._run.child.wiring.resize() and sys.platform != "win32":
-            self._run.child.handle.signal(signal.SIGWINCH)
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -258,7 +191,7 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._care.finished()
+        await self.care.finished()
         emit(
             "supervisor.stopped",
             exit_code=self._state.exit_code,
@@ -282,8 +215,7 @@ class Supervisor:
         self._examination.drop()
         self._turn = turn
         self._tell_moved()
-        if self._run is not None:
-            self._run.stopping = True
+        self.bot.note_stop()
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -316,8 +248,8 @@ class Supervisor:
 
     def _check(self) -> None:
         assert self._changes is not None, "only they tell of changes"
-        assert self._run is not None
-        self._examination.begin(self._run.child.pid, self._changes, self._checked)
+        assert self.bot.run is not None
+        self._examination.begin(self.bot.run.child.pid, self._changes, self._checked)
 
     def _checked(self, turn: Turn, passed: bool) -> None:
         if passed:
@@ -331,31 +263,24 @@ class Supervisor:
         # At once and not in the task: whoever is in a hurry may say so before that has begun.
         self._haste = Haste()
         self._cancel_timers()
-        self._sessions.note_stop()
-        if self._run is not None:
-            self._run.stopping = True
+        self.sessions.note_stop()
+        self.bot.note_stop()
         self._begin(self._bring_down(self._examination.hand_over()))
 
     async def _bring_down(self, frost: Frost) -> None:
         with frost:
             if self._changes is not None:
                 await self._changes.end_checks()  # they are our children, and the proof is that there are none
-            self._descent = await self._takedown.bring_down(self._run, self._haste, frost)
+            self._descent = await self._takedown.bring_down(self.bot.run, self._haste, frost)
             if self._descent.survivors:
                 self._post(Kind.NOT_DOWN)
                 return
-            await self._release()
+            await self.bot.release()
             self._post(Kind.DOWN)
-
-    async def _release(self) -> None:
-        self._running.clear()
-        run, self._run = self._run, None
-        if run is not None:
-            await run.release()
 
     async def _await_death(self) -> None:
         await self._takedown.await_death()
-        await self._release()
+        await self.bot.release()
         self._descent = Descent()
         self._post(Kind.DOWN)
 
@@ -365,8 +290,8 @@ class Supervisor:
         checked = self._changes is not None and self._changes.checks and self._turn.reason not in _UNCHECKED
         if self._changes is not None and checked:
             self._changes.begin_checks()
-        quiet, wanted = self._takedown.take_quiet(), self._sessions.take_wanted()
-        in_order = await self._care.prepare(quiet, wanted, self._turn.clock)
+        quiet, wanted = self._takedown.take_quiet(), self.sessions.take_wanted()
+        in_order = await self.care.prepare(quiet, wanted, self._turn.clock)
         if self._state.after is lifecycle.After.START and self._changes is not None:
             self._turn.clock.enter("settle")
             await self._changes.settled()
@@ -374,7 +299,7 @@ class Supervisor:
                 self._turn.clock.enter("preflight")
                 in_order = await self._examination.late(self._changes) and in_order
         if self._state.after is not lifecycle.After.START:
-            self._care.finish_in_background()
+            self.care.finish_in_background()
         kept_off = not in_order and self._policy.rest_after_exit and self._state.after is lifecycle.After.START
         if kept_off or self._state.after is lifecycle.After.REST:
             emit("bot.waiting")
@@ -394,15 +319,15 @@ class Supervisor:
     # -- up ----------------------------------------------------------------------------------------------------------
 
     def _spawn(self) -> None:
-        emit("bot.starting", command=list(self._setting.command), restarts=self._runs)
+        emit("bot.starting", command=list(self.setting.command), restarts=self.bot.runs)
         self._turn.clock.enter("boot")
         try:
             run = Run(
-                self._setting,
+                self.setting,
                 self._sights,
-                number=self._runs,
-                expected=self._sessions.expected,
-                opens_browser=self._sessions.opens_browser,
+                number=self.bot.runs,
+                expected=self.sessions.expected,
+                opens_browser=self.sessions.opens_browser,
                 changes=self._changes.drain() if self._changes else (),
                 on_exit=lambda code: self._exited(run, code),
                 on_start_over=lambda verdict: self._start_over(run, verdict),
@@ -412,25 +337,18 @@ class Supervisor:
             emit("error", problem=str(error))
             self._post(Kind.SPAWN_FAILED, error.code)
             return
-        self._run = run
-        self._running.set()
-        # After the line above: the end may come in between, and whoever is second tells the bot.
-        if self._input_ended:
-            run.child.wiring.end_input()
-        self._runs += 1
-        self.spawned_at = time.monotonic()
-        emit("bot.started", pid=run.child.pid)
+        self.bot.take_in(run)
         self._later(self._config.ready.timeout, self._never_ready)
         self._later(self._config.browser.start_timeout, self._no_browser)
         # The bot's start has the machine to itself; a snapshot that is read can wait for its fsync that long.
-        self._later(_SNAPSHOT_PATIENCE, self._care.finish_in_background)
+        self._later(_SNAPSHOT_PATIENCE, self.care.finish_in_background)
 
     def _exited(self, run: Run, code: int) -> None:
         if run.stopping:
             return
         ended = {"signal": -code} if code < 0 else {"code": code}
         wanted = code == 0 if self._policy.rest_after_exit else code in self._policy.final_codes
-        ran = round(time.monotonic() - self.spawned_at, 3)
+        ran = round(time.monotonic() - self.bot.spawned_at, 3)
         emit("bot.exited" if wanted else "bot.crashed", pid=run.child.pid, ran_s=ran, **ended)
         self._begin_turn("crash", f"signal {-code}" if code < 0 else f"exit code {code}")
         self._post(Kind.EXITED, _EXIT_OF_SIGNAL - code if code < 0 else code)
@@ -446,14 +364,14 @@ class Supervisor:
         self._cancel_timers()
         # What is left of the last run in reference cycles holds descriptors: it goes when nothing else is going on.
         self._later(_TIDY_AFTER, gc.collect)
-        self._care.finish_in_background()
-        self._sessions.note_start(run.observer.live.values())
-        self._starts.over(run, verdict, since=self.spawned_at)
+        self.care.finish_in_background()
+        self.sessions.note_start(run.observer.live.values())
+        self._starts.over(run, verdict, since=self.bot.spawned_at)
         self._tell_moved()
         self._post(Kind.READY)
 
     def _never_ready(self) -> None:
-        run = self._run
+        run = self.bot.run
         if run is None or run.stopping:
             return
         self._starts.in_vain(run)
@@ -463,8 +381,8 @@ class Supervisor:
         self._post(Kind.NEVER_READY)
 
     def _no_browser(self) -> None:
-        run = self._run
-        if run is not None and self._sessions.opens_browser and not run.observer.live:
+        run = self.bot.run
+        if run is not None and self.sessions.opens_browser and not run.observer.live:
             self._starts.without_browser()
 
     def _held_elsewhere(self) -> None:

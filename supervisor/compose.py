@@ -174,7 +174,7 @@ def _signals(supervisor: Supervisor, reaper: Reaper) -> Iterator[None]:
         # Under nohup SIGHUP is ignored from the start, and that is what was asked for.
         if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
     }
-    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: supervisor.resize}
+    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: supervisor.bot.resize}
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     try:
@@ -191,8 +191,8 @@ def _listen(supervisor: Supervisor) -> None:
 
     def pass_on(data: bytes) -> None:
         # What comes through a pipe waits for the next bot; what is typed while there is none is for nobody.
-        run = supervisor.current_run if typed else supervisor.wait_for_run()
+        run = supervisor.current_run if typed else supervisor.bot.wait_for_run()
         if run is not None:
             run.child.wiring.write(data)
 
-    Keys(Keyboard(supervisor).commands, pass_on, supervisor.end_input).start()
+    Keys(Keyboard(supervisor).commands, pass_on, supervisor.bot.end_input).start()

@@ -18,7 +18,7 @@ def plan(supervisor: Supervisor, text: str) -> asyncio.Task[None]:
     def started() -> float | None:
         if supervisor.phase is not Phase.UP:
             return None
-        return time.time() - (time.monotonic() - supervisor.spawned_at)
+        return time.time() - (time.monotonic() - supervisor.bot.spawned_at)
 
     def planned(seconds: float | None) -> None:
         supervisor.planned.pop("restart", None)

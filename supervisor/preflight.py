@@ -45,9 +45,9 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
         nonlocal judged
         if config.javascript != "auto":
             return config.javascript
-        if supervisor.current_run is not None and (judged is None or judged[0] != supervisor.spawned_at):
+        if supervisor.current_run is not None and (judged is None or judged[0] != supervisor.bot.spawned_at):
             tree = [entry.argv for entry in setting.territory.living()]
-            judged = supervisor.spawned_at, javascript.is_plain_node(tree, node_options)
+            judged = supervisor.bot.spawned_at, javascript.is_plain_node(tree, node_options)
         return judged[1] if judged else javascript.is_plain_node([setting.command], node_options)
 
     return Preflight(

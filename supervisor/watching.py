@@ -133,7 +133,7 @@ class SourceFiles:
         await self._preflight.halt()
 
     def _changed(self, change: Change) -> None:
-        storm = self._storms.observe(change.first_seen, change.paths, self._supervisor.spawned_at)
+        storm = self._storms.observe(change.first_seen, change.paths, self._supervisor.bot.spawned_at)
         if storm is not None:
             self._watcher.exclude(storm.path)
             emit("watch.storm", path=str(storm.path), line=storm.config_line, notice=str(storm))
