@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from supervisor.browser.discovery import Browser
-    from supervisor.config import Config
-    from supervisor.config.models import ReadyPageConfig
+    from supervisor.config import Config, ReadyPageConfig
     from supervisor.inventory import Inventory
     from supervisor.session import Capture, Profile, Pruned, Restored, SessionStore, Snapshot
     from supervisor.session.parallel import Progress

@@ -4,28 +4,19 @@
 that lists everything that is wrong, each with its place.
 """
 
+from supervisor.config.bot import BotConfig, BrowserConfig, StopConfig
 from supervisor.config.errors import ConfigError, ConfigIssue
 from supervisor.config.health import HealthConfig
 from supervisor.config.identity import Configuration, fingerprint
 from supervisor.config.load import CONFIG_NAME, load, schema
 from supervisor.config.metrics import MetricsConfig
-from supervisor.config.models import (
-    BY_MODE,
-    BotConfig,
-    BrowserConfig,
-    Config,
-    LogConfig,
-    Mode,
-    ReadyConfig,
-    ReadyPageConfig,
-    RestartConfig,
-    SessionConfig,
-    SnapshotConfig,
-    StopConfig,
-    TimingConfig,
-    WatchConfig,
-)
+from supervisor.config.mode import BY_MODE, Mode
+from supervisor.config.models import Config
 from supervisor.config.notify import NotifyConfig
+from supervisor.config.ready import ReadyConfig, ReadyPageConfig
+from supervisor.config.record import LogConfig, TimingConfig
+from supervisor.config.restart import RestartConfig, WatchConfig
+from supervisor.config.session import SessionConfig, SnapshotConfig
 from supervisor.config.units import parse_duration, parse_size
 
 __all__ = [

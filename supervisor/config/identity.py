@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from supervisor.config.models import BY_MODE, Config, Mode
+from supervisor.config.mode import BY_MODE, Mode
+from supervisor.config.models import Config
 
 _LENGTH: Final = 12  # hexadecimal digits: 48 bits are plenty for the configurations that one project ever has
 _NO_INFLUENCE: Final = ("log.", "timing.", "metrics.", "notify.")  # sections that say how it is told, not what is done

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from supervisor.config.errors import ConfigError, ConfigIssue
 from supervisor.config.explain import explain
-from supervisor.config.models import BY_MODE, Config, Mode
+from supervisor.config.mode import BY_MODE, Mode
+from supervisor.config.models import Config
 from supervisor.config.positions import KeyPath, key_lines
 
 CONFIG_NAME: Final = "scanonce.toml"

@@ -9,7 +9,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from supervisor.config.models import BY_MODE, Config, Mode
+from supervisor.config.mode import BY_MODE, Mode
+from supervisor.config.models import Config
 
 NOT_SET: Final = "an example; not set by default"
 
