@@ -40,6 +40,22 @@ async def connected() -> AsyncIterator[tuple[FakeBrowser, DevTools]]:
         yield browser, devtools
 
 
+@asynccontextmanager
+async def connected_to_a_frozen_browser() -> AsyncIterator[DevTools]:
+    over = asyncio.Event()
+
+    async def freeze(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await over.wait()
+
+    async with serve(freeze, "127.0.0.1", 0, close_timeout=0.1) as server:
+        port = server.sockets[0].getsockname()[1]
+        try:
+            yield await DevTools.connect(f"ws://127.0.0.1:{port}/", timeout=5)
+        finally:
+            over.set()
+
+
 # DevToolsActivePort
 
 
@@ -406,39 +422,21 @@ async def test_close_fails_what_still_waits() -> None:
 
 
 async def test_close_does_not_wait_for_a_frozen_browser() -> None:
-    frozen = asyncio.Event()
-
-    async def freeze(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await frozen.wait()
-
-    async with serve(freeze, "127.0.0.1", 0, close_timeout=0.1) as server:
-        port = server.sockets[0].getsockname()[1]
-        devtools = await DevTools.connect(f"ws://127.0.0.1:{port}/", timeout=5)
+    async with connected_to_a_frozen_browser() as devtools:
         started = asyncio.get_running_loop().time()
         await devtools.close()
         assert asyncio.get_running_loop().time() - started < module.CLOSE_GRACE + 1
         assert devtools.closed
-        frozen.set()
 
 
 async def test_close_cancelled_still_ends_the_connection() -> None:
-    frozen = asyncio.Event()
-
-    async def freeze(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await frozen.wait()
-
-    async with serve(freeze, "127.0.0.1", 0, close_timeout=0.1) as server:
-        port = server.sockets[0].getsockname()[1]
-        devtools = await DevTools.connect(f"ws://127.0.0.1:{port}/", timeout=5)
+    async with connected_to_a_frozen_browser() as devtools:
         closing = asyncio.create_task(devtools.close())
         await asyncio.sleep(0)
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing
         await devtools.wait_closed()
-        frozen.set()
 
 
 async def test_close_browser_takes_an_answer_or_the_end_of_the_connection() -> None:
