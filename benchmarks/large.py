@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.launchers import Launched, Restart, describe, link_once
-from benchmarks.restart import quiet
+from benchmarks.restart import median_phases, restart_in_turns
 from examples.offline import Phone, ensure_node_modules
 from tests.e2e.supervised import SCANONCE
 
@@ -36,21 +36,6 @@ async def fill(run: Launched, messages: int) -> None:
         for _ in range(messages // _BATCH):
             await phone.fill(_BATCH)
     await run.edit()
-
-
-async def measure_restarts(
-    runs: Mapping[str, Launched], edits: int, pause: float, busy: float
-) -> Mapping[str, list[Restart]]:
-    """Restart both bots `edits` times, in turns; `pause` and `busy` as in `benchmarks.restart`."""
-    results: dict[str, list[Restart]] = {name: [] for name in runs}
-    for number in range(edits + 1):
-        for name, run in runs.items():
-            await asyncio.sleep(pause)
-            await quiet(busy)
-            restart = await run.edit()
-            if number:  # the first one warms the caches
-                results[name].append(restart)
-    return results
 
 
 async def take(run: Launched) -> float:
@@ -78,11 +63,7 @@ def report(results: Mapping[str, Sequence[Restart]], first: float, later: Sequen
     lines = []
     for name, restarts in results.items():
         lines.append(f"{name:18}edit to ready, s: {describe([restart.seconds for restart in restarts], '.2f')}")
-        names = dict.fromkeys(phase for restart in restarts for phase in restart.phases)
-        medians = {phase: statistics.median(restart.phases.get(phase, 0) for restart in restarts) for phase in names}
-        lines.append(
-            f"{'':18}phases, median ms: " + "  ".join(f"{phase} {value:.0f}" for phase, value in medians.items())
-        )
+        lines.append(f"{'':18}phases, median ms: {median_phases(restarts)}")
     more = [large.seconds - empty.seconds for large, empty in zip(results[LARGE], results[EMPTY], strict=True)]
     lines.append(f"more for the large one, pair by pair, ms: {describe([1000 * seconds for seconds in more], '.0f')}")
     work = ("close", "check", "snapshot")
@@ -101,7 +82,7 @@ async def run_all(options: argparse.Namespace, folder: Path) -> str:
         for number, name in enumerate((EMPTY, LARGE)):
             runs[name] = await Launched.start("scanonce", folder / f"bot-{number}", linked, folder / f"t{number + 1}")
         await fill(runs[LARGE], options.messages)
-        results = await measure_restarts(runs, options.edits, options.pause, options.busy)
+        results = await restart_in_turns(runs, options.edits, options.pause, options.busy)
         first, later = await measure_pauses(runs[LARGE], options.takes)
     finally:
         for run in runs.values():

@@ -36,32 +36,47 @@ async def quiet(busy: float) -> None:
             return
 
 
+async def restart_in_turns(
+    runs: Mapping[str, Launched], edits: int, pause: float, busy: float
+) -> Mapping[str, list[Restart]]:
+    """Restart each bot `edits` times, in turns.
+
+    `pause` is how long, in seconds, a bot is let run between its restart and the next edit of any; then as long as
+    it takes until no more than `busy` percent of the machine are busy.
+    """
+    results: dict[str, list[Restart]] = {name: [] for name in runs}
+    for number in range(edits + 1):
+        for name, run in runs.items():
+            await asyncio.sleep(pause)
+            await quiet(busy)
+            restart = await run.edit()
+            if number:  # the first one warms the caches
+                results[name].append(restart)
+    return results
+
+
 async def measure(
     ours: str, rival: str, edits: int, pause: float, busy: float, folder: Path
 ) -> tuple[Mapping[str, Sequence[Restart]], str]:
-    """Restart the bot `edits` times under each launcher, in turns. Returns the restarts, and the launchers' memory.
-
-    `pause` is how long, in seconds, a bot is let run between its restart and the next edit of either; then as long as
-    it takes until no more than `busy` percent of the machine are busy.
-    """
+    """Restart the bot under each launcher, as in `restart_in_turns`. The restarts, and the launchers' memory."""
     linked = await link_once(folder / "linked", folder / "t0")
     runs: dict[str, Launched] = {}
-    results: dict[str, list[Restart]] = {ours: [], rival: []}
     try:
-        for number, name in enumerate(results):
+        for number, name in enumerate((ours, rival)):
             runs[name] = await Launched.start(name, folder / f"bot-{number}", linked, folder / f"t{number + 1}")
-        for number in range(edits + 1):
-            for name, run in runs.items():
-                await asyncio.sleep(pause)
-                await quiet(busy)
-                restart = await run.edit()
-                if number:  # the first one warms the caches
-                    results[name].append(restart)
+        results = await restart_in_turns(runs, edits, pause, busy)
         memory = ", ".join(f"{name} {run.rss():.1f} MB" for name, run in runs.items())
     finally:
         for run in runs.values():
             await run.stop()
     return results, memory
+
+
+def median_phases(restarts: Sequence[Restart]) -> str:
+    """The median of each phase, in milliseconds."""
+    names = dict.fromkeys(name for restart in restarts for name in restart.phases)
+    medians = {name: statistics.median(restart.phases.get(name, 0) for restart in restarts) for name in names}
+    return "  ".join(f"{name} {value:.0f}" for name, value in medians.items())
 
 
 def report(name_of_ours: str, rival: str, results: Mapping[str, Sequence[Restart]], memory: str) -> str:
@@ -77,9 +92,7 @@ def report(name_of_ours: str, rival: str, results: Mapping[str, Sequence[Restart
     lines.append(f"ratio, pair by pair: {describe(ratios, '.3f')}")
     down = [float(sum(restart.phases.get(name, 0) for name in DOWN)) for restart in ours]
     lines.append(f"{' + '.join(DOWN)}, ms: {describe(down, '.0f')}")
-    names = dict.fromkeys(name for restart in ours for name in restart.phases)
-    medians = {name: statistics.median(restart.phases.get(name, 0) for restart in ours) for name in names}
-    lines.append("phases, median ms: " + "  ".join(f"{name} {value:.0f}" for name, value in medians.items()))
+    lines.append(f"phases, median ms: {median_phases(ours)}")
     lines.append(f"memory after {len(ours) + 1} restarts: {memory}")
     return "\n".join(lines)
 
