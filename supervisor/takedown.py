@@ -62,7 +62,8 @@ class Takedown:
     async def await_death(self) -> None:
         """Return once everything has died that keeps a bot from being started."""
         left = {entry.pid: entry for entry in self._setting.territory.living()}
-        ours, strangers = await self._left_behind()
+        profiles = [profile.path for profile in await self._care.profiles()]
+        ours, strangers = self._setting.territory.left_behind(profiles)
         for entry in [*left.values(), *ours, *strangers]:
             await entry.handle.wait()
         self._setting.reaper.reap()
@@ -72,13 +73,10 @@ class Takedown:
         # Reaping takes a walk through the process table: only if there is something to reap.
         return empty() or (self._setting.reaper.reap() > 0 and empty())
 
-    async def _left_behind(self) -> tuple[list[Entry], list[Entry]]:
-        profiles = [profile.path for profile in await self._care.profiles()]
-        return self._setting.territory.left_behind(profiles)
-
     async def _find_leftovers(self, stop: Stop) -> list[Entry]:
         """Before a start: extend the stop to what earlier runs left, unless strangers hold a profile, who are told."""
-        ours, strangers = await self._left_behind()
+        profiles = [profile.path for profile in await self._care.profiles()]
+        ours, strangers = self._setting.territory.left_behind(profiles)
         if strangers:
             emit(
                 "error",
@@ -88,11 +86,7 @@ class Takedown:
             )
         elif ours:
             emit("supervisor.leftovers", pids=[entry.pid for entry in ours])
-            known = {entry.pid: entry for entry in ours}
-            living = self._setting.territory.living
-            stop.look = lambda: (
-                [e for e in known.values() if e.handle.alive] + [e for e in living() if e.pid not in known]
-            )
+            stop.look = self._setting.territory.leftovers(profiles)
         return strangers
 
     def _note(self, descent: Descent, run: Run | None) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from supervisor.browser.discovery import find_browsers, profile_of
@@ -79,6 +79,22 @@ class Territory:
             else:
                 ours |= {entry.pid: entry for entry in (main, *offspring(main.pid))}
         return list(ours.values()), strangers
+
+    def leftovers(self, profiles: Sequence[Path]) -> Callable[[], list[Entry]]:
+        """What earlier runs left that is ours, as a look to be taken again and again.
+
+        Each look is a new one: a bot that was left in the midst of its start opens its browser between the first look
+        and its freeze. What was seen once is kept for as long as it lives, whatever becomes of its parents.
+        """
+        known: dict[int, Entry] = {}
+
+        def look() -> list[Entry]:
+            for entry in self.left_behind(profiles)[0]:
+                if entry.pid not in known or not known[entry.pid].handle.alive:
+                    known[entry.pid] = entry
+            return [entry for entry in known.values() if entry.handle.alive]
+
+        return look
 
     def _without_others(self, descendants: list[Entry]) -> list[Entry]:
         """Leave out what was handed down to us, what runs for ourselves, and what either has started."""

@@ -47,6 +47,21 @@ def start(project: Project) -> Iterator[Start]:
         process.wait()
 
 
+async def test_what_a_bot_that_was_left_behind_starts_later_is_found_by_the_next_look(
+    project: Project, ours: Territory, start: Start
+) -> None:
+    profile = project.profile("1")
+    start("relaunch", f"browser={profile}", mark=ours.new_mark(), detached=True)
+    (first,) = await project.noted("browser", "start")
+    look = ours.leftovers([profile])
+    assert first.pid in {entry.pid for entry in look()}
+    os.kill(first.pid, signal.SIGKILL)
+    _, second = await project.noted("browser", "start", 2)
+    found = {entry.pid for entry in look()}
+    assert second.pid in found
+    assert first.pid not in found
+
+
 def test_a_mark_names_the_project_and_the_run(tmp_path: Path) -> None:
     one, other = Territory(tmp_path / "a", contained=False), Territory(tmp_path / "b", contained=False)
     assert one.key != other.key

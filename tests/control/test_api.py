@@ -137,7 +137,7 @@ async def test_a_stop_that_is_waited_for_tells_how_it_ended(project: Project, as
 async def test_asking_for_a_stop_again_does_not_hurry_it_and_nothing_else_is_begun(
     project: Project, asked: Ask
 ) -> None:
-    project.configure('[stop]\ngrace = "700ms"\n' + QUICK)
+    project.configure('[stop]\ngrace = "700ms"\nidle = "off"\n' + QUICK)
     running = await project.start("run", "deaf-term", f"browser={project.profile('1')}")
     await running.until("restart.done")
     assert (await asked("POST", "/v1/stop")).status == 202
