@@ -60,9 +60,13 @@ def clear(profile: Path) -> None:
 
 
 def _may_be_owner(pid: int, made: float) -> bool:
-    """Whether `pid` lives and was there when the lock was made; a later one was merely given the same number."""
+    """Whether `pid` lives and was there when the lock was made; a later one was merely given the same number.
+
+    A zombie holds nothing: an orphan of a killed supervisor waits for an init, which may take seconds to reap it.
+    """
     try:
-        return psutil.Process(pid).create_time() <= made + _CLOCK_SLACK
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= made + _CLOCK_SLACK
     except psutil.NoSuchProcess:
         return False
     except (psutil.AccessDenied, OverflowError):

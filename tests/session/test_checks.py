@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -444,6 +445,12 @@ class TestHolder:
         assert outcomes(store.check(profile)) == {}
         assert outcomes(store.check(profile, context=CheckContext(free=True))) == {"holder": Outcome.MENDED}
         assert not os.path.lexists(profile.path / "SingletonLock")
+
+    def test_a_zombie_that_nobody_has_reaped_yet(self, store: SessionStore, profile: Profile) -> None:
+        with subprocess.Popen(["true"]) as child:
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            self.lock(profile, socket.gethostname(), child.pid)
+            assert store.check(profile).may_start
 
     def test_another_host(self, store: SessionStore, profile: Profile) -> None:
         self.lock(profile, "other-host-with-dashes", 1)
