@@ -19,7 +19,7 @@ from supervisor.browser.presets import SessionStatus
 from supervisor.browser.unread import unread
 from supervisor.config import Config
 from supervisor.observe import Live, Observer
-from supervisor.process import Entry
+from supervisor.process import Entry, enter
 from supervisor.process.memory import proportional, resident
 from supervisor.process.wrappers import unwrap
 from supervisor.readiness.http import http_answers
@@ -128,8 +128,7 @@ class Health:
         timeout = self._config.timeout
         for entry in self._vital():
             if entry.stopped:
-                detail = f"process {entry.pid} ({entry.name}) has been stopped"
-                yield Symptom("hang", f"stopped {entry.pid}", detail, timeout)
+                yield _stopped(entry, timeout)
         for live in list(self._observer.live.values()):
             async for symptom in self._signs_of(live):
                 yield symptom
@@ -144,7 +143,12 @@ class Health:
             try:
                 await ping(live.devtools, timeout=_ANSWER_LIMIT)
             except CallTimeoutError:
-                yield Symptom("hang", f"browser {name}", f"the browser of {name} does not answer", timeout)
+                # It may have been stopped since this look began: one cause is one symptom, by its most telling name.
+                main = enter(live.browser.main.pid)
+                if main is not None and main.stopped:
+                    yield _stopped(main, timeout)
+                else:
+                    yield Symptom("hang", f"browser {name}", f"the browser of {name} does not answer", timeout)
             except DevToolsError:
                 return  # the connection, or the browser, has just ended: others see to that
         for symptom in self._signs_of_page(live):
@@ -200,3 +204,7 @@ class Health:
             failures = 0 if await http_answers(url, timeout=self._config.http_timeout) else failures + 1
             if failures >= self._config.http_failures:
                 self._tell("http", f"{url} has not answered well {failures} times in a row")
+
+
+def _stopped(entry: Entry, patience: float) -> Symptom:
+    return Symptom("hang", f"stopped {entry.pid}", f"process {entry.pid} ({entry.name}) has been stopped", patience)

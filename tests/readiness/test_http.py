@@ -122,7 +122,7 @@ async def test_a_server_that_accepts_and_is_silent_does_not_use_up_the_time(monk
 
     with server(handle) as port:
         assert await http_ready(f"http://127.0.0.1:{port}/", interval=0.001, timeout=5)
-    assert attempts == 2
+    assert attempts >= 2  # on a busy machine an answer may be as late as silence
 
 
 async def test_an_endless_body_is_not_read() -> None:
