@@ -61,10 +61,8 @@ class Takedown:
 
     async def await_death(self) -> None:
         """Return once everything has died that keeps a bot from being started."""
-        left = {entry.pid: entry for entry in self._setting.territory.living()}
-        profiles = [profile.path for profile in await self._care.profiles()]
-        ours, strangers = self._setting.territory.left_behind(profiles)
-        for entry in [*left.values(), *ours, *strangers]:
+        ours, strangers = self._setting.territory.left_behind(await self._profiles())
+        for entry in [*ours, *strangers]:
             await entry.handle.wait()
         self._setting.reaper.reap()
 
@@ -73,9 +71,12 @@ class Takedown:
         # Reaping takes a walk through the process table: only if there is something to reap.
         return empty() or (self._setting.reaper.reap() > 0 and empty())
 
+    async def _profiles(self) -> list[Path]:
+        return [profile.path for profile in await self._care.profiles()]
+
     async def _find_leftovers(self, stop: Stop) -> list[Entry]:
         """Before a start: extend the stop to what earlier runs left, unless strangers hold a profile, who are told."""
-        profiles = [profile.path for profile in await self._care.profiles()]
+        profiles = await self._profiles()
         ours, strangers = self._setting.territory.left_behind(profiles)
         if strangers:
             emit(
