@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
@@ -16,7 +17,7 @@ BEHIND: Final = 1000
 """Lines that a follower may be behind before it is cut off."""
 
 
-class Heard:
+class Heard(ABC):
     """Hears every event for as long as its context is open."""
 
     def __enter__(self) -> Self:
@@ -26,8 +27,8 @@ class Heard:
     def __exit__(self, *_: object) -> None:
         self._unsubscribe()
 
-    def _note(self, name: str, fields: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _note(self, name: str, fields: Mapping[str, Any]) -> None: ...
 
 
 class Worst(Heard):
