@@ -494,6 +494,7 @@ class TestTerminal:
     def test_programs_get_lines_instead(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        monkeypatch.setattr(output, "_QUIET_FOR", 3600.0)
         with output.progress("Reading", as_json=True) as progress:
             progress(1, 2)
         assert capsys.readouterr() == ("", "")
