@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from supervisor.browser.discovery import find_browsers, profile_of
-from supervisor.process import Entry, childless, find, offspring, parent_program
+from supervisor.process import Descendants, Entry, childless, find, offspring, parent_program
 
 #: Programs that adopt orphans: the user's own systemd, and what runs as init, or in its place, in containers.
 _ADOPTERS = frozenset({"systemd", "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
@@ -35,8 +35,9 @@ class Territory:
     def __init__(self, project: Path, *, contained: bool) -> None:
         self.project = project
         self._contained = contained
+        self._descendants = Descendants()
         #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
-        self._inherited = offspring()
+        self._inherited = self._descendants.look()
         #: The pids of processes that the supervisor runs for itself; neither they nor what they start is the bot's.
         self.errands: set[int] = set()
         self._numbers = itertools.count(1)
@@ -48,7 +49,7 @@ class Territory:
 
     def living(self) -> list[Entry]:
         """Every living process of the bot that this supervisor has started, parents before children."""
-        descendants = self._without_others(offspring())
+        descendants = self._without_others(self._descendants.look())
         if self._contained:
             return descendants
         pids = {entry.pid for entry in descendants}

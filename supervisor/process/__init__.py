@@ -16,6 +16,7 @@ from supervisor.process.census import (
     working_directory,
 )
 from supervisor.process.child import Child, CommandError, resolve_command
+from supervisor.process.descendants import Descendants
 from supervisor.process.errand import Errands, Finished
 from supervisor.process.freeze import Frost
 from supervisor.process.handle import Handle, open_handle
@@ -27,6 +28,7 @@ __all__ = [
     "Activity",
     "Child",
     "CommandError",
+    "Descendants",
     "Entry",
     "Errands",
     "Finished",

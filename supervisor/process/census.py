@@ -70,13 +70,13 @@ def offspring(root: int | None = None) -> list[Entry]:
         found = psutil.Process(root).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-    return [entry for process in found if (entry := _enter(process)) is not None]
+    return [entry for process in found if (entry := enter_process(process)) is not None]
 
 
 def enter(pid: int) -> Entry | None:
     """The living process that has this pid now, or None if there is none."""
     try:
-        return _enter(psutil.Process(pid))
+        return enter_process(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return None
 
@@ -110,12 +110,13 @@ def find(wanted: Callable[[tuple[str, ...], str], bool]) -> list[Entry]:
             argv = tuple(process.cmdline())
         except _GONE:
             continue
-        if wanted(argv, _mark(process)) and (entry := _enter(process)) is not None:
+        if wanted(argv, _mark(process)) and (entry := enter_process(process)) is not None:
             entries.append(entry)
     return entries
 
 
-def _enter(process: psutil.Process) -> Entry | None:
+def enter_process(process: psutil.Process) -> Entry | None:
+    """The process that psutil has found, if it lives still."""
     # The handle is opened first and psutil's start time compared after it: had the pid been given to another process
     # between psutil's look and ours, the times would differ, and the stranger is not entered.
     handle = open_handle(process.pid)
