@@ -87,8 +87,8 @@ async def test_two_browsers_of_one_bot_are_closed_side_by_side(project: Project)
     words = [f"browser={project.profile(name)},slow=0.5" for name in ("1", "2")]
     async with project.supervised("dev", *words) as running:
         await opened(project, running, 2)
-    assert len(clean_exits(project)) == 2
-    assert running.events[-1]["total_ms"] < 1000
+    order = [note.what for note in project.notes("browser") if note.what in {"asked", "clean"}]
+    assert order == ["asked", "asked", "clean", "clean"]
 
 
 async def test_the_phases_of_a_restart_add_up_to_the_whole(project: Project) -> None:
@@ -495,7 +495,8 @@ async def test_a_bot_without_a_browser_has_two_seconds_at_least(
     assert patiences[0] == 2.0
 
 
-GRACIOUS = '[stop]\ngrace = "20s"\n'
+#: Longer than any test waits.
+GRACIOUS = '[stop]\ngrace = "10min"\n'
 
 
 async def test_a_bot_that_does_nothing_after_the_signal_is_not_waited_for(project: Project) -> None:
@@ -504,7 +505,6 @@ async def test_a_bot_that_does_nothing_after_the_signal_is_not_waited_for(projec
         await running.until("browser.up")
         await project.noted("browser", "start")
     assert project.notes("bot", "term")
-    assert running.all("supervisor.stopped")[-1]["total_ms"] < 10_000
 
 
 async def test_a_bot_that_still_waits_for_an_answer_gets_its_grace(project: Project) -> None:

@@ -45,6 +45,7 @@ async def test_a_bot_that_speaks_to_its_browser_over_a_pipe_loses_nothing(bot_fo
     async with supervised(bot_folder) as bot:
         await bot.until("browser.blind")
         await bot.until_ready()
+        await bot.until_printed("written")
         written = printed_tally(bot, "written")
         bot.save()
         await bot.until("browser.closed", method="asked")

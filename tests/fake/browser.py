@@ -58,6 +58,7 @@ def main(argv: list[str]) -> int:
         devtools = DevToolsPort(profile, deaf="deaf-close" in script)
     clean = serve(wake, devtools)
     if clean:
+        journal.note("browser", "asked", profile)
         time.sleep(float(script.get("slow", 0)))
         flush(profile)
         journal.note("browser", "clean", profile)

@@ -119,7 +119,6 @@ async def test_those_who_connect_and_send_nothing_hold_nobody_up(project: Projec
             for _ in range(8):
                 stack.enter_context(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))))
             assert (await get(f"{url}/metrics")).status == 200
-        assert running.all("supervisor.stopped")[0]["total_ms"] < 5000
 
 
 @pytest.mark.parametrize(

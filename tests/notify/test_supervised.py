@@ -125,8 +125,6 @@ async def test_an_endpoint_that_hangs_holds_up_neither_a_restart_nor_the_end(pro
             assert len(running.all("notify.dropped")) == 2
         last = running.all("notify.dropped")[-1]
         assert (last["count"], last["reason"]) == (3, "scanonce ends")
-        # The moment that the messages have in the end is spent on them: the bot is gone by then.
-        assert running.all("supervisor.stopped")[0]["total_ms"] < 5000
         assert len(server.received) == 1
 
 
