@@ -299,7 +299,7 @@ class Supervisor:
                 self._turn.clock.enter("preflight")
                 in_order = await self._examination.late(self._changes) and in_order
         if self._state.after is not lifecycle.After.START:
-            self.care.finish_in_background()
+            self.care.copies.finish_in_background()
         kept_off = not in_order and self._policy.rest_after_exit and self._state.after is lifecycle.After.START
         if kept_off or self._state.after is lifecycle.After.REST:
             emit("bot.waiting")
@@ -341,7 +341,7 @@ class Supervisor:
         self._later(self._config.ready.timeout, self._never_ready)
         self._later(self._config.browser.start_timeout, self._no_browser)
         # The bot's start has the machine to itself; a snapshot that is read can wait for its fsync that long.
-        self._later(_SNAPSHOT_PATIENCE, self.care.finish_in_background)
+        self._later(_SNAPSHOT_PATIENCE, self.care.copies.finish_in_background)
 
     def _exited(self, run: Run, code: int) -> None:
         if run.stopping:
@@ -364,7 +364,7 @@ class Supervisor:
         self._cancel_timers()
         # What is left of the last run in reference cycles holds descriptors: it goes when nothing else is going on.
         self._later(_TIDY_AFTER, gc.collect)
-        self.care.finish_in_background()
+        self.care.copies.finish_in_background()
         self.sessions.note_start(run.observer.live.values())
         self._starts.over(run, verdict, since=self.bot.spawned_at)
         self._tell_moved()

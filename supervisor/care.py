@@ -2,31 +2,26 @@
 
 The check comes first, because a browser silently deletes what it cannot read and because damage must not be copied into
 a snapshot. A snapshot's files are read here; making it durable and verifying it (`finish`) can wait until the bot is on
-its way up again.
+its way up again. Both may be begun (`look_ahead`) while the bot still uses its grace: what is found unchanged when
+nothing lives any more need not be read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar
 
 from supervisor.browser import locks
-from supervisor.browser.discovery import Browser
 from supervisor.browser.version import version_if_replaced
 from supervisor.config import Config
+from supervisor.copies import Copies, Quiet
 from supervisor.faults import report_fault
-from supervisor.live import read_still
+from supervisor.filework import FileWork
 from supervisor.logs import emit
 from supervisor.session import (
-    Capture,
     CheckContext,
     CheckReport,
     Outcome,
@@ -37,90 +32,53 @@ from supervisor.session import (
     candidates,
     holders,
 )
-from supervisor.session.parallel import Progress
 from supervisor.timing import PhaseClock
-
-#: Seconds before something is told to be under way, and between two such lines.
-_PROGRESS_INTERVAL = 1.0
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """What is known of a profile that has just become quiet."""
-
-    clean: bool
-    linked: bool | None
-    version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A snapshot that was asked for."""
-
-    snapshot: Snapshot
-    new: bool
-    """Whether it was made now: where nothing has changed, the one before stands for it."""
-    pause: float | None
-    """Seconds that the bot stood still; `None` if none was running."""
-    remarks: tuple[str, ...] = ()
 
 
 class Care:
     """Looks after the profiles of one project, one file operation at a time, in a thread of its own."""
 
     def __init__(self, config: Config, store: SessionStore) -> None:
+        #: Where whatever is done with files is done.
+        self.files = FileWork()
+        #: The snapshots that are being taken.
+        self.copies = Copies(config, store, self.files)
         self._config = config
         self._store = store
-        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
-        self._captures: dict[Path, Capture] = {}
+        self._looking: asyncio.Task[None] | None = None
         self._not_ours: set[Path] = set()
-        self._finishing: set[asyncio.Task[None]] = set()
         self._told: set[tuple[Path, str]] = set()
-
-    async def in_files(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Do something with files without holding up the event loop, after whatever is being done already."""
-        return await asyncio.get_running_loop().run_in_executor(self._files, lambda: work(*args, **kwargs))
-
-    def _unworthy(self, profile: Profile, quiet: Quiet) -> str | None:
-        """Why this profile must not become the newest good snapshot, if there is a reason."""
-        if quiet.linked is False:
-            return "it is not linked"
-        # A page that can be read, but was not in this short run, may have cleared its storage before we would have
-        # seen why. Where a page never could be read, nothing better than the profile's soundness is to be had.
-        if quiet.linked is None and self._store.state.get(profile.id).is_linked is not None:
-            return "its page was not seen in this run"
-        return None
-
-    def in_background(self, work: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
-        """Do something with files some time soon, in the order in which it was asked for."""
-        doing = asyncio.get_running_loop().run_in_executor(self._files, lambda: work(*args, **kwargs))
-        doing.add_done_callback(report_fault)
-
-    def _telling(self, event: Literal["session.progress", "snapshot.progress"], session: str, doing: str) -> Progress:
-        """Tell how far something is that turns out to take long; it is called on the thread that does the work."""
-        loop = asyncio.get_running_loop()
-        told = time.monotonic()
-
-        def progress(done: int, total: int) -> None:
-            nonlocal told
-            if (now := time.monotonic()) - told >= _PROGRESS_INTERVAL:
-                told = now
-                fields = {"session": session, "doing": doing, "bytes_done": done, "bytes_total": total}
-                loop.call_soon_threadsafe(partial(emit, event, **fields))
-
-        return progress
 
     async def profiles(self) -> list[Profile]:
         """The profiles that are known, or found where bots usually keep them."""
-        return await self.in_files(self._store.profiles, self._config.session.profiles)
+        return await self.files.do(self._store.profiles, self._config.session.profiles)
 
     async def report_exposed(self) -> None:
         """Tell, once, what others on this machine can read: it is left as it is, since the folder is the bot's."""
-        for found in await self.in_files(self._store.exposed, await self.profiles()):
+        for found in await self.files.do(self._store.exposed, await self.profiles()):
             emit("session.exposed", path=str(found.path), mode=f"{found.mode:04o}", remedy=found.remedy)
+
+    def look_ahead(self, quiet: Mapping[Path, Quiet]) -> asyncio.Task[None]:
+        """Begin to check and copy profiles whose browsers have closed cleanly, while their bot may still open others.
+
+        Nothing is told of it, and nothing comes of it but that `prepare`, which waits for it, has less to do.
+        """
+        self._looking = asyncio.create_task(self._look_ahead(quiet), name="look-ahead")
+        return self._looking
+
+    async def _look_ahead(self, quiet: Mapping[Path, Quiet]) -> None:
+        if not self._config.session.check:
+            return
+        for profile in await self._known_and(quiet):
+            seen = quiet.get(profile.path)
+            if seen is None or not seen.clean:
+                continue
+            with contextlib.suppress(SessionError):  # `prepare` meets it again
+                context = CheckContext(closed=True, browser_version=seen.version)
+                progress = self.files.telling("session.progress", profile.id, "checking")
+                report = await self.files.do(self._store.check, profile, context=context, progress=progress)
+                if report.spotless:
+                    await self.copies.read_ahead(profile, seen)
 
     async def prepare(self, quiet: Mapping[Path, Quiet], wanted: Mapping[str, Snapshot], clock: PhaseClock) -> bool:
         """Put every profile in order before a start; False if one could not be, and was left as it is.
@@ -129,6 +87,7 @@ class Care:
         be restored whatever the check says, by session.
         """
         clock.enter("check")
+        await self._end_looking()
         ready = True
         for profile in await self._known_and(quiet):
             try:
@@ -136,12 +95,19 @@ class Care:
             except SessionError as error:
                 emit("error", problem=str(error))
                 ready = False
+        self.copies.drop_ahead()
         return ready
+
+    async def _end_looking(self) -> None:
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await asyncio.wait({looking})
+            report_fault(looking)
 
     async def _known_and(self, quiet: Iterable[Path]) -> list[Profile]:
         profiles = await self.profiles()
         known = {profile.path for profile in profiles}
-        found = profiles + [await self.in_files(self._store.profile_at, path) for path in quiet if path not in known]
+        found = profiles + [await self.files.do(self._store.profile_at, path) for path in quiet if path not in known]
         return [profile for profile in found if profile.folder not in self._not_ours]
 
     def leave_alone(self, profile: Path) -> None:
@@ -166,11 +132,11 @@ class Care:
             return True
         clean = quiet is not None and quiet.clean
         if self._config.session.check:
-            version = quiet.version if quiet else await self.in_files(self._next_version, profile)
+            version = quiet.version if quiet else await self.files.do(self._next_version, profile)
             context = CheckContext(free=True, browser_version=version)
             unclean = quiet is not None and not quiet.clean
-            progress = self._telling("session.progress", profile.id, "checking")
-            report = await self.in_files(self._store.check, profile, deep=unclean, context=context, progress=progress)
+            progress = self.files.telling("session.progress", profile.id, "checking")
+            report = await self.files.do(self._store.check, profile, deep=unclean, context=context, progress=progress)
             self._tell_remarks(report)
             for sentence in report.blocked:
                 emit("error", problem=sentence)
@@ -181,10 +147,10 @@ class Care:
                 await self._recover(profile, " ".join(report.damage))
                 return True
         elif clean:
-            await self.in_files(self._store.record_clean_stop, profile)
+            await self.files.do(self._store.record_clean_stop, profile)
         if quiet is not None and clean:
             clock.enter("snapshot")
-            await self._capture(profile, quiet)
+            await self.copies.read(profile, quiet)
         await self._trim(profile)
         return True
 
@@ -213,7 +179,7 @@ class Care:
 
     async def _trim(self, profile: Profile) -> None:
         above = self._config.session.trim_caches
-        if above is not None and (freed := await self.in_files(self._store.trim_caches, profile, above=above)):
+        if above is not None and (freed := await self.files.do(self._store.trim_caches, profile, above=above)):
             emit("session.trimmed", session=profile.id, bytes=freed)
 
     def _clear_stale_marks(self, profile: Profile) -> None:
@@ -236,10 +202,10 @@ class Care:
         """
         state = self._store.state.get(profile.id)
         if state.is_linked is not False:
-            snapshots = await self.in_files(self._store.snapshots, profile.id)
+            snapshots = await self.files.do(self._store.snapshots, profile.id)
             if await self._restore(profile, candidates(snapshots, linked_at=state.linked_at), damage):
                 return
-        moved = await self.in_files(self._store.clear, profile, free=True)
+        moved = await self.files.do(self._store.clear, profile, free=True)
         emit(
             "session.damaged",
             session=profile.id,
@@ -252,8 +218,8 @@ class Care:
         """Restore the first snapshot that proves sound; False, and the profile as it was, if none does."""
         for snapshot in snapshots:
             try:
-                progress = self._telling("session.progress", profile.id, "restoring")
-                restored = await self.in_files(self._store.restore, profile, snapshot, free=True, progress=progress)
+                progress = self.files.telling("session.progress", profile.id, "restoring")
+                restored = await self.files.do(self._store.restore, profile, snapshot, free=True, progress=progress)
             except SessionError as error:
                 emit("session.restore_failed", session=profile.id, snapshot=snapshot.name, problem=str(error))
                 continue
@@ -270,113 +236,12 @@ class Care:
             return True
         return False
 
-    async def _capture(self, profile: Profile, quiet: Quiet) -> None:
-        if not self._config.snapshot.enabled:
-            return
-        if (reason := self._unworthy(profile, quiet)) is not None:
-            emit("snapshot.skipped", session=profile.id, reason=reason)
-            return
-        try:
-            capture = await self.in_files(
-                self._store.capture,
-                profile,
-                linked=quiet.linked,
-                browser_version=quiet.version,
-                progress=self._telling("session.progress", profile.id, "copying"),
-            )
-        except SessionError as error:
-            emit("snapshot.failed", session=profile.id, reason=str(error))
-            return
-        superseded, self._captures[profile.path] = self._captures.get(profile.path), capture
-        if superseded is not None:
-            await self.in_files(superseded.discard)
-
-    async def capture_live(
-        self, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
-    ) -> Snapshot | None:
-        """Take a snapshot of a profile whose browser runs: it stands still while its files are read.
-
-        None if that failed, which has been said then, or if snapshots are turned off.
-        """
-        if not self._config.snapshot.enabled:
-            return None
-        try:
-            still = await self.in_files(read_still, self._store, profile, browser, linked=linked, version=version)
-        except SessionError as error:
-            emit("snapshot.failed", session=profile.id, reason=str(error))
-            return None
-        return next(iter(await self._finish([still.capture])), None)
-
-    async def take(
-        self, profile: Profile, browser: Browser | None, *, linked: bool | None, version: str | None
-    ) -> Taken:
-        """Take a snapshot that somebody asks for: of the running browser, or without one of the quiet profile.
-
-        The caller sees to it that nobody opens a quiet one meanwhile: no bot runs, and what is next done for a start
-        waits its turn behind this. Raises `SessionError`.
-        """
-        pause = None
-        if browser is None:
-            await self.in_files(self._store.refuse_held, profile)
-            capture = await self.in_files(self._store.capture, profile, linked=linked, browser_version=version)
-        else:
-            still = await self.in_files(read_still, self._store, profile, browser, linked=linked, version=version)
-            capture, pause = still.capture, still.pause
-        snapshot = await self._publish(capture)
-        await self._prune()
-        return Taken(snapshot, capture.staging is not None, pause)
-
-    def finish_in_background(self) -> None:
-        """Make the snapshots that have been read durable, verify and publish them, while the bot comes up."""
-        captures, self._captures = self._captures, {}
-        if captures:
-            task = asyncio.create_task(self._finish_all(list(captures.values())), name="finish-snapshots")
-            self._finishing.add(task)
-            task.add_done_callback(self._finishing.discard)
-
-    async def _finish_all(self, captures: list[Capture]) -> None:
-        await self._finish(captures)
-
-    async def _finish(self, captures: list[Capture]) -> list[Snapshot]:
-        published = []
-        for capture in captures:
-            try:
-                published.append(await self._publish(capture))
-            except SessionError as error:
-                emit("snapshot.failed", session=capture.profile.id, reason=str(error))
-        await self._prune()
-        return published
-
-    async def _prune(self) -> None:
-        with contextlib.suppress(SessionError):  # what could not be removed now is tried again after the next one
-            await self.in_files(self._store.prune)
-
-    async def _publish(self, capture: Capture) -> Snapshot:
-        began = time.monotonic()
-        progress = self._telling("snapshot.progress", capture.profile.id, "verifying")
-        snapshot = await self.in_files(capture.publish, progress=progress)
-        emit(
-            "snapshot.taken",
-            session=snapshot.session_id,
-            snapshot=snapshot.name,
-            live=snapshot.live,
-            bytes=snapshot.bytes,
-            took_ms=round((time.monotonic() - began) * 1000),
-        )
-        return snapshot
-
-    def discard(self, profile: Profile) -> None:
-        """Drop a snapshot that has been read but not published: the start from what it holds has gone wrong."""
-        if (capture := self._captures.pop(profile.path, None)) is not None:
-            self.in_background(capture.discard)
-            emit("snapshot.skipped", session=profile.id, reason="the start that followed showed a QR code")
-
     async def finished(self) -> None:
-        """Wait until every snapshot that was begun is published."""
-        self.finish_in_background()
-        if self._finishing:
-            await asyncio.wait(set(self._finishing))
+        """Wait until every snapshot that was begun is published, and nothing is left of any other."""
+        await self._end_looking()
+        self.copies.drop_ahead()
+        await self.copies.finished()
 
     def close(self) -> None:
-        """End the thread once it has done what it was given."""
-        self._files.shutdown()
+        """End the work on files once what it was given is done."""
+        self.files.close()

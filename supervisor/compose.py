@@ -127,7 +127,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
         if setting.screen is not None:
             sessions.show_qr = setting.screen.show
             stack.callback(setting.screen.close)
-        for sentence in await care.in_files(store.recover):
+        for sentence in await care.files.do(store.recover):
             emit("supervisor.recovered", what=sentence)
         for profile in await care.profiles():
             linked = store.state.get(profile.id).is_linked

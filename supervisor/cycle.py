@@ -64,6 +64,8 @@ class Stop:
     clock: PhaseClock
     leader: int | None = None
     live: Mapping[Path, Live] = field(default_factory=dict)
+    on_closed: Callable[[Sequence[Closed]], None] = lambda _closed: None
+    """Told of the browsers that have closed while the bot stands still; it may open others in its grace."""
     closed: list[Closed] = field(default_factory=list)
     tree: Sequence[Entry] = ()
     """The bot's processes when last looked at; while they are frozen none can be added to them."""
@@ -81,6 +83,7 @@ class Stop:
                 self._freeze(frost)
                 self.clock.enter("close")
                 await self._close_browsers(self.tree)
+                self.on_closed(self.closed)
             self.clock.enter("stop")
             await self._stop_bot(frost)
         self.clock.enter("prove")

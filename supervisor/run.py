@@ -14,8 +14,8 @@ from typing import Any, Literal
 from supervisor import ready
 from supervisor.browser import locks
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
-from supervisor.care import Quiet
 from supervisor.config import Config, Mode, ReadyPageConfig
+from supervisor.copies import Quiet
 from supervisor.faults import report_fault
 from supervisor.health import Health
 from supervisor.observe import Live, Observer, Reports

@@ -144,7 +144,7 @@ class Sessions:
             emit("session.stuck", session=profile.id, reason=live.state.detail)
         if status is SessionStatus.STUCK or (stood is not None and stood.state is SessionStatus.STUCK):
             # Whether it is linked, and what else was told of it, is as it was: only where it stands is noted.
-            self._care.in_background(
+            self._care.files.do_later(
                 self._update, profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status))
             )
 
@@ -208,7 +208,7 @@ class Sessions:
                 changes |= {"auth_method": "qr", "linked_at": now}
         elif status is SessionStatus.LOGGED_OUT:
             changes |= {"is_linked": False}
-        self._care.in_background(self._update, profile.id, changes)
+        self._care.files.do_later(self._update, profile.id, changes)
 
     def _home(self, profile: Path) -> str:
         """Relative to the project where the profile lies inside, so that the project can be moved."""
@@ -232,7 +232,7 @@ class Sessions:
             # Written down before it is tried: a crash in between must not give the same snapshot another chance.
             self._store.state.update(profile.id, recovery=recovery)
             self._wanted[profile.id] = decision.snapshot
-            self._care.discard(profile)
+            self._care.copies.discard(profile)
             self.restart("recovery", f"session {profile.id} shows a QR code although it was linked")
             return
         emit("session.not_recovered", session=profile.id, reason=self._why_not(decision))
@@ -274,7 +274,7 @@ class Sessions:
             )
 
     def _capture(self, profile: Profile, live: Live, *, linked: bool | None) -> asyncio.Task[Snapshot | None]:
-        work = self._care.capture_live(profile, live.browser, linked=linked, version=live.version)
+        work = self._care.copies.take_live(profile, live.browser, linked=linked, version=live.version)
         task = asyncio.create_task(work, name="live-snapshot")
         self._live_snapshots.add(task)
         task.add_done_callback(self._live_snapshots.discard)

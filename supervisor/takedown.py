@@ -6,10 +6,12 @@ is known of the profiles that have become quiet by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from supervisor.care import Care, Quiet
+from supervisor.browser.close import Closed
+from supervisor.care import Care
+from supervisor.copies import Quiet
 from supervisor.cycle import Descent, Stop
 from supervisor.logs import emit
 from supervisor.process import Entry, Frost, Haste
@@ -48,6 +50,7 @@ class Takedown:
             clock=self._turn().clock,
             leader=run.child.pid if run else None,
             live=run.observer.live if run else {},
+            on_closed=lambda closed: self._look_ahead(run, closed),
             frost=frost,
         )
         if run is None and (strangers := await self._find_leftovers(stop)):
@@ -89,6 +92,10 @@ class Takedown:
             emit("supervisor.leftovers", pids=[entry.pid for entry in ours])
             stop.look = self._setting.territory.leftovers(profiles)
         return strangers
+
+    def _look_ahead(self, run: Run | None, closed: Sequence[Closed]) -> None:
+        if run is not None:
+            self._care.look_ahead(run.quiet({one.profile: one.clean for one in closed}))
 
     def _note(self, descent: Descent, run: Run | None) -> None:
         """Say how each browser has closed, and keep what is known of its profile."""

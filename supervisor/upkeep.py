@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from supervisor import worth
 from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
-from supervisor.care import Taken
+from supervisor.copies import Taken
 from supervisor.inventory import pick
 from supervisor.live import ask, guarded, read_still
 from supervisor.occupancy import held_project, occupant, refuse_in_use

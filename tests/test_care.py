@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supervisor.care import Care, Quiet
+from supervisor.care import Care
 from supervisor.config import Config, Mode, load
+from supervisor.copies import Quiet
 from supervisor.logs import subscribe
-from supervisor.session import CheckReport, Profile, SessionStore
+from supervisor.session import Capture, CheckReport, Profile, SessionError, SessionStore, layout
 from supervisor.timing import PhaseClock
 from tests.session import build
 
@@ -95,7 +98,7 @@ async def test_what_a_check_remarks_is_told_what_is_lasting_once(
 
 
 async def test_what_takes_long_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supervisor.care._PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("supervisor.filework._PROGRESS_INTERVAL", 0.0)
     told: list[tuple[str, Mapping[str, Any]]] = []
     unsubscribe = subscribe(lambda name, fields: told.append((name, fields)) if name.endswith(".progress") else None)
     path = tmp_path / "sessions" / "session-1"
@@ -165,3 +168,137 @@ async def test_a_profile_that_others_can_read_is_told_at_the_start(tmp_path: Pat
             unsubscribe()
             care.close()
     assert told == [("session.exposed", {"path": str(profile), "mode": "0755", "remedy": f"chmod 700 {profile}"})]
+
+
+class TestLookingAhead:
+    """What is checked and read while the bot still uses its grace."""
+
+    CLEAN = Quiet(clean=True, linked=True, version="156.0.7000.1")
+
+    @pytest.fixture
+    def checked(self, monkeypatch: pytest.MonkeyPatch) -> list[CheckReport]:
+        reports: list[CheckReport] = []
+        check = SessionStore.check
+
+        def noted(store: SessionStore, profile: Profile, **how: Any) -> CheckReport:
+            reports.append(check(store, profile, **how))
+            return reports[-1]
+
+        monkeypatch.setattr(SessionStore, "check", noted)
+        return reports
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
+        captures: list[Capture] = []
+        capture = SessionStore.capture
+
+        def noted(store: SessionStore, profile: Profile, **how: Any) -> Capture:
+            captures.append(capture(store, profile, **how))
+            return captures[-1]
+
+        monkeypatch.setattr(SessionStore, "capture", noted)
+        return captures
+
+    async def stop(self, path: Path, meanwhile: Callable[[], object] = lambda: None, quiet: Quiet = CLEAN) -> bool:
+        """Look ahead, let something happen, and prepare."""
+        project = path.parent.parent
+        care = Care(configured(project), SessionStore(project))
+        try:
+            await care.look_ahead({path: quiet})
+            meanwhile()
+            ready = await care.prepare({path: quiet}, {}, PhaseClock())
+            await care.finished()
+        finally:
+            care.close()
+        # Whatever came of it, no copy is left that nobody has published.
+        assert not list((project / ".session-cache").glob(f"{layout.STAGING_PREFIX}*"))
+        return ready
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "sessions" / "session-1"
+        build.profile(path)
+        return path
+
+    def published(self, path: Path) -> dict[str, bytes]:
+        [snapshot] = SessionStore(path.parent.parent).snapshots("1")
+        assert snapshot.good
+        return build.kept(snapshot.path)
+
+    async def test_what_is_found_unchanged_is_not_read_again(
+        self, path: Path, checked: list[CheckReport], read: list[Capture]
+    ) -> None:
+        assert await self.stop(path)
+        assert [report.unchanged for report in checked] == [False, True]
+        assert [capture is read[0] for capture in read] == [True, True]
+        assert self.published(path) == build.kept(path)
+
+    async def test_what_changes_afterwards_is_read_again(
+        self, path: Path, checked: list[CheckReport], read: list[Capture]
+    ) -> None:
+        assert await self.stop(path, lambda: build.append(path / build.INDEXED_DB, range(build.RECORDS, 60)))
+        assert [report.unchanged for report in checked] == [False, False]
+        assert [capture is read[0] for capture in read] == [True, False]
+        assert self.published(path) == build.kept(path)
+
+    async def test_a_profile_that_the_bot_deletes_is_restored(self, path: Path) -> None:
+        SessionStore(path.parent.parent).state.update("1", is_linked=True, profile="sessions/session-1")
+        before = build.kept(path)
+        assert await self.stop(path)
+        assert await self.stop(path, lambda: shutil.rmtree(path))
+        assert build.kept(path) == before
+
+    async def test_damage_done_afterwards_is_found(self, path: Path) -> None:
+        before = build.kept(path)
+        assert await self.stop(path)
+        assert await self.stop(path, lambda: build.remove(path / build.INDEXED_DB / "CURRENT"))
+        assert build.kept(path) == before
+
+    async def test_what_needs_mending_is_left_until_nothing_lives(
+        self, path: Path, checked: list[CheckReport], read: list[Capture]
+    ) -> None:
+        log = path / build.INDEXED_DB / "000006.log"
+        whole = log.read_bytes()
+        log.write_bytes(whole + bytes.fromhex("11223344002001"))
+        torn: list[bytes] = []
+        assert await self.stop(path, lambda: torn.append(log.read_bytes()))
+        assert torn != [whole]
+        assert log.read_bytes() == whole
+        assert "it was cut off" in " ".join(checked[1].remarks)
+        assert len(read) == 1
+
+    async def test_a_browser_that_did_not_close_cleanly_is_not_looked_at(
+        self, path: Path, checked: list[CheckReport], read: list[Capture]
+    ) -> None:
+        assert await self.stop(path, quiet=replace(self.CLEAN, clean=False))
+        assert (len(checked), read) == (1, [])
+
+    async def test_what_is_learnt_later_counts(self, path: Path, read: list[Capture]) -> None:
+        care = Care(configured(path.parent.parent), SessionStore(path.parent.parent))
+        try:
+            await care.look_ahead({path: self.CLEAN})
+            [early] = read
+            assert await care.prepare({path: replace(self.CLEAN, linked=False)}, {}, PhaseClock())
+            await care.finished()
+        finally:
+            care.close()
+        assert early.staging is not None
+        assert not early.staging.exists()
+        assert not SessionStore(path.parent.parent).snapshots("1")
+
+    async def test_a_profile_that_changes_under_the_look_is_read_when_quiet(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        capture = SessionStore.capture
+        tries: list[Path] = []
+
+        def busy(store: SessionStore, profile: Profile, **how: Any) -> Capture:
+            tries.append(profile.path)
+            if len(tries) == 1:
+                raise SessionError("The profile changed while it was copied.")
+            return capture(store, profile, **how)
+
+        monkeypatch.setattr(SessionStore, "capture", busy)
+        assert await self.stop(path)
+        assert len(tries) == 2
+        assert self.published(path) == build.kept(path)

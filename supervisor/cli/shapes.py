@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from supervisor.care import Taken
+    from supervisor.copies import Taken
     from supervisor.doctor import Finding, Fixed
     from supervisor.inspection import Inspection
     from supervisor.inventory import Overview

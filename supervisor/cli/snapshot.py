@@ -14,7 +14,7 @@ from supervisor.cli.session import Session, open_inventory
 from supervisor.cli.supervise import ConfigFile, Project
 
 if TYPE_CHECKING:
-    from supervisor.care import Taken
+    from supervisor.copies import Taken
     from supervisor.session import Pruned, Snapshot
     from supervisor.upkeep import Plan
 

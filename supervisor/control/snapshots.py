@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from supervisor import worth
 from supervisor.app import Supervisor
-from supervisor.care import Taken
 from supervisor.control import models
 from supervisor.control.wire import Refusal
+from supervisor.copies import Taken
 from supervisor.observe import Live
 from supervisor.session import Profile, ProfileInUseError, SessionError
 from supervisor.session.errors import printable
@@ -19,12 +19,12 @@ async def take(supervisor: Supervisor, session: str | None) -> models.Taken:
     try:
         if live is not None:
             linked = worth.linked_now(profile, live.state.status, state)
-            taken = await supervisor.care.take(profile, live.browser, linked=linked, version=live.version)
+            taken = await supervisor.care.copies.take(profile, live.browser, linked=linked, version=live.version)
             remarks = worth.too_fresh(state, supervisor.setting.config)
         else:
             linked, remarks = worth.linked_when_last_seen(profile, state), []
             _refuse_if_running(supervisor, profile)
-            taken = await supervisor.care.take(profile, None, linked=linked, version=None)
+            taken = await supervisor.care.copies.take(profile, None, linked=linked, version=None)
     except (worth.NotLinkedError, ProfileInUseError) as error:
         raise Refusal(409, str(error)) from None
     except SessionError as error:

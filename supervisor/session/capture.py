@@ -97,6 +97,13 @@ class Capture:
         """
         return path in self.shared or path in self.verified
 
+    def holds(self, facts: Facts) -> bool:
+        """Whether a copy made now would be this one: the profile is as it was, and so is what is known of it."""
+        try:
+            return self.facts == facts and scan(self.profile.folder) == self.tree
+        except OSError:  # whoever reads it next tells
+            return False
+
     def publish(self, *, progress: Progress = parallel.silent) -> Snapshot:
         """Verify the copy, make it durable and give it its name, by one rename.
 

@@ -48,6 +48,9 @@ class CheckContext:
     free: bool = False
     """Whether it has been proven, under the project's lock, that no process holds the profile. Only then is anything
     mended: stale locks removed, half-written records cut off."""
+    closed: bool = False
+    """Whether its browser has closed cleanly while its bot, which could open another, lives still: nothing is mended,
+    but what is sound is remembered as if it were free."""
     browser_version: str | None = None
     """The version of the browser that is about to be started, if known."""
 
@@ -69,6 +72,11 @@ class CheckReport:
     def may_start(self) -> bool:
         """Whether a bot may be started on this profile."""
         return all(check.outcome not in {Outcome.DAMAGED, Outcome.BLOCKED} for check in self.checks)
+
+    @property
+    def spotless(self) -> bool:
+        """Whether there is nothing to mend either, and nothing to remark."""
+        return all(check.outcome is Outcome.OK for check in self.checks)
 
     @property
     def damage(self) -> list[str]:

@@ -141,14 +141,16 @@ class SessionStore:
         """Whether a bot may be started on a profile. Reads every block of its databases if `deep`.
 
         With `context.free`, what can be mended is mended, and a profile that passes is remembered as good, so that the
-        next check looks only at what has changed by then. Raises `SessionError` if the profile cannot be read at all.
+        next check looks only at what has changed by then; with `context.closed` one that is `spotless`. Raises
+        `SessionError` if the profile cannot be read at all.
         """
         state = self.state.get(profile.id)
         if context.linked is None:
             context = replace(context, linked=state.is_linked)
         known = Known(baseline.read(self.cache, profile), partial(self.snapshots, profile.id), state.linked_at)
         report = checks.run(profile, known, context, deep=deep, progress=progress)
-        if context.free and report.may_start and report.files and not report.unchanged:
+        good = (context.free and report.may_start) or (context.closed and report.spotless)
+        if good and report.files and not report.unchanged:
             self._remember(profile, Baseline(clock.now(), dict(report.files), dict(report.sequences)))
         return report
 
@@ -185,18 +187,25 @@ class SessionStore:
         linked: bool | None,
         browser_version: str | None,
         live: bool = False,
+        ahead: Capture | None = None,
         progress: Progress = parallel.silent,
     ) -> Capture:
         """Copy the quiet profile; when this returns the bot may start again. `Capture.publish` does the rest.
 
-        Raises `SessionError`, also if the profile changes while it is read, and if the session is not linked: a copy of
-        a QR page helps nobody, and would in time push out the ones that do.
+        `ahead` is an earlier copy: it is returned if it says the same, else discarded. Raises `SessionError`, also if
+        the profile changes while it is read, and if the session is not linked: a copy of a QR page helps nobody, and
+        would in time push out the ones that do.
         """
         if linked is False:
             raise SessionError(f"No snapshot of session {printable(profile.id)} was taken: it is not linked.")
+        facts = Facts(linked, browser_version or last_version(profile.folder), live)
+        if ahead is not None:
+            if ahead.holds(facts):
+                return ahead
+            ahead.discard()
         return capture.capture(
             profile,
-            Facts(linked, browser_version or last_version(profile.folder), live),
+            facts,
             Place(self.cache, self._relative(profile.path)),
             base=self._base(profile),
             good=baseline.read(self.cache, profile),
