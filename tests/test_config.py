@@ -448,11 +448,53 @@ k = 1'''
         ("a", "b", "e", "g"): 12,
         ("a", "b", "e", "g", "h"): 12,
         ("list",): 13,
+        ("list", "0"): 13,
         ("list", "i"): 14,
+        ("list", "0", "i"): 14,
+        ("list", "1"): 16,
+        ("list", "1", "i"): 17,
         ("list", "sub"): 18,
+        ("list", "1", "sub"): 18,
         ("list", "sub", "j"): 19,
+        ("list", "1", "sub", "j"): 19,
         ("list", "sub", "k"): 20,
+        ("list", "1", "sub", "k"): 20,
     }
+
+
+def test_webhooks_are_urls_or_tables_with_a_secret_and_a_timeout_of_their_own(tmp_path: Path) -> None:
+    text = """
+[notify]
+webhooks = ["https://a.example/x", "env:B", { url = "file:c", secret = "env:C_SECRET", timeout = "3s" }]
+"""
+    assert [(one.url, one.secret, one.timeout) for one in loaded(tmp_path, text).notify.webhooks] == [
+        ("https://a.example/x", None, None),
+        ("env:B", None, None),
+        ("file:c", "env:C_SECRET", 3.0),
+    ]
+
+
+def test_mistakes_in_a_webhook_are_named_with_their_line_and_no_secret(tmp_path: Path) -> None:
+    text = """
+[[notify.webhooks]]
+url = "https://a.example/s3cret"
+sceret = "s3cret"
+
+[[notify.webhooks]]
+secret = "s3cret"
+timeout = 3
+qr = true
+"""
+    with pytest.raises(ConfigError) as raised:
+        loaded(tmp_path, text)
+    said = str(raised.value).replace(f"{tmp_path / 'scanonce.toml'}:", "")
+    assert said.splitlines() == [
+        "4: notify.webhooks.0.sceret: unknown key; did you mean secret?",
+        "6: notify.webhooks.1.url: missing",
+        '7: notify.webhooks.1.secret: expected where the secret is to be found: "env:NAME" or "file:PATH"',
+        '8: notify.webhooks.1.timeout: a bare number: a duration needs a unit, for example "10s"',
+        "9: notify.webhooks.1.qr: unknown key; expected url, secret, timeout",
+    ]
 
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

@@ -12,7 +12,7 @@ from supervisor.config.load import CONFIG_NAME, load, schema
 from supervisor.config.metrics import MetricsConfig
 from supervisor.config.mode import BY_MODE, Mode
 from supervisor.config.models import Config
-from supervisor.config.notify import NotifyConfig
+from supervisor.config.notify import NotifyConfig, WebhookConfig
 from supervisor.config.ready import ReadyConfig, ReadyPageConfig
 from supervisor.config.record import LogConfig, TimingConfig
 from supervisor.config.restart import RestartConfig, WatchConfig
@@ -41,6 +41,7 @@ __all__ = [
     "StopConfig",
     "TimingConfig",
     "WatchConfig",
+    "WebhookConfig",
     "fingerprint",
     "load",
     "parse_duration",

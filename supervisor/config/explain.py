@@ -1,12 +1,13 @@
 """Pydantic's findings as sentences: what was found, what was expected."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
 from supervisor.config.models import Config
+from supervisor.config.notify import WebhookConfig
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -22,6 +23,8 @@ _EXPECTED: Final = {
 _LONGEST_VALUE: Final = 40
 #: Values of the environment, and addresses that hold passwords.
 _SECRET: Final = {("bot", "env"), ("notify", "webhooks"), ("notify", "webhook_secret"), ("notify", "apprise")}
+#: Lists whose items may be tables.
+_IN_LISTS: Final[Mapping[tuple[str, ...], type[BaseModel]]] = {("notify", "webhooks"): WebhookConfig}
 
 
 def explain(detail: "ErrorDetails", keys: tuple[str, ...]) -> str:
@@ -34,6 +37,8 @@ def explain(detail: "ErrorDetails", keys: tuple[str, ...]) -> str:
     if kind == "value_error":
         own_words = str(context["error"])
         return own_words if isinstance(detail["input"], dict | BaseModel) else own_words + got
+    if kind == "missing":
+        return "missing"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}{got}"
     if kind == "literal_error":
@@ -56,6 +61,9 @@ def _keys_of(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _unknown(keys: tuple[str, ...]) -> str:
+    if (model := _IN_LISTS.get(keys[:2])) is not None:
+        close = difflib.get_close_matches(keys[-1], model.model_fields, n=1)
+        return "unknown key; " + (f"did you mean {close[0]}?" if close else f"expected {', '.join(model.model_fields)}")
     nearest = _nearest(keys)
     what = "unknown section" if len(keys) == 1 and nearest in Config.model_fields else "unknown key"
     return f"{what}; did you mean {nearest}?" if nearest else f"{what}; expected one of {_siblings(keys)}"

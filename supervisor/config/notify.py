@@ -1,6 +1,8 @@
 """The section `[notify]`: who is told when something needs a person."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from supervisor.config.section import Section, option
 from supervisor.config.units import (
@@ -17,19 +19,40 @@ from supervisor.config.units import (
 Kind = Literal["needs_link", "recovered", "crash_loop", "logged_out", "over_target"]
 
 
+class WebhookConfig(Section):
+    """One webhook: its URL, and what of the section is different for it."""
+
+    url: WebhookUrl
+    secret: Secret | None = option(None, "Signs this one's messages, in the place of `webhook_secret`.")
+    timeout: PositiveDuration | None = option(None, "How long this one may take, in the place of `timeout`.")
+
+
+def _webhook(value: object) -> object:
+    """A webhook that is a URL and nothing else may be written as one."""
+    if isinstance(value, str):
+        return {"url": value}
+    if isinstance(value, dict | WebhookConfig):
+        return value
+    raise ValueError('expected a URL, "env:NAME", "file:PATH", or a table such as { url = "...", secret = "env:NAME" }')
+
+
+Webhook = Annotated[WebhookConfig, BeforeValidator(_webhook, json_schema_input_type=str | WebhookConfig)]
+
+
 class NotifyConfig(Section):
     """Who is told when something needs a person. Addresses that hold secrets belong into `env:NAME` or `file:PATH`."""
 
-    webhooks: tuple[WebhookUrl, ...] = option(
+    webhooks: tuple[Webhook, ...] = option(
         (),
-        "URLs that get each message as JSON by POST; or `env:NAME`, `file:PATH` where the URL is to be found. Set it "
-        "to have a program of your own react.",
-        examples=[["https://example.org/hooks/bot", "env:BOT_WEBHOOK"]],
+        "URLs that get each message as JSON by POST; or `env:NAME`, `file:PATH` where the URL is to be found. A table "
+        "with `url` gives one of them a `secret` and a `timeout` of its own. Set it to have a program of your own "
+        "react.",
+        examples=[["https://example.org/bot", {"url": "env:HOOK", "secret": "env:KEY", "timeout": "3s"}]],
     )
     webhook_secret: Secret | None = option(
         None,
-        "Where the secret is to be found that webhooks are signed with: `env:NAME` or `file:PATH`. Set it to be able "
-        "to tell our messages from anybody else's.",
+        "Where the secret is to be found that signs what webhooks without one of their own get: `env:NAME` or "
+        "`file:PATH`. Set it to be able to tell our messages from anybody else's.",
         examples=["env:BOT_WEBHOOK_SECRET"],
     )
     apprise: tuple[Str, ...] = option(

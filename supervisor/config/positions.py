@@ -15,10 +15,12 @@ KeyPath = tuple[str, ...]
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Map each key path of a valid TOML document to the line, counted from 1, of the statement that first sets it.
 
-    Tables count from their header. Everything inside an inline table or an array stands on its statement's line.
+    Tables count from their header. Everything inside an inline table or an array stands on its statement's line. What
+    stands in an array of tables is also found by its number, counted from 0: `("list", "1", "key")`.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
+    arrays: dict[KeyPath, int] = {}
     for number, statement in _statements(text):
         is_header = statement.lstrip().startswith("[")
         prefix = () if is_header else table
@@ -26,7 +28,21 @@ def key_lines(text: str) -> dict[KeyPath, int]:
             lines.setdefault(prefix + path, number)
             if is_header:
                 table = path
+        if statement.lstrip().startswith("[["):
+            arrays[table] = arrays.get(table, -1) + 1
+        for path in _paths(tomllib.loads(statement)):
+            lines.setdefault(_numbered(prefix + path, arrays), number)
     return lines
+
+
+def _numbered(path: KeyPath, arrays: dict[KeyPath, int]) -> KeyPath:
+    """A path with the number of the table that each array on the way is at."""
+    numbered: list[str] = []
+    for end, name in enumerate(path, start=1):
+        numbered.append(name)
+        if path[:end] in arrays:
+            numbered.append(str(arrays[path[:end]]))
+    return tuple(numbered)
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:

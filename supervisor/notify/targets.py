@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from supervisor.config import NotifyConfig
+from supervisor.config import NotifyConfig, WebhookConfig
 from supervisor.config.units import is_reference, parse_http_url
 from supervisor.notify import chat, signature
 from supervisor.notify.target import Target
@@ -52,19 +52,20 @@ def targets_of(config: NotifyConfig, project: Path, errands: Errands, folder: Ca
     """Every target; `folder` makes a private folder. Reads the files and variables that are referred to."""
     found = Targets()
 
-    def webhook(name: str, url: str) -> Webhook:
+    def webhook(name: str, one: WebhookConfig) -> Webhook:
+        secret = one.secret or config.webhook_secret
         # Never unsigned if it was to be signed: a receiver would take that for somebody else's.
-        key = None if config.webhook_secret is None else _key(config.webhook_secret, project)
-        return Webhook(name, _url(url, project), key, config.timeout)
+        key = None if secret is None else _key(secret, project)
+        return Webhook(name, _url(one.url, project), key, one.timeout or config.timeout)
 
     def conversation(name: str, url: str) -> chat.Chat:
         if not chat.installed():
             raise UnusableError("the library apprise is not installed", chat.INSTALL)
         return chat.Chat(name, _resolved(url, project), errands, folder, config.timeout)
 
-    for number, url in enumerate(config.webhooks, 1):
-        name = f"webhook {number} ({_shown(url)})"
-        found.add(name, lambda name=name, url=url: webhook(name, url))  # type: ignore[misc]  # bound as they are now
+    for number, one in enumerate(config.webhooks, 1):
+        name = f"webhook {number} ({_shown(one.url)})"
+        found.add(name, lambda name=name, one=one: webhook(name, one))  # type: ignore[misc]  # bound as they are now
     for number, url in enumerate(config.apprise, 1):
         name = f"apprise {number} ({_shown(url)})"
         found.add(name, lambda name=name, url=url: conversation(name, url))  # type: ignore[misc]  # as above

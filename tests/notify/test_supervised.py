@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from supervisor.config import NotifyConfig
+from supervisor.notify import signature
 from supervisor.notify.serving import LAST_OF_GIVEN_UP
 from supervisor.notify.targets import targets_of
 from supervisor.process import Reaper
@@ -80,6 +81,28 @@ async def test_a_session_that_needs_a_link_is_told_of_with_its_code(project: Pro
     assert "history.db" in kept
     assert any(b"notify.sent" in content for content in kept.values())
     assert not [name for name, content in kept.items() if SECRET.encode() in content or server.url.encode() in content]
+
+
+async def test_each_webhook_may_have_a_secret_and_a_timeout_of_its_own(project: Project) -> None:
+    async with endpoint() as one, endpoint() as other, endpoint("hang") as slow:
+        table = f'{{ url = "{other.url}", secret = "env:OTHER_SECRET" }}'
+        hasty = f'{{ url = "{slow.url}", timeout = "50ms" }}'
+        project.configure(
+            f'[notify]\nwebhooks = ["{one.url}", {table}, {hasty}]\nwebhook_secret = "env:SECRET"\ntimeout = "1h"\n'
+            'retry_for = "1ms"\n'
+            '[restart]\nlimit = 1\nbackoff_initial = "10ms"\n',
+            quick=False,
+        )
+        running = await project.start(
+            "run", "exit=3", environment={"SECRET": "the common one", "OTHER_SECRET": "its own"}
+        )
+        await running.ends()
+    [failed] = running.all("notify.failed")
+    assert (failed["target"], failed["problem"]) == ("webhook 3 (127.0.0.1)", "it gave no answer in 0.05 s")
+    for received, secret in ((one.received[0], "the common one"), (other.received[0], "its own")):
+        identity, at = received.headers["webhook-id"], float(received.headers["webhook-timestamp"])
+        expected = signature.headers(secret.encode(), identity, at, received.body)
+        assert received.headers["webhook-signature"] == expected["webhook-signature"]
 
 
 async def test_a_bot_that_is_given_up_is_told_of_before_the_end(project: Project) -> None:
