@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor.app import Supervisor
 from supervisor.control.address import AddressError, Listener, Peer, listen
+from supervisor.control.lookout import Lookout
 from supervisor.control.server import Server
 from supervisor.faults import report_fault
 from supervisor.logs import emit
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from supervisor.control.api import Api
     from supervisor.control.wire import Request, Response
 
-#: Seconds between two looks whether the socket can still be found: systemd removes a user's runtime folder when he logs
-#: out, and a bot under nohup or tmux goes on. The look is one system call.
+#: Seconds until a socket that is gone is replaced: systemd removes a user's runtime folder when he logs out, and a bot
+#: under nohup or tmux goes on.
 LOOK: Final = 2.0
 
 
@@ -55,9 +56,14 @@ class _Keeper:
     async def keep(self, look: float) -> None:
         """Look after the server until cancelled."""
         while True:
-            await asyncio.sleep(look)
-            if self._server is None or not self._server.listener.intact:
-                await self.renew()
+            if self._server is None:
+                await asyncio.sleep(look)
+            else:
+                listener = self._server.listener
+                with contextlib.closing(Lookout(listener.path.parent, look)) as lookout:
+                    while listener.intact:
+                        await lookout.wait()
+            await self.renew()
 
     async def renew(self) -> None:
         """Listen anew; where that cannot be done, say so once."""
