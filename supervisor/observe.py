@@ -24,6 +24,9 @@ from supervisor.process import Entry
 #: exits and DevTools events; the slow look only finds a browser that a running bot opens in addition.
 LOOK_FAST, LOOK_SLOW = 0.03, 5.0
 
+#: Between the two, the pause as a share of the time already waited: while a browser is expected, and while none is.
+_EXPECTING, _AT_EASE = 0.05, 0.2
+
 #: Seconds between two looks for a browser's port file, which Chromium writes some 150 ms after its launch.
 _PORT_INTERVAL = 0.02
 
@@ -95,6 +98,8 @@ class Observer:
         self._expected = expected
         self._interval = interval
         self._hurry = asyncio.Event()
+        #: Whether the bot's start is over without a browser, and none is expected.
+        self.at_ease = False
         self.live: dict[Path, Live] = {}
         self._tree: Sequence[Entry] = ()
         self._looked_at = float("-inf")
@@ -111,7 +116,8 @@ class Observer:
                 missing = self._expected - self.live.keys() if self.live or self._expected else {Path()}
                 waited = loop.time() - started
                 # Looking becomes rarer as the wait grows, so that a bot without a browser costs nothing in the end.
-                pause = min(LOOK_SLOW, max(LOOK_FAST, waited * 0.05)) if missing else LOOK_SLOW
+                share = _AT_EASE if self.at_ease else _EXPECTING
+                pause = min(LOOK_SLOW, max(LOOK_FAST, waited * share)) if missing else LOOK_SLOW
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes with the event (gh-86296),
                 # and at a stop both do, since the last browser goes as the bot is let go of.
                 with contextlib.suppress(TimeoutError):

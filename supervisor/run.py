@@ -255,6 +255,7 @@ class Run:
             if self._verdict is None and self.setting.config.health.enabled:
                 self._begin(self._health.run(), "health")
             self._verdict = verdict
+            self.observer.at_ease = not (self.expected or self.opens_browser or self.observer.live)
             self._on_start_over(verdict)
 
     @property
