@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from supervisor.config import Mode, load
-from supervisor.service import Manager, Scope, Service, ServiceError, install, label, plan, uninstall
+from supervisor.service import Label, Manager, Scope, Service, ServiceError, install, label, plan, uninstall
+from supervisor.service.face import Steps
 from supervisor.service.launchd import Launchd
 from supervisor.service.systemd import Systemd, command_line, variables_file
 from supervisor.service.windows import NAMESPACE, TaskScheduler
@@ -41,21 +42,22 @@ def service(folder: Path, *words: str, scope: Scope = Scope.USER, env: Mapping[s
 
 
 class Recorded:
-    """An init system that runs, whose commands are noted; one that begins as `failing` says fails."""
+    """An init system that runs, whose commands are noted; one that begins as `failing` says ends with `status`."""
 
-    def __init__(self, manager: Manager, failing: str = "nothing") -> None:
+    def __init__(self, manager: Manager, failing: str = "nothing", status: int = 99) -> None:
         self.kind = manager.kind
         self.files, self.paths = manager.files, manager.paths
         self.installing, self.removing = manager.installing, manager.removing
         self.commands: list[str] = []
         self._failing = failing
+        self._status = status
 
     def present(self) -> bool:
         return True
 
-    def run(self, argv: Sequence[str]) -> str | None:
-        self.commands.append(shlex.join(argv))
-        return "no" if self.commands[-1].startswith(self._failing) else None
+    def run(self, argv: Sequence[str], needless: Collection[int]) -> str | None:
+        self.commands.append(shlex.join([Path(argv[0]).name, *argv[1:]]))
+        return "no" if self.commands[-1].startswith(self._failing) and self._status not in needless else None
 
 
 def managers(home: Path) -> list[Manager]:
@@ -127,6 +129,14 @@ def test_the_unit_signals_scanonce_alone_and_gives_it_longer_than_a_stop_may_tak
     assert "NoNewPrivileges=" not in unit.text, "the setuid sandbox of Chromium would not start"
 
 
+def test_a_reload_is_the_bots_clean_restart_with_the_same_configuration(folder: Path) -> None:
+    config = load(folder, mode=Mode.RUN)
+    planned = plan(folder, config, [sys.executable], scope=Scope.USER, config_file=folder / "other.toml")
+    [unit] = Systemd().files(planned)
+    read = [word.replace("$$", "$").replace("%%", "%") for word in shlex.split(value(unit.text, "ExecReload"))]
+    assert read == [planned.argv[0], "restart", "--project", str(folder), "--config", str(folder / "other.toml")]
+
+
 def test_variables_are_in_a_file_for_its_owner_only_and_only_those_that_were_named(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -157,6 +167,21 @@ def test_a_property_list_reads_back(folder: Path) -> None:
     assert keys["UserName"] == folder.owner()
     assert keys["ExitTimeOut"] == planned.stop_timeout
     assert (keys["Umask"], file.mode) == (0o077, 0o600)
+    assert keys["KeepAlive"] == {"SuccessfulExit": False}, "else `scanonce stop` would be undone"
+    assert keys["SoftResourceLimits"] == keys["HardResourceLimits"] == {"Core": 0}, "the soft one may not be higher"
+
+
+def test_launchd_is_told_to_forget_a_service_that_has_ended_by_itself(folder: Path, tmp_path: Path) -> None:
+    init = Recorded(Launchd(home=tmp_path))
+    install(init, service(folder), run=init.run)
+    assert [command.split()[:2] for command in init.commands] == [["launchctl", "bootstrap"]]
+    init.commands.clear()
+    install(init, service(folder, "other.js"), run=init.run)
+    assert [command.split()[:2] for command in init.commands] == [
+        ["scanonce", "stop"],
+        ["launchctl", "bootout"],
+        ["launchctl", "bootstrap"],
+    ]
 
 
 def test_a_task_reads_back(folder: Path) -> None:
@@ -168,6 +193,23 @@ def test_a_task_reads_back(folder: Path) -> None:
     words = [run.findtext(f"{{{NAMESPACE}}}{name}") for name in ("Command", "Arguments", "WorkingDirectory")]
     assert words == [planned.argv[0], subprocess.list2cmdline(planned.argv[1:]), str(folder)]
     assert task.findtext(f".//{{{NAMESPACE}}}ExecutionTimeLimit") == "PT0S", "else it ends after three days"
+    assert task.findtext(f".//{{{NAMESPACE}}}Priority") in {"4", "5", "6"}, "else it is a background process"
+
+
+@pytest.mark.parametrize(("scope", "trigger"), [(Scope.USER, "LogonTrigger"), (Scope.SYSTEM, "BootTrigger")])
+def test_a_task_is_started_again_every_minute_unless_it_runs(folder: Path, scope: Scope, trigger: str) -> None:
+    """The scheduler restarts nothing that has ended, whatever its exit code ([MS-TSCH] 2.5.4.2)."""
+    [file] = TaskScheduler().files(service(folder, scope=scope))
+    task = ET.fromstring(file.text.encode(file.encoding))
+    triggers = list(task.find(f"{{{NAMESPACE}}}Triggers") or [])
+    assert [one.tag.rpartition("}")[2] for one in triggers] == ["RegistrationTrigger", trigger]
+    for one in triggers:
+        assert one.findtext(f"{{{NAMESPACE}}}Repetition/{{{NAMESPACE}}}Interval") == "PT1M"
+        assert one.find(f"{{{NAMESPACE}}}Repetition/{{{NAMESPACE}}}Duration") is None, "for ever"
+        # The schema is a sequence: what the base type has comes first, in this order.
+        order = [child.tag.rpartition("}")[2] for child in one]
+        assert order == [name for name in ("Enabled", "Repetition", "UserId") if name in order]
+    assert task.findtext(f".//{{{NAMESPACE}}}MultipleInstancesPolicy") == "IgnoreNew"
 
 
 def test_a_task_cannot_have_variables(folder: Path) -> None:
@@ -250,6 +292,41 @@ def test_a_changed_service_is_written_anew_and_its_old_variables_go(folder: Path
     done = install(init, service(folder, "other.js"), run=init.run)
     assert dict(done.files) == dict(zip(init.paths(service(folder)), ("written", "removed"), strict=True))
     assert next(shlex.join(one.argv) for one in done.commands if not one.ran).startswith("systemctl --user restart")
+
+
+@pytest.mark.parametrize(
+    ("kind", "failing", "status"),
+    [(1, "scanonce stop", 1), (1, "launchctl bootout", 3), (1, "launchctl bootout", 113), (2, "scanonce stop", 1)],
+)
+def test_a_service_that_does_not_run_can_be_uninstalled(
+    folder: Path, tmp_path: Path, kind: int, failing: str, status: int
+) -> None:
+    init = Recorded(managers(tmp_path)[kind], failing, status)
+    install(init, service(folder), run=init.run)
+    gone = uninstall(init, label(folder, Scope.USER), run=init.run)
+    assert [change for _, change in gone.files] == ["removed"]
+    assert not gone.failed
+    assert any(command.startswith(failing) for command in init.commands)
+
+
+def test_a_command_that_had_nothing_to_do_has_not_failed(folder: Path, tmp_path: Path) -> None:
+    ends = ("sh", "-c", "echo there is none >&2; exit 3")
+
+    class Ending(Systemd):
+        needless: Collection[int] = ()
+
+        def present(self) -> bool:
+            return True
+
+        def removing(self, label: Label) -> Steps:
+            return Steps(before=[ends], needless={ends: self.needless})
+
+    manager = Ending(home=tmp_path)
+    install(manager, service(folder), start=False)
+    with pytest.raises(ServiceError, match="there is none"):
+        uninstall(manager, label(folder, Scope.USER))
+    manager.needless = {3}
+    assert not uninstall(manager, label(folder, Scope.USER)).failed
 
 
 def test_a_service_that_cannot_be_stopped_keeps_its_files(folder: Path, tmp_path: Path) -> None:

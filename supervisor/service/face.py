@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -30,11 +30,15 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The commands `before` and `after` the files are written or removed; those `by_hand` are left to the user."""
+    """The commands `before` and `after` the files are written or removed; those `by_hand` are left to the user.
+
+    `needless`: the exit statuses by which a command says that there was nothing for it to do.
+    """
 
     before: Sequence[Sequence[str]] = ()
     after: Sequence[Sequence[str]] = ()
     by_hand: Sequence[Sequence[str]] = ()
+    needless: Mapping[Sequence[str], Collection[int]] = field(default_factory=dict)
 
 
 class Manager(Protocol):

@@ -6,17 +6,17 @@ import codecs
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from supervisor.service.face import MARK, File, Manager, ServiceError
+from supervisor.service.face import MARK, File, Manager, ServiceError, Steps
 from supervisor.service.plan import Label, Service
 
 Change = Literal["written", "unchanged", "removed", "absent"]
-Run = Callable[[Sequence[str]], str | None]
-"""Runs a command; returns why it failed, or None."""
+Run = Callable[[Sequence[str], Collection[int]], str | None]
+"""Runs a command; returns why it failed, or None, also for the exit statuses that mean: there was nothing to do."""
 
 _PATIENCE = 600.0  # seconds; a service that is stopped or started takes as long as its bot
 
@@ -62,7 +62,7 @@ def install(manager: Manager, service: Service, *, start: bool = True, run: Run 
             done.append((file.path, "written"))
     done += [_remove(path) for path, text in before.items() if text is not None]  # variables that are none any more
     steps = manager.installing(service, changed=old is not None and any(change != "unchanged" for _, change in done))
-    ran = _run_all(steps.after, run or _run, really=start and manager.present())
+    ran = _run_all(steps.after, steps, run or _run, really=start and manager.present())
     return Outcome(done, [*ran, *(Ran(argv, ran=False) for argv in steps.by_hand)])
 
 
@@ -77,11 +77,11 @@ def uninstall(manager: Manager, label: Label, *, run: Run | None = None) -> Outc
         return Outcome([(path, "absent") for path in paths], [])
     steps = manager.removing(label)
     really = manager.present()
-    before = _run_all(steps.before, run or _run, really=really)
+    before = _run_all(steps.before, steps, run or _run, really=really)
     if (failed := next((one for one in before if one.failed is not None), None)) is not None:
         raise ServiceError(f"{' '.join(failed.argv)}: {failed.failed}. The service's files were left in place.")
     removed = [_remove(path) for path in there]
-    after = _run_all(steps.after, run or _run, really=really)
+    after = _run_all(steps.after, steps, run or _run, really=really)
     return Outcome(removed, [*before, *after])
 
 
@@ -90,23 +90,24 @@ def _remove(path: Path) -> tuple[Path, Change]:
     return path, "removed"
 
 
-def _run_all(commands: Sequence[Sequence[str]], run: Run, *, really: bool) -> list[Ran]:
+def _run_all(commands: Sequence[Sequence[str]], steps: Steps, run: Run, *, really: bool) -> list[Ran]:
     """Run them in order, up to the first that fails; what is not run is left to the user."""
     done: list[Ran] = []
     for argv in commands:
         stopped = not really or any(one.failed is not None for one in done)
-        done.append(Ran(argv, ran=False) if stopped else Ran(argv, ran=True, failed=run(argv)))
+        needless = steps.needless.get(argv, ())
+        done.append(Ran(argv, ran=False) if stopped else Ran(argv, ran=True, failed=run(argv, needless)))
     return done
 
 
-def _run(argv: Sequence[str]) -> str | None:
+def _run(argv: Sequence[str], needless: Collection[int]) -> str | None:
     try:
         ended = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=_PATIENCE
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    if ended.returncode == 0:
+    if ended.returncode == 0 or ended.returncode in needless:
         return None
     return (ended.stderr or ended.stdout).strip() or f"exit status {ended.returncode}"
 

@@ -1,4 +1,8 @@
-"""launchd property lists. Source: launchd.plist(5), launchctl(1). Written for macOS, and never run there."""
+"""launchd property lists. Source: launchd.plist(5), launchctl(1). Written for macOS, and never run there.
+
+`bootout` sends SIGTERM and does not wait long for the end: it says "operation now in progress", and a `bootstrap` right
+after it fails. So scanonce is asked to stop first; it ends with 0, after which launchd does not start it again.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from supervisor.service.face import MARK, File, Steps
-from supervisor.service.plan import Label, Scope, Service
+from supervisor.service.plan import NOT_RUNNING, Label, Scope, Service, stopping
 
 _DAEMONS = Path("/Library/LaunchDaemons")
 _RETRY: Final = 10
+#: By launchctl: no such process (ESRCH), no such service.
+_NOT_LOADED: Final = frozenset({3, 113})
 _HEAD: Final = '<plist version="1.0">\n'
 
 
@@ -37,8 +43,9 @@ class Launchd:
 
     def installing(self, service: Service, *, changed: bool) -> Steps:
         """Load it; one that was there before must be forgotten first, which stops it."""
-        forget = [self._bootout(service)] if changed else []
-        return Steps(after=[*forget, ("launchctl", "bootstrap", _domain(service), str(self._file(service)))])
+        load = ("launchctl", "bootstrap", _domain(service), str(self._file(service)))
+        forget = _forget(service) if changed else {}
+        return Steps(after=[*forget, load], needless=forget)
 
     def paths(self, label: Label) -> Sequence[Path]:
         """The property list."""
@@ -46,16 +53,19 @@ class Launchd:
 
     def removing(self, label: Label) -> Steps:
         """Stop it and forget it."""
-        return Steps(before=[self._bootout(label)])
+        forget = _forget(label)
+        return Steps(before=[*forget], needless=forget)
 
     def _file(self, label: Label) -> Path:
         home = self._home or Path.home()
         folder = self._system if label.scope is Scope.SYSTEM else home / "Library" / "LaunchAgents"
         return folder / f"{label.name}.plist"
 
-    @staticmethod
-    def _bootout(label: Label) -> tuple[str, ...]:
-        return ("launchctl", "bootout", f"{_domain(label)}/{label.name}")
+
+def _forget(label: Label) -> dict[Sequence[str], frozenset[int]]:
+    """The commands that stop a service and unload it, with the statuses that mean: it was not running, not loaded."""
+    bootout = ("launchctl", "bootout", f"{_domain(label)}/{label.name}")
+    return {stopping(label): NOT_RUNNING, bootout: _NOT_LOADED}
 
 
 def _domain(label: Label) -> str:
@@ -75,6 +85,7 @@ def _keys(service: Service) -> dict[str, Any]:
         "ExitTimeOut": service.stop_timeout,
         # What outlives a scanonce that was killed is closed cleanly by the next one.
         "AbandonProcessGroup": True,
+        "SoftResourceLimits": {"Core": 0},
         "HardResourceLimits": {"Core": 0},
     }
     if service.run_as is not None:

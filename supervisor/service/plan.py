@@ -18,6 +18,9 @@ from supervisor.config import Config
 from supervisor.process import CommandError, resolve_command
 from supervisor.service.face import ServiceError
 
+NOT_RUNNING: Final = frozenset({1})
+"""The exit status of `scanonce stop` where none runs (docs/exit-codes.md)."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -50,6 +53,8 @@ class Service(Label):
 
     argv: Sequence[str]
     """The whole command line, scanonce first."""
+    restart: Sequence[str]
+    """The command line that restarts the bot, and leaves scanonce running."""
     run_as: str | None
     """The user of a system service."""
     search_path: str
@@ -84,11 +89,13 @@ def plan(
             f"{', '.join(missing)}: no such variable is set here; set it, or leave --env away for this one"
         )
     search_path = environment.get("PATH", os.defpath)
+    program, named = str(own_program()), ("--project", str(project), *_config(config_file))
     service = Service(
         name=_checked_name(name or default_name(project)),
         scope=scope,
         project=project,
-        argv=(str(own_program()), "run", "--project", str(project), *_bot(project, config, command, config_file)),
+        argv=(program, "run", *named, *_bot(project, config, command)),
+        restart=(program, "restart", *named),
         run_as=(run_as or _owner(project)) if scope is Scope.SYSTEM else None,
         search_path=search_path,
         environment={one: environment[one] for one in known if one != "PATH"},
@@ -124,9 +131,12 @@ def own_program() -> Path:
     return Path(found).absolute()
 
 
-def _bot(project: Path, config: Config, command: Sequence[str], config_file: Path | None) -> list[str]:
-    """What follows `scanonce run --project DIR`; the bot's program by its full path, for a service has another PATH."""
-    more = [] if config_file is None else ["--config", str(config_file.absolute())]
+def _config(file: Path | None) -> list[str]:
+    return [] if file is None else ["--config", str(file.absolute())]
+
+
+def _bot(project: Path, config: Config, command: Sequence[str]) -> list[str]:
+    """What follows the options; the bot's program by its full path, for a service has another PATH."""
     if not command and not config.bot.command:
         raise ServiceError("no command to run: write it after --, e.g. scanonce service install -- node index.js")
     directory = project / (config.bot.cwd or ".")
@@ -135,7 +145,12 @@ def _bot(project: Path, config: Config, command: Sequence[str], config_file: Pat
     except CommandError as error:
         raise ServiceError(str(error)) from None
     # A command that stands in the configuration is read there at each start.
-    return [*more, "--", str(Path(directory, resolved[0]).absolute()), *resolved[1:]] if command else more
+    return ["--", str(Path(directory, resolved[0]).absolute()), *resolved[1:]] if command else []
+
+
+def stopping(label: Label) -> tuple[str, ...]:
+    """The command line that stops bot and scanonce cleanly; `NOT_RUNNING` if none runs."""
+    return (str(own_program()), "stop", "--project", str(label.project))
 
 
 def _checked_name(name: str) -> str:

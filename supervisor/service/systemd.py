@@ -29,6 +29,8 @@ Description={description}
 Type=notify
 NotifyAccess=main
 {user}ExecStart={command}
+# systemctl reload: the bot's clean restart.
+ExecReload={restart_bot}
 Environment={path}
 {variables}UMask=0077
 # A core dump would hold the account.
@@ -127,6 +129,7 @@ class Systemd:
             network=_NETWORK if system else "",
             user=f"User={_line(service.run_as)}\n" if service.run_as else "",
             command=command_line(service.argv),
+            restart_bot=command_line(service.restart),
             path=quoted(f"PATH={service.search_path}"),
             variables=variables,
             watchdog=_WATCHDOG,

@@ -1,4 +1,8 @@
-"""Tasks for Windows' task scheduler. Source: the Task Scheduler schema, version 1.2. Written, and never run there."""
+"""Tasks for Windows' task scheduler. Source: the Task Scheduler schema, version 1.2. Written, and never run there.
+
+The scheduler does not look at how a program has ended: its RestartOnFailure is for actions that cannot be started
+([MS-TSCH] 2.5.4.2). So the triggers are repeated every minute, which does nothing while scanonce runs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from typing import Final
 import platformdirs
 
 from supervisor.service.face import MARK, File, ServiceError, Steps
-from supervisor.service.plan import Label, Scope, Service, own_program
+from supervisor.service.plan import NOT_RUNNING, Label, Scope, Service, stopping
 
 NAMESPACE: Final = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
@@ -23,6 +27,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "StopIfGoingOnBatteries": "false",
     "StartWhenAvailable": "true",
     "ExecutionTimeLimit": "PT0S",  # none
+    "Priority": "5",  # a normal process; by default a task's is below that, and so is its access to disk and memory
 }
 
 
@@ -46,19 +51,20 @@ class TaskScheduler:
         return [File(self._file(service), _document(service), 0o600, "utf-16")]
 
     def installing(self, service: Service, *, changed: bool) -> Steps:
-        """Import it and start it. Only a task that is known to be ours is replaced."""
+        """Import it, which starts it. Only a task that is known to be ours is replaced."""
         force = ("/F",) if changed else ()
         create = ("schtasks", "/Create", "/TN", service.name, "/XML", str(self._file(service)), *force)
-        return Steps(after=[create, ("schtasks", "/Run", "/TN", service.name)])
+        return Steps(after=[create])
 
     def paths(self, label: Label) -> Sequence[Path]:
         """The task as it was imported."""
         return [self._file(label)]
 
     def removing(self, label: Label) -> Steps:
-        """Ask scanonce to stop, since ending a task is a kill; then remove it."""
-        stop = (str(own_program()), "stop", "--project", str(label.project))
-        return Steps(before=[stop, ("schtasks", "/Delete", "/TN", label.name, "/F")])
+        """Remove the task, which leaves its program running and keeps it from being started again; then stop that."""
+        stop = stopping(label)
+        delete = ("schtasks", "/Delete", "/TN", label.name, "/F")
+        return Steps(before=[delete, stop], needless={stop: NOT_RUNNING})
 
     def _file(self, label: Label) -> Path:
         folder = self._folder or platformdirs.user_data_path("scanonce", appauthor=False) / "services"
@@ -70,10 +76,13 @@ def _document(service: Service) -> str:
     task = ET.Element(f"{{{NAMESPACE}}}Task", {"version": "1.2"})
     _put(task, "RegistrationInfo", {"Description": f"{MARK} The bot in {service.project}."})
     system = service.scope is Scope.SYSTEM
-    trigger = _put(_put(task, "Triggers"), "BootTrigger" if system else "LogonTrigger", {"Enabled": "true"})
     user = service.run_as or os.environ.get("USERNAME", "")
-    if user and not system:
-        _put(trigger, "UserId").text = user
+    triggers = _put(task, "Triggers")
+    for name in ("RegistrationTrigger", "BootTrigger" if system else "LogonTrigger"):
+        trigger = _put(triggers, name, {"Enabled": "true"})
+        _put(trigger, "Repetition", {"Interval": "PT1M"})  # for ever
+        if user and name == "LogonTrigger":
+            _put(trigger, "UserId").text = user
     principal = _put(_put(task, "Principals"), "Principal")
     principal.set("id", "Author")
     if user:
@@ -81,8 +90,7 @@ def _document(service: Service) -> str:
     # S4U: as that user, without one who has logged on and without a stored password.
     _put(principal, "LogonType").text = "S4U" if system else "InteractiveToken"
     _put(principal, "RunLevel").text = "LeastPrivilege"
-    settings = _put(task, "Settings", _SETTINGS)
-    _put(settings, "RestartOnFailure", {"Interval": "PT1M", "Count": "999"})
+    _put(task, "Settings", _SETTINGS)
     actions = _put(task, "Actions")
     actions.set("Context", "Author")
     program, *words = service.argv
