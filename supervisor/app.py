@@ -329,9 +329,9 @@ class Supervisor:
                 expected=self.sessions.expected,
                 opens_browser=self.sessions.opens_browser,
                 changes=self._changes.drain() if self._changes else (),
-                on_exit=lambda code: self._exited(run, code),
-                on_start_over=lambda verdict: self._start_over(run, verdict),
-                on_unhealthy=lambda symptom: self._unhealthy(run, symptom),
+                on_exit=self._exited,
+                on_start_over=self._start_over,
+                on_unhealthy=self._unhealthy,
             )
         except CommandError as error:
             emit("error", problem=str(error))
@@ -362,7 +362,7 @@ class Supervisor:
 
     def _start_over(self, run: Run, verdict: Verdict) -> None:
         self._cancel_timers()
-        # What is left of the last run in reference cycles holds descriptors: it goes when nothing else is going on.
+        # The last run's connections leave memory in reference cycles: it goes when nothing else is going on.
         self._later(_TIDY_AFTER, gc.collect)
         self.care.copies.finish_in_background()
         self.sessions.note_start(run.observer.live.values())

@@ -25,6 +25,7 @@ from supervisor.process.wrappers import unwrap
 from supervisor.readiness.http import http_answers
 from supervisor.readiness.notify import Notification
 from supervisor.triggers.liveness import Chart, Reason, Symptom
+from supervisor.unheld import unheld
 
 #: The longest pause between two looks in seconds, and how many there are at least while something is borne. One costs
 #: some milliseconds, most of them in the kernel.
@@ -48,10 +49,11 @@ class Health:
         self._config = config.health
         self._lost_patience = config.browser.lost_patience
         self._observer = observer
-        self._report = report
+        #: Who is to be told; nobody once that is done.
+        self._report: Callable[[Symptom], None] | None = report
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._reported = False
 
+    @unheld
     async def run(self) -> None:
         """Look after the bot from now on, when its start is over; until cancelled."""
         self._rearm_watchdog()
@@ -64,7 +66,7 @@ class Health:
 
     def close(self) -> None:
         """Nothing more is reported."""
-        self._reported = True
+        self._report = None
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -106,9 +108,9 @@ class Health:
         self._tell_of(Symptom(reason, "", detail, 0.0))
 
     def _tell_of(self, symptom: Symptom) -> None:
-        if not self._reported:
-            self._reported = True
-            self._report(symptom)
+        report, self._report = self._report, None
+        if report is not None:
+            report(symptom)
 
     # -- what is looked at -------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from supervisor.browser.discovery import Browser, find_browsers
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
 from supervisor.process import Entry
+from supervisor.unheld import unheld
 
 #: Seconds between two looks at the tree, while a browser is being waited for and later. What matters at once is told by
 #: exits and DevTools events; the slow look only finds a browser that a running bot opens in addition.
@@ -104,6 +105,7 @@ class Observer:
         self._tree: Sequence[Entry] = ()
         self._looked_at = float("-inf")
 
+    @unheld
     async def run(self) -> None:
         """Find browsers as they come, and watch each until it goes."""
         loop = asyncio.get_running_loop()
@@ -133,6 +135,13 @@ class Observer:
             self._tree, self._looked_at = list(self._look()), now
         return self._tree
 
+    def forget(self) -> None:
+        """Let go of what was seen, and of who was told; `run` must have ended."""
+        self.live.clear()
+        self._tree = ()
+        del self._look, self._reports
+
+    @unheld
     async def _watch(self, browser: Browser) -> None:
         live = self.live[browser.profile] = Live(browser)
         self._reports.browser_up(live)
@@ -148,6 +157,7 @@ class Observer:
         self._reports.browser_gone(live)
         self._hurry.set()
 
+    @unheld
     async def _read(self, live: Live) -> None:
         """Connect to the browser and follow its page; again, should the connection break before the browser does."""
 

@@ -30,6 +30,7 @@ from supervisor.readiness.output import OutputMatcher
 from supervisor.runtime import runtime_folder
 from supervisor.territory import Territory
 from supervisor.triggers.liveness import Symptom
+from supervisor.unheld import unheld
 
 Signal = Literal["notify", "http", "output"]
 
@@ -60,9 +61,9 @@ class Setting:
 class Run:
     """A bot that is running, and what is seen of it.
 
-    `on_exit(code)` and `on_start_over(verdict)` are called on the event loop: the first once, the second when the start
-    is over, and once more for a bot that first waited for a link and then is ready. `on_unhealthy(symptom)` is called
-    at most once. `reports` hears of the browsers and their pages.
+    `on_exit(run, code)` and `on_start_over(run, verdict)` are called on the event loop: the first once, the second when
+    the start is over, and once more for a bot that first waited for a link and then is ready. `on_unhealthy(run,
+    symptom)` is called at most once. `reports` hears of the browsers and their pages.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class Run:
         expected: frozenset[Path],
         opens_browser: bool,
         changes: Sequence[Path],
-        on_exit: Callable[[int], None],
-        on_start_over: Callable[[ready.Verdict], None],
-        on_unhealthy: Callable[[Symptom], None],
+        on_exit: Callable[[Run, int], None],
+        on_start_over: Callable[[Run, ready.Verdict], None],
+        on_unhealthy: Callable[[Run, Symptom], None],
     ) -> None:
         """Spawn the bot. Raises CommandError if that cannot be done, and then leaves nothing behind."""
         self.setting = setting
@@ -111,7 +112,9 @@ class Run:
             expected=expected,
             interval=ready_config.page.poll,
         )
-        self._health = Health(setting.config, self.child.pid, self.observer, on_unhealthy)
+        self._health = Health(
+            setting.config, self.child.pid, self.observer, lambda symptom: on_unhealthy(self, symptom)
+        )
         self._exited = asyncio.create_task(self._wait(), name="bot-exit")
         self._begin(self.observer.run(), "observer")
         self._begin(self._settle(), "settle")
@@ -209,6 +212,7 @@ class Run:
         self._signalled = by
         self._judge(settled=False)
 
+    @unheld
     async def _ask_http(self, url: str) -> None:
         if await http_ready(url, interval=0.1, timeout=self.setting.config.ready.timeout):
             self._signal("http")
@@ -221,6 +225,7 @@ class Run:
         self._sight_changed = asyncio.get_running_loop().time()
         self._judge(settled=False)
 
+    @unheld
     async def _settle(self) -> None:
         """Judge once more whenever nothing has come or gone for as long as "up" must last."""
         loop = asyncio.get_running_loop()
@@ -256,7 +261,7 @@ class Run:
                 self._begin(self._health.run(), "health")
             self._verdict = verdict
             self.observer.at_ease = not (self.expected or self.opens_browser or self.observer.live)
-            self._on_start_over(verdict)
+            self._on_start_over(self, verdict)
 
     @property
     def ready(self) -> bool:
@@ -273,7 +278,7 @@ class Run:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
-        self._on_exit(await self.child.wait())
+        self._on_exit(self, await self.child.wait())
 
     def quiet(self, closed: Mapping[Path, bool]) -> dict[Path, Quiet]:
         """What is known of each profile that this run held; `closed` tells which were closed, and whether cleanly."""
@@ -293,7 +298,9 @@ class Run:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._exited
+        self._tasks.clear()
         self._resources.close()
+        self.observer.forget()
         self.child.release()
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
