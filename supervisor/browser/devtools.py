@@ -212,9 +212,12 @@ class DevTools:
             raise ConnectionLostError(f"the connection to the browser ended before {method} was answered") from None
         finally:
             del self._pending[number]
-        if isinstance(answer, DevToolsError):
-            raise answer
-        return answer
+        try:
+            if isinstance(answer, DevToolsError):
+                raise answer
+            return answer
+        finally:
+            del pending, answer  # both hold the error, and its traceback this frame
 
     def abandon_session(self, session: str, reason: str) -> None:
         """Fail every call that waits on `session` with SessionLostError, without telling the browser."""

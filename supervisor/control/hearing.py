@@ -26,6 +26,7 @@ class Heard(ABC):
 
     def __exit__(self, *_: object) -> None:
         self._unsubscribe()
+        del self._unsubscribe  # it leads back here
 
     @abstractmethod
     def _note(self, name: str, fields: Mapping[str, Any]) -> None: ...
@@ -75,6 +76,7 @@ class Follower:
     def close(self) -> None:
         """Hear no more."""
         self._unsubscribe()
+        del self._unsubscribe  # it leads back here
         self._on_close()
 
     def _note(self, name: str, fields: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ class Pump(threading.Thread):
         self._target: int | None = target
         self._stream = _NAMES[target]
         self._on_output = on_output
-        self._way = way if way is not None else self._pass_on
+        self._way = way
         self._before = before
 
     def run(self) -> None:
@@ -69,7 +69,7 @@ class Pump(threading.Thread):
                 self._before()
                 if self._on_output is not None:
                     self._on_output(self._stream, chunk)
-                self._way(chunk)
+                (self._way or self._pass_on)(chunk)
         finally:
             os.close(self._source)
 
