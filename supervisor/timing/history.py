@@ -37,6 +37,7 @@ _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
 """The statements that lead from each schema version (`PRAGMA user_version`) to the next. Append, never change."""
 
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CACHE_KIB: Final = 256  # SQLite would come to hold 2 MB in the end; what is written is appended, and rarely read
 _BUSY_TIMEOUT_S: Final = 0.25  # readers do not block a writer in WAL; only a second writer could
 _RETRY_AFTER_S: Final = 600.0
 _PRUNE_EVERY_S: Final = 86400.0
@@ -244,6 +245,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # A power cut may cost the last records, never the database; in return a record costs no fsync.
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         _migrate(db)
     except BaseException:
         db.close()
