@@ -9,14 +9,13 @@ between, `run.py` the way up, `starts.py` how that ends; `sights.py` hears of th
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from supervisor import lifecycle
+from supervisor import allocator, lifecycle
 from supervisor.bot import Bot
 from supervisor.care import Care
 from supervisor.changes import Changes
@@ -362,8 +361,8 @@ class Supervisor:
 
     def _start_over(self, run: Run, verdict: Verdict) -> None:
         self._cancel_timers()
-        # The last run's connections leave memory in reference cycles: it goes when nothing else is going on.
-        self._later(_TIDY_AFTER, gc.collect)
+        # The last run's connections, and its snapshot's buffers: when nothing else is going on.
+        self._later(_TIDY_AFTER, allocator.give_back)
         self.care.copies.finish_in_background()
         self.sessions.note_start(run.observer.live.values())
         self._starts.over(run, verdict, since=self.bot.spawned_at)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from supervisor import __version__, init_system, logs
+from supervisor import __version__, allocator, init_system, logs
 from supervisor.app import Supervisor
 from supervisor.browser.discovery import drives_a_browser
 from supervisor.care import Care
@@ -62,6 +62,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     Raises CommandError for a command that cannot be run, ProjectBusyError, RuntimeFolderError, and OSError for a
     project that cannot be written to; nothing has been started then.
     """
+    allocator.restrain()
     logs.hide(Redactor(os.environ, config.bot.env))
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)

@@ -1,0 +1,41 @@
+"""What C's allocator keeps for itself: little, in a supervisor that runs for months and mostly rests.
+
+glibc gives each thread a heap of its own, and from the first large block that is freed it takes ever larger ones from
+a heap, where they leave gaps. Python's own table of interned strings is such a block: each time it is rebuilt, after
+some thousand paths, a heap would grow by its 2 MB. See mallopt(3) and malloc_trim(3); other systems have neither.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from typing import Any
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
+
+#: Bytes from which a block is one of its own, and goes back to the system when it is freed. More than the buffers by
+#: which a session's files are read: these come and go by the hundred.
+_OWN_BLOCK = 3 * 512 * 1024
+
+#: Free bytes at the end of the heap that are kept: two such buffers.
+_KEPT = 5 * 512 * 1024
+
+
+def _of_libc(name: str) -> Any:
+    """A function of the C library; one that does nothing where there is none."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return getattr(libc, name, lambda *_: 0)  # musl has none of them
+
+
+def restrain() -> None:
+    """Have it keep little from now on. Before there are threads."""
+    mallopt = _of_libc("mallopt")
+    for parameter, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _OWN_BLOCK), (_M_TRIM_THRESHOLD, _KEPT)):
+        mallopt(parameter, value)
+
+
+def give_back() -> None:
+    """Collect what is left in reference cycles, and give the system what is free. Takes some 20 ms."""
+    gc.collect()
+    _of_libc("malloc_trim")(0)
