@@ -1,10 +1,12 @@
 """Restart after restart: is anything lost, left behind, or growing?
 
-    python -m benchmarks soak --links 20 --restarts 50
+    python -m benchmarks soak --links 20 --restarts 200 --scripted 2000
 
 First the device is linked anew, a source file is saved a second later, and the bot must come back without a QR code;
 that as often as `--links` says, each in a new folder. Then one bot is restarted `--restarts` times in a row, each time
-as soon as its page has written something. The status is 1 if anything was lost or left.
+as soon as its page has written something; and last the scripted bot with a scripted browser `--scripted` times, each
+time as soon as it is ready, every tenth time by a crash. After a tenth, half and all of them the supervisor is looked
+at once it rests. The status is 1 if anything was lost or left, or if the supervisor has grown.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +22,26 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.control import restart as ask_for_restart
+from benchmarks.growth import REST, Growth, marks
 from benchmarks.launchers import Launched, describe
 from examples.offline import Tally, ensure_node_modules, find_chromium, prepare
+from supervisor.territory import project_key
 from tests.e2e.processes import processes_of, variables
 from tests.e2e.supervised import Supervised, supervised, temporary_files
+from tests.fake.command import Project, Running
 
 NODEMON_RESTARTS = 5
+
+SCRIPTED = """
+[ready]
+method = "page"
+[restart]
+backoff_initial = "20ms"
+backoff_max = "20ms"
+limit = 100000
+"""
+_CRASH_EVERY = 10
 
 
 @contextmanager
@@ -62,12 +79,12 @@ async def link_and_save(folder: Path) -> bool:
 
 async def soak(folder: Path, restarts: int) -> bool:
     """Restart one bot again and again; prints what came of it, and returns whether all was well."""
-    total, linked, memory, down = Tally(0, 0, 0), 0, [], []
+    total, linked, down = Tally(0, 0, 0), 0, []
     async with supervised(folder) as bot:
         await bot.until("restart.done", outcome="needs_link")
         await bot.link()
-        supervisor = psutil.Process(bot.process.pid)
-        for _ in range(restarts):
+        growth = Growth(bot.process.pid, [folder.parent])
+        for number in range(1, restarts + 1):
             back, lost, phases = await restart(bot)
             linked += back
             total = Tally(
@@ -75,8 +92,11 @@ async def soak(folder: Path, restarts: int) -> bool:
                 total.local_storage + lost.local_storage,
                 total.cookie + lost.cookie,
             )
-            memory.append((supervisor.memory_info().rss / 1e6, supervisor.num_fds(), supervisor.num_threads()))
             down.append(float(sum(phases[name] for name in ("close", "stop", "prove"))))
+            growth.look()
+            if number in marks(restarts):
+                await asyncio.sleep(REST)
+                growth.mark(number)
         status = await bot.stop()
         clean = bot.named("supervisor.stopped")[-1]["clean"]
     processes, files = processes_of(folder), temporary_files(folder)
@@ -86,17 +106,53 @@ async def soak(folder: Path, restarts: int) -> bool:
     print(f"stopped {'cleanly' if clean else 'not cleanly'} with status {status}")
     print(f"left: {len(processes)} processes, {len(frozen)} of them frozen, {len(files)} temporary files")
     print(f"close + stop + prove, ms: {describe(down, '.0f')}")
-    marks = sorted({1, restarts // 5, restarts // 2, restarts} & set(range(1, restarts + 1)))
-    print("supervisor: " + "; ".join(_measured(number, *memory[number - 1]) for number in marks))
-    return linked == restarts and not total and clean and not processes and not files
+    print(f"descriptors at most: {growth.most}; grown: {', '.join(growth.grown()) or 'nothing'}")
+    return linked == restarts and not total and clean and not processes and not files and not growth.grown()
+
+
+async def soak_scripted(project: Project, restarts: int) -> bool:
+    """The same with the scripted bot."""
+    project.configure(SCRIPTED)
+    running = await project.start("run", f"browser={project.profile('1')},devtools")
+    await running.until("restart.done", outcome="ready")
+    socket = project.runtime / "scanonce" / project_key(project.folder.resolve()) / "control"
+    growth = Growth(running.process.pid, [project.home, project.runtime])
+    unclean = 0
+    for number in range(1, restarts + 1):
+        if number % _CRASH_EVERY:
+            unclean += not (await ask_for_restart(socket))["clean"]
+        else:
+            await _crash(project, running)
+        growth.look()
+        if number in marks(restarts):
+            await asyncio.sleep(REST)
+            growth.mark(number)
+    ready = sum(event["outcome"] == "ready" for event in running.all("restart.done")) - 1
+    errors, status = len(running.all("error")), await running.stop()
+    project.is_left_alone()
+    print(f"back ready: {ready} of {restarts}")
+    print(f"restarts asked for and not clean: {unclean}; errors told: {errors}; stopped with status {status}")
+    print(f"descriptors at most: {growth.most}; grown: {', '.join(growth.grown()) or 'nothing'}")
+    return ready == restarts and not unclean and not errors and not growth.grown() and status == 143
+
+
+async def _crash(project: Project, running: Running) -> None:
+    """Kill the bot, and wait until it is back."""
+    os.kill(project.notes("bot", "start")[-1].pid, signal.SIGKILL)
+    await running.until("restart.done", reason="crash", outcome="ready")
+
+
+async def _in_a_new_project(restarts: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="soak-") as home, tempfile.TemporaryDirectory(prefix="run-") as runtime:
+        project = Project(Path(home), Path(runtime))
+        try:
+            return await soak_scripted(project, restarts)
+        finally:
+            await project.close()
 
 
 def _numbers(tally: Tally) -> tuple[int, int, int]:
     return tally.indexed_db, tally.local_storage, tally.cookie
-
-
-def _measured(number: int, rss: float, descriptors: int, threads: int) -> str:
-    return f"after {number} restarts {rss:.1f} MB, {descriptors} descriptors, {threads} threads"
 
 
 async def nodemon(folder: Path) -> float:
@@ -115,17 +171,24 @@ def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--links", type=int, default=20, help="new devices, each saved a second later (%(default)s)")
-    parser.add_argument("--restarts", type=int, default=50, help="restarts of one bot in a row (%(default)s)")
+    parser.add_argument("--restarts", type=int, default=200, help="restarts of one bot in a row (%(default)s)")
+    parser.add_argument("--scripted", type=int, default=2000, help="restarts of the scripted bot (%(default)s)")
     options = parser.parse_args(arguments)
     ensure_node_modules()
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
-    survived = 0
+    survived, good = 0, True
     for _ in range(options.links):
         with bot_folder() as folder:
             survived += asyncio.run(link_and_save(folder))
-    print(f"linked, file saved a second later, back without a QR code and without loss: {survived} of {options.links}")
-    with bot_folder() as folder:
-        good = asyncio.run(soak(folder, options.restarts)) if options.restarts else True
-    with bot_folder() as folder:
-        print(f"nodemon after {NODEMON_RESTARTS} restarts: {asyncio.run(nodemon(folder)):.1f} MB")
+    if options.links:
+        print(f"linked, saved 1 s later, back without a QR code and without loss: {survived} of {options.links}")
+    if options.restarts:
+        with bot_folder() as folder:
+            good &= asyncio.run(soak(folder, options.restarts))
+        with bot_folder() as folder:
+            print(f"nodemon after {NODEMON_RESTARTS} restarts: {asyncio.run(nodemon(folder)):.1f} MB")
+    if options.scripted:
+        print(f"the scripted bot, {options.scripted} restarts")
+        good &= asyncio.run(_in_a_new_project(options.scripted))
+    print(f"load after: {os.getloadavg()[0]:.2f}")
     return 0 if good and survived == options.links else 1

@@ -1,0 +1,96 @@
+"""What a supervisor holds, restart after restart: memory, descriptors, threads, processes, files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psutil
+
+from supervisor.config import Config
+
+#: Megabytes that it may be larger at the last mark than at the first.
+BAR = 1.0
+
+#: Seconds after a restart until a supervisor is at rest: it has made its snapshot durable, and tidied up.
+REST = 6.0
+
+_SNAPSHOTS_KEPT = Config().snapshot.max_count
+
+#: Snapshots, profiles and npm's packages.
+_OTHERS = ("backup-", "session-", "node_modules")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held at one moment. Memory is resident, in megabytes; processes are the supervisor's, bot and browsers
+    included. Of files those count that are neither the live profiles' nor the snapshots'."""
+
+    memory: float
+    descriptors: int
+    threads: int
+    processes: int
+    files: int
+    snapshots: int
+
+    def line(self) -> str:
+        """As a cell of a table."""
+        return (
+            f"{self.memory:.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
+            f"{self.processes} processes, {self.files} files, {self.snapshots} snapshots"
+        )
+
+
+class Growth:
+    """Watches one supervisor by its pid, and the folders in which it and its bot may leave files."""
+
+    def __init__(self, pid: int, folders: Iterable[Path]) -> None:
+        self._process = psutil.Process(pid)
+        self._folders = tuple(folders)
+        self.marks: list[tuple[int, Held]] = []
+        self.most = 0
+        """Descriptors at any moment that was looked at."""
+
+    def look(self) -> None:
+        """In between: only what cannot wait until it rests."""
+        self.most = max(self.most, self._process.num_fds())
+
+    def mark(self, restarts: int) -> None:
+        """At rest, after so many restarts."""
+        self.look()
+        found = [self._files(folder) for folder in self._folders]
+        held = Held(
+            self._process.memory_info().rss / 1e6,
+            self._process.num_fds(),
+            self._process.num_threads(),
+            len(self._process.children(recursive=True)),
+            sum(files for files, _ in found),
+            sum(snapshots for _, snapshots in found),
+        )
+        self.marks.append((restarts, held))
+        print(f"after {restarts:5} restarts, at rest: {held.line()}", flush=True)
+
+    def _files(self, top: Path) -> tuple[int, int]:
+        files = snapshots = 0
+        for _, names, here in os.walk(top):
+            snapshots += sum(name.startswith("backup-") for name in names)
+            names[:] = [name for name in names if not name.startswith(_OTHERS)]
+            files += len(here)
+        return files, snapshots
+
+    def grown(self) -> Sequence[str]:
+        """What has grown from the first mark to the last: memory past the bar, or anything else at all.
+
+        Snapshots may become as many as are kept.
+        """
+        (_, first), (_, last) = self.marks[0], self.marks[-1]
+        more = {field.name: getattr(last, field.name) - getattr(first, field.name) for field in fields(Held)}
+        more["snapshots"] = last.snapshots - _SNAPSHOTS_KEPT
+        return [f"{name} by {by:.2f}" for name, by in more.items() if by > (BAR if name == "memory" else 0)]
+
+
+def marks(restarts: int) -> tuple[int, ...]:
+    """After which restarts to look: a tenth of them, when caches are full, half, and all."""
+    return tuple(sorted({max(1, restarts // 10), max(1, restarts // 2), restarts}))
