@@ -22,6 +22,7 @@ from supervisor.faults import report_fault
 from supervisor.filework import FileWork
 from supervisor.logs import emit
 from supervisor.session import (
+    Check,
     CheckContext,
     CheckReport,
     Outcome,
@@ -147,7 +148,7 @@ class Care:
                 await self._recover(profile, " ".join(report.damage))
                 return True
         elif clean:
-            await self.files.do(self._store.record_clean_stop, profile)
+            await self._record_clean_stop(profile)
         if quiet is not None and clean:
             clock.enter("snapshot")
             await self.copies.read(profile, quiet)
@@ -164,23 +165,39 @@ class Care:
     def _tell_remarks(self, report: CheckReport) -> None:
         """What was put right, and what is worth knowing; the latter once, for most of it stays as it is."""
         for check in report.checks:
-            remark = (report.profile.path, check.name)
-            mended = check.outcome is Outcome.MENDED
             # That a session is not linked, its page will show.
-            if mended or (check.outcome is Outcome.WARNING and check.name != "linked" and remark not in self._told):
-                emit(
-                    "session.remark",
-                    session=report.profile.id,
-                    check=check.name,
-                    seen=check.seen,
-                    remedy=check.remedy or None,
-                )
-                self._told.add(remark)
+            if check.outcome is Outcome.MENDED or (check.outcome is Outcome.WARNING and check.name != "linked"):
+                self._remark(report.profile, check)
+
+    def _remark(self, profile: Profile, check: Check) -> None:
+        remark = (profile.path, check.name)
+        if check.outcome is Outcome.MENDED or remark not in self._told:
+            emit(
+                "session.remark",
+                session=profile.id,
+                check=check.name,
+                seen=check.seen,
+                remedy=check.remedy or None,
+            )
+            self._told.add(remark)
+
+    async def _record_clean_stop(self, profile: Profile) -> None:
+        try:
+            await self.files.do(self._store.record_clean_stop, profile)
+        except SessionError as error:  # it spares a later check some work, no more
+            self._remark(profile, Check("noted", Outcome.WARNING, str(error)))
 
     async def _trim(self, profile: Profile) -> None:
         above = self._config.session.trim_caches
-        if above is not None and (freed := await self.files.do(self._store.trim_caches, profile, above=above)):
-            emit("session.trimmed", session=profile.id, bytes=freed)
+        if above is None:
+            return
+        try:
+            freed = await self.files.do(self._store.trim_caches, profile, above=above)
+        except SessionError as error:  # the bot runs as well on large caches
+            self._remark(profile, Check("caches", Outcome.WARNING, str(error)))
+        else:
+            if freed:
+                emit("session.trimmed", session=profile.id, bytes=freed)
 
     def _clear_stale_marks(self, profile: Profile) -> None:
         """Remove what the last browser left: nobody holds the profile, that has been proven.

@@ -18,6 +18,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import psutil
+
 from supervisor.session import clock, databases, fsio, layout, manifest, parallel, snapshot
 from supervisor.session.errors import SessionError, explained, printable
 from supervisor.session.manifest import FileRecord, Header, Manifest
@@ -135,6 +137,12 @@ def remove_leftover(folder: Path) -> None:
         fsio.remove_tree(folder)
     except OSError:
         return
+
+
+def has_maker(staging: Path) -> bool:
+    """Whether the process that makes a copy may live: one of a running bot is made without the project's lock."""
+    pid = staging.name.split("-")[-2:-1]
+    return bool(pid) and pid[0].isdecimal() and int(pid[0]) != os.getpid() and psutil.pid_exists(int(pid[0]))
 
 
 def capture(

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from supervisor.session import (
     baseline,
     caches,
@@ -40,7 +38,7 @@ from supervisor.session.errors import ProfileInUseError, SessionError, SnapshotD
 from supervisor.session.layout import safe_name
 from supervisor.session.privacy import Exposed
 from supervisor.session.profile import Profile, discover, last_version, with_distinct_ids
-from supervisor.session.report import CheckContext, CheckReport
+from supervisor.session.report import Check, CheckContext, CheckReport, Outcome
 from supervisor.session.retention import Pruned, Quarantined, Retention
 from supervisor.session.state import Recovery, SessionState, StateFile
 from supervisor.session.tree import scan
@@ -141,8 +139,8 @@ class SessionStore:
         """Whether a bot may be started on a profile. Reads every block of its databases if `deep`.
 
         With `context.free`, what can be mended is mended, and a profile that passes is remembered as good, so that the
-        next check looks only at what has changed by then; with `context.closed` one that is `spotless`. Raises
-        `SessionError` if the profile cannot be read at all.
+        next check looks only at what has changed by then; with `context.closed` one that is `spotless`. If that cannot
+        be written down, the report says so. Raises `SessionError` if the profile cannot be read at all.
         """
         state = self.state.get(profile.id)
         if context.linked is None:
@@ -151,7 +149,11 @@ class SessionStore:
         report = checks.run(profile, known, context, deep=deep, progress=progress)
         good = (context.free and report.may_start) or (context.closed and report.spotless)
         if good and report.files and not report.unchanged:
-            self._remember(profile, Baseline(clock.now(), dict(report.files), dict(report.sequences)))
+            try:
+                self._remember(profile, Baseline(clock.now(), dict(report.files), dict(report.sequences)))
+            except SessionError as error:
+                # No reason not to start: what is remembered of earlier serves, and the next check reads more for it.
+                report = replace(report, checks=(*report.checks, Check("noted", Outcome.WARNING, str(error))))
         return report
 
     def record_clean_stop(self, profile: Profile) -> None:
@@ -373,7 +375,7 @@ class SessionStore:
     def _leftovers(self) -> list[Path]:
         places = {profile.folder.parent for profile in self.profiles()}
         beside = [path for place in places for path in _entries(place, (_HIDDEN_TRASH,))]
-        staging = [path for path in _entries(self.cache, (layout.STAGING_PREFIX,)) if not _has_maker(path)]
+        staging = [path for path in _entries(self.cache, (layout.STAGING_PREFIX,)) if not capture.has_maker(path)]
         return staging + _entries(self.cache, (layout.TRASH_PREFIX,)) + beside
 
     def _absolute(self, path: str) -> Path:
@@ -384,12 +386,6 @@ class SessionStore:
 
 
 _HIDDEN_TRASH = f"{layout.TRASH_PREFIX}{layout.HIDDEN_QUARANTINE_PREFIX}"
-
-
-def _has_maker(staging: Path) -> bool:
-    """Whether the process that makes a copy may live: one of a running bot is made without the project's lock."""
-    pid = staging.name.split("-")[-2:-1]
-    return bool(pid) and pid[0].isdecimal() and int(pid[0]) != os.getpid() and psutil.pid_exists(int(pid[0]))
 
 
 def _entries(folder: Path, prefixes: tuple[str, ...]) -> list[Path]:
