@@ -227,21 +227,55 @@ def test_a_full_disk_is_one_warning_and_nothing_is_lost_of_what_was_there(path: 
     log.close()
 
 
-def test_it_is_tried_again_later(path: Path, said: Warnings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_tried_again_later_and_what_has_waited_is_not_lost(
+    path: Path, said: Warnings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path.mkdir(parents=True)
     log = History(path, warn=said)
-    log.record(RESTART)
+    log.record(restart(run_id="1"))
     path.rmdir()
-    log.record(RESTART)
+    log.record(restart(run_id="2"))
     assert not path.exists(), "tried again at once"
     monkeypatch.setattr(history, "_RETRY_AFTER_S", 0.0)
     path.mkdir()
     log = History(path, warn=said)
+    log.record(restart(run_id="1"))
+    path.rmdir()
+    log.record(restart(run_id="2"))
+    assert [r.run_id for r in log.restarts(9)] == ["2", "1"]
+    assert len(said) == 2, "one for each history"
+    log.close()
+
+
+def test_the_end_is_one_more_try(path: Path, said: Warnings) -> None:
+    path.mkdir(parents=True)
+    log = History(path, warn=said)
     log.record(RESTART)
     path.rmdir()
+    log.close()
+    assert History(path).restarts(9) == [RESTART]
+
+
+def test_only_so_much_waits(path: Path, said: Warnings, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.mkdir(parents=True)
+    log = History(path, warn=said)
+    for number in range(history._HELD + 3):
+        log.event("bot.ready", {"number": number})
+    path.rmdir()
+    log.close()
+    (oldest, *_, newest) = reversed(log.events(history._HELD + 9))
+    assert (oldest.fields["number"], newest.fields["number"]) == (3, history._HELD + 2)
+    log.close()
+
+
+def test_a_record_that_no_database_takes_does_not_hold_up_the_others(path: Path, said: Warnings) -> None:
+    log = History(path, warn=said)
     log.record(RESTART)
-    assert log.restarts(9) == [RESTART]
-    assert len(said) == 2, "one for each history"
+    log._write("INSERT INTO events (at, name, fields) VALUES (?, ?, ?)", (None, "a", "{}"))  # at may not be null
+    log.event("bot.ready", {})
+    log.close()
+    assert [event.name for event in log.events(9)] == ["bot.ready"]
+    assert len(said) == 1
     log.close()
 
 

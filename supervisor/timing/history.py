@@ -1,13 +1,15 @@
 """The record of restarts and events, in SQLite. It informs; it never stands in the way.
 
 A damaged database is moved aside and a new one begun. A database that cannot be written (read-only or full disk, no
-permission, locked) drops what it is given and is tried again later. Both are reported by one call of `warn`.
+permission, locked) is tried again later; what it is given until then waits in memory, as far as there is room. Both are
+reported by one call of `warn`.
 """
 
 import json
 import os
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +41,9 @@ _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _CACHE_KIB: Final = 256  # SQLite would come to hold 2 MB in the end; what is written is appended, and rarely read
 _BUSY_TIMEOUT_S: Final = 0.25  # readers do not block a writer in WAL; only a second writer could
-_RETRY_AFTER_S: Final = 600.0
+_RETRY_AFTER_S: Final = 60.0
+_HELD: Final = 2000  # records that wait for a database that cannot be written; then the oldest go
+_UNFIT: Final = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError)  # it is the record that is at fault
 _PRUNE_EVERY_S: Final = 86400.0
 _COLUMNS: Final = (
     "started_at, run_id, reason, detail, outcome, phases_ms, total_ms, target, clean, "
@@ -87,6 +91,7 @@ class History:
         self._off_until = 0.0
         self._warned = False
         self._prune_at = 0.0
+        self._waiting: deque[tuple[str, Sequence[object]]] = deque(maxlen=_HELD)
         self._described: str | None = None
 
     def record(self, restart: Restart, settings: Mapping[str, Any] | None = None) -> None:
@@ -145,22 +150,39 @@ class History:
         return [EventRecord(at, kind, json.loads(fields)) for at, kind, fields in self._read(query, (name, limit))]
 
     def close(self) -> None:
-        """Close the database. It is opened again if it is used again."""
+        """Close the database, after a last try to write what waits. It is opened again if it is used again."""
+        self._off_until = 0.0
+        self._catch_up()
         if self._db is not None:
             with self._guard():
                 self._db.close()
             self._db = None
 
     def _write(self, statement: str, row: Sequence[object]) -> None:
-        for _ in range(2):  # the second time on the new database, if the old one was damaged
+        self._waiting.append((statement, row))
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Write what waits, in its order, as long as that can be done."""
+        tries = 2  # the second time on the new database, if the old one was damaged
+        while self._waiting and tries:
+            tries -= 1
             with self._guard():
                 db = self._connect()
                 if db is None:
                     return
-                db.execute(statement, row)
-                self._prune(db)
+                self._write_all(db)
                 self._warned = False
-                return
+
+    def _write_all(self, db: sqlite3.Connection) -> None:
+        while self._waiting:
+            try:
+                db.execute(*self._waiting[0])
+            except _UNFIT:
+                self._waiting.popleft()  # or nothing after it would ever be written
+                raise
+            self._waiting.popleft()
+            self._prune(db)
 
     def _read(self, query: str, row: Sequence[object]) -> list[Any]:
         if self._db is None and not self._path.exists():
