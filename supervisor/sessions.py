@@ -17,6 +17,7 @@ from pathlib import Path
 from supervisor.browser.presets import SessionStatus
 from supervisor.care import Care
 from supervisor.config import Config
+from supervisor.ledger import Ledger
 from supervisor.logs import emit
 from supervisor.observe import Live
 from supervisor.session import (
@@ -24,6 +25,7 @@ from supervisor.session import (
     Exhausted,
     Profile,
     RecoveryPolicy,
+    SessionError,
     SessionStore,
     Snapshot,
     Try,
@@ -67,6 +69,7 @@ class Sessions:
         self._store = store
         self._config = config
         self._care = care
+        self._ledger = Ledger(store.state, care.files.do_later)
         self._policy = RecoveryPolicy(
             config.session.recovery_attempts, timedelta(seconds=config.session.recovery_cooldown)
         )
@@ -119,6 +122,7 @@ class Sessions:
         self._told.clear()
         self._standing.clear()
         self._codes.clear()
+        self._ledger.retry()
 
     def page_state(self, live: Live) -> None:
         """A page has changed its state: say so in a line if it matters, write it down, and act on it."""
@@ -144,9 +148,7 @@ class Sessions:
             emit("session.stuck", session=profile.id, reason=live.state.detail)
         if status is SessionStatus.STUCK or (stood is not None and stood.state is SessionStatus.STUCK):
             # Whether it is linked, and what else was told of it, is as it was: only where it stands is noted.
-            self._care.files.do_later(
-                self._update, profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status))
-            )
+            self._ledger.note(profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status)))
 
     def _act_on(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
         status = live.state.status
@@ -208,15 +210,12 @@ class Sessions:
                 changes |= {"auth_method": "qr", "linked_at": now}
         elif status is SessionStatus.LOGGED_OUT:
             changes |= {"is_linked": False}
-        self._care.files.do_later(self._update, profile.id, changes)
+        self._ledger.note(profile.id, changes)
 
     def _home(self, profile: Path) -> str:
         """Relative to the project where the profile lies inside, so that the project can be moved."""
         project = self._store.project
         return profile.relative_to(project).as_posix() if profile.is_relative_to(project) else str(profile)
-
-    def _update(self, session: str, changes: StateChanges) -> None:
-        self._store.state.update(session, **changes)
 
     # -- a QR code that should not be there --------------------------------------------------------------------------
 
@@ -229,13 +228,19 @@ class Sessions:
         decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.linked_at)
         if isinstance(decision, Try):
             recovery = attempted(state.recovery, decision.snapshot.name, now, self._policy)
-            # Written down before it is tried: a crash in between must not give the same snapshot another chance.
-            self._store.state.update(profile.id, recovery=recovery)
-            self._wanted[profile.id] = decision.snapshot
-            self._care.copies.discard(profile)
-            self.restart("recovery", f"session {profile.id} shows a QR code although it was linked")
-            return
-        emit("session.not_recovered", session=profile.id, reason=self._why_not(decision))
+            try:
+                # Before it is tried: a crash in between must not give the same snapshot another chance.
+                self._ledger.write(profile.id, StateChanges(recovery=recovery))
+            except SessionError as error:  # a disk that does not take that takes no restored profile either
+                reason = str(error)
+            else:
+                self._wanted[profile.id] = decision.snapshot
+                self._care.copies.discard(profile)
+                self.restart("recovery", f"session {profile.id} shows a QR code although it was linked")
+                return
+        else:
+            reason = self._why_not(decision)
+        emit("session.not_recovered", session=profile.id, reason=reason)
         live.doubted = False
         self._say(profile, live, None)
         self._write_down(profile, live, None)
