@@ -163,8 +163,9 @@ class Run:
             # systemd removes a user's runtime folder when he logs out; a bot under nohup or tmux goes on.
             runtime = runtime_folder(self.setting.territory.key)
         changed = runtime / "changes"
-        changed.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
-        environment["SCANONCE_CHANGES"] = str(changed)
+        with contextlib.suppress(OSError):  # a full disk: better a bot that does not hear what has changed than none
+            changed.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
+            environment["SCANONCE_CHANGES"] = str(changed)
         health = self.setting.config.health
         watchdog = health.watchdog if health.enabled else None
         if watchdog is not None:
