@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -17,7 +19,6 @@ from supervisor.session.errors import explained, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from supervisor.session import Profile
 
@@ -96,12 +97,26 @@ def running_supervisor(cache: Path) -> int | None:
     The lock itself is not tried: whoever tries it holds it for a moment, and would turn a supervisor away that starts.
     """
     try:
-        note = json.loads((cache / "supervisor.json").read_bytes())
+        written = (cache / "supervisor.json").read_bytes()
+        if not written:  # the disk was full
+            return _lock_holder(cache / layout.LOCK_FILE)
+        note = json.loads(written)
         pid, since = int(note["pid"]), float(note["started"])
         # A later process may have been given the same number.
         return pid if psutil.Process(pid).create_time() <= since + _CLOCK_SLACK else None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, psutil.Error):
         return None
+
+
+def _lock_holder(lock: Path) -> int | None:
+    """Who holds a file's lock, as Linux tells (proc_locks(5)); `None` where nobody does, or no system tells."""
+    status = lock.stat()
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in Path("/proc/locks").read_text().splitlines():
+        match line.split():
+            case [_, "FLOCK", _, _, pid, file, *_] if file == wanted:
+                return int(pid)
+    return None
 
 
 @contextmanager
