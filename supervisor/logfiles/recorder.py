@@ -56,7 +56,7 @@ class Recorder:
         self._put((time.time(), name, (level, fields), 2 * _OVERHEAD))
 
     def close(self, timeout: float) -> None:
-        """Take nothing more; what waits is given `timeout` seconds, a disk that takes nothing no second chance."""
+        """Take nothing more; what waits is given `timeout` seconds, a disk that took nothing one more try."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -132,5 +132,6 @@ class Recorder:
             if first:
                 self._losses.add(0, problem)
             with self._changed:
-                if self._changed.wait_for(lambda: self._closed, _RETRY):
+                if self._closed:
                     return False
+                self._changed.wait_for(lambda: self._closed, _RETRY)

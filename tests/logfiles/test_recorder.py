@@ -129,6 +129,16 @@ def test_a_disk_that_stays_full_does_not_hold_up_the_end(recorder: Recorder, dis
     recorder.close(3600.0)  # or the test would not end
 
 
+def test_the_end_is_one_more_try(recorder: Recorder, disk: Disk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY", 3600.0)
+    disk.full = True
+    recorder.output("stdout", b"kept")
+    assert disk.refused.wait(PATIENCE)
+    disk.full = False
+    recorder.close(PATIENCE)
+    assert read(folder)[0] == b"kept"
+
+
 def test_floods_of_the_smallest_pieces_are_bounded_too(recorder: Recorder, disk: Disk) -> None:
     disk.goes.clear()
     for _ in range(5000):
