@@ -2,11 +2,14 @@
 
     python -m benchmarks output --seconds 10 --rate 200
 
-The scripted bot writes 64 KiB at a time, at the given rate, in turns with: a reader that reads, none that reads, one
-stream for the bot's output and ours that nobody reads, log files that cannot be written, and a webhook whose endpoint
-hangs. Its every write is timed.
+The scripted bot, which has a browser, writes 64 KiB at a time, at the given rate, in turns with: a reader that reads,
+none that reads, one that is stopped (SIGSTOP), one stream for the bot's output and ours that nobody reads, a
+`scanonce logs -f` that is stopped, log files that cannot be written, a disk of 4 MB on which the project and the log
+lie and which the flood fills, standard output in a file on such a disk, and a webhook whose endpoint hangs. Its every
+write is timed.
 In the midst of it all the bot crashes once and is started again. The first line is for comparison: the same bot in a
-pipe to `cat`, with no supervisor. The status is 1 if a write took longer than `--bar`, or a stop was not clean.
+pipe to `cat`, with no supervisor. The status is 1 if a write took longer than `--bar`, or a restart or the stop was not
+clean. Only root may mount a small disk; without one, the two that need it are left out, and that is said.
 """
 
 from __future__ import annotations
@@ -15,16 +18,19 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.launchers import describe
-from tests.fake.command import Note, Project
+from tests.fake.command import Note, Project, Running, eventually
+from tests.fake.disk import SmallDisk, small_disk
 
 _RETRY = '[restart]\nbackoff_initial = "20ms"\n'
 _PATIENCE = 120.0
@@ -35,19 +41,28 @@ class Case:
     """One way for output to go wrong."""
 
     name: str
-    read: bool = False
+    reader: Literal["cat", "nobody", "stopped", "file"] = "nobody"
+    """Who reads our standard output; or it goes into a file on the small disk."""
     joined: bool = False
     configuration: str = ""
     told: bool = False
     """A webhook is to be told of each start, and its endpoint takes the connection and never answers."""
+    followed: bool = False
+    """`scanonce logs -f` follows, into a pipe that nobody reads, and is stopped."""
+    small: bool = False
+    """The project and the log lie on a disk of 4 MB."""
 
 
 CASES = (
-    Case("a reader that reads", read=True),
+    Case("a reader that reads", "cat"),
     Case("nobody reads"),
+    Case("a reader that is stopped", "stopped"),
     Case("nobody reads, one stream for both", joined=True),
+    Case("a reader that reads, a stopped logs -f", "cat", followed=True),
     Case("nobody reads, no room for log files", configuration='[log]\nfolder = "/dev/full/log"\n'),
-    Case("a webhook whose endpoint hangs", read=True, told=True),
+    Case("nobody reads, the disk full under project and log", small=True),
+    Case("output into a file on a full disk", "file", small=True),
+    Case("a webhook whose endpoint hangs", "cat", told=True),
 )
 
 
@@ -59,9 +74,12 @@ class Result:
     written: list[float]
     peak: float
     """MB that the supervisor held at most."""
+    restart: float
+    """Seconds from the crash until the bot was up again."""
     stop: float
     """Seconds from SIGTERM to its exit."""
-    status: int
+    clean: bool
+    """Whether it ended as it was asked to, and no browser was lost on the way."""
 
 
 @contextlib.contextmanager
@@ -76,41 +94,90 @@ def hanging() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def output(*, read: bool) -> Iterator[int]:
-    """The end of a pipe to write to; somebody reads it, or nobody."""
-    reader, writer = os.pipe()
-    process = subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.DEVNULL) if read else None
+def output(reader: str, disk: SmallDisk | None) -> Iterator[int]:
+    """Where our output goes: to the end of a pipe that somebody reads, or nobody, or into a file."""
+    if reader == "file":
+        assert disk is not None
+        with (disk.folder / "output").open("wb") as file:
+            yield file.fileno()
+        return
+    theirs, ours = os.pipe()
+    process = None if reader == "nobody" else subprocess.Popen(["cat"], stdin=theirs, stdout=subprocess.DEVNULL)
     try:
-        yield writer
+        if process is not None and reader == "stopped":
+            process.send_signal(signal.SIGSTOP)
+        yield ours
     finally:
-        os.close(writer)
-        os.close(reader)
+        os.close(ours)
+        os.close(theirs)
         if process is not None:
+            process.send_signal(signal.SIGCONT)
             process.wait()
 
 
-async def measure(case: Case, seconds: float, rate: float) -> Result:
-    """Run one case in a folder of its own."""
+@contextlib.contextmanager
+def follower(project: Project) -> Iterator[Callable[[], None]]:
+    """`scanonce logs -f` into a pipe that nobody reads; what is yielded waits for its first byte, and stops it then."""
+    theirs, ours = os.pipe()
+    words = project.scanonce("logs", "-f", "--lines", "all")
+    process = subprocess.Popen(words, cwd=project.folder, env=project.environment, stdout=ours)
+    os.close(ours)
+
+    def stop() -> None:
+        os.read(theirs, 1)
+        process.send_signal(signal.SIGSTOP)
+
+    try:
+        yield stop
+    finally:
+        process.kill()
+        process.wait()
+        os.close(theirs)
+
+
+async def measure(case: Case, seconds: float, rate: float) -> Result | str:
+    """Run one case in a folder of its own; why it cannot be run, if it cannot."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="output-")))
         project = Project(folder, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="o-"))))
+        configuration = _RETRY + case.configuration
+        disk = stack.enter_context(small_disk(folder / "disk")) if case.small else None
+        if disk is not None:
+            if disk.why_not is not None:
+                return f"no small disk could be mounted: {disk.why_not}"
+            project.folder = disk.folder / "project"
+            project.folder.mkdir()
+            configuration += f'[log]\nfolder = "{disk.folder / "log"}"\n'
         notify = stack.enter_context(hanging()) if case.told else ""
-        project.configure(_RETRY + case.configuration + notify)
-        writer = stack.enter_context(output(read=case.read))
-        flag = project.touch("crash")
+        project.configure(configuration + notify)
+        writer = stack.enter_context(output(case.reader, disk))
+        flag = project.home / "crash"
+        flag.touch()
         prefix = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if case.joined else []
-        words = [f"flood={seconds},1,{rate}", f"when={flag}:die=9"]
+        words = [f"browser={project.home / 'session-1'}", f"flood={seconds},1,{rate}", f"when={flag}:die=9"]
+        stop = stack.enter_context(follower(project)) if case.followed else lambda: None
         running = await project.start("run", *words, stdout=writer, prefix=prefix)
         try:
-            await project.noted("bot", "flooded", deadline=seconds + _PATIENCE)
-            flag.unlink()
-            floods = await project.noted("bot", "flooded", 2, deadline=seconds + _PATIENCE)
-            peak = _peak(running.process.pid)
-            began = time.monotonic()
-            status = await running.stop(deadline=_PATIENCE)
-            return Result(*_numbers(floods), peak, time.monotonic() - began, status)
+            result, _ = await asyncio.gather(_watch(project, running, flag, seconds), asyncio.to_thread(stop))
+            return result
         finally:
             await project.close()
+
+
+async def _watch(project: Project, running: Running, flag: Path, seconds: float) -> Result:
+    """See two floods through, with a crash between them, and then a stop."""
+    await project.noted("bot", "flooded", deadline=seconds + _PATIENCE)
+    flag.unlink()  # noqa: ASYNC240
+    floods = await project.noted("bot", "flooded", 2, deadline=seconds + _PATIENCE)
+    _, second = await project.noted("bot", "start", 2)
+    peak = _peak(running.process.pid)
+    began = time.monotonic()
+    status = await running.stop(deadline=_PATIENCE)
+    stop = time.monotonic() - began
+    await eventually(lambda: not project.living("bot") and not project.living("browser"))
+    opened, closed = len(project.notes("browser", "start")), len(project.notes("browser", "clean"))
+    clean = status == 143 and opened == closed and len(floods) == 2
+    return Result(*_numbers(floods), peak, (second.at - floods[0].at) / 1e9, stop, clean)
 
 
 def alone(seconds: float, rate: float) -> tuple[list[float], list[float]]:
@@ -118,7 +185,7 @@ def alone(seconds: float, rate: float) -> tuple[list[float], list[float]]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="output-")))
         project = Project(folder, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="o-"))))
-        writer = stack.enter_context(output(read=True))
+        writer = stack.enter_context(output("cat", None))
         command = project.bot(f"flood={seconds},1,{rate}", "exit=0")
         subprocess.run(command, env=project.environment, stdout=writer, check=True)
         return _numbers(project.notes("bot", "flooded"))
@@ -146,12 +213,17 @@ def main(arguments: list[str]) -> int:
     print(f"in a pipe to cat: longest write {max(longest):.0f} ms, {sum(written):.0f} MB")
     good = True
     for case in CASES:
+        load = os.getloadavg()[0]
         result = asyncio.run(measure(case, options.seconds, options.rate))
-        clean = result.status == 143
-        good &= clean and max(result.longest) < options.bar
+        if isinstance(result, str):
+            print(f"{case.name}: left out, {result}", flush=True)
+            continue
+        good &= result.clean and max(result.longest) < options.bar
         print(
             f"{case.name}: longest write, ms: {describe(result.longest, '.0f')}; {sum(result.written):.0f} MB; "
-            f"peak {result.peak:.1f} MB; {'clean' if clean else 'unclean'} stop in {result.stop:.2f} s"
+            f"peak {result.peak:.1f} MB; up again {result.restart:.2f} s after the crash; "
+            f"{'clean' if result.clean else 'UNCLEAN'} stop in {result.stop:.2f} s; load {load:.1f}",
+            flush=True,
         )
     print(f"load after: {os.getloadavg()[0]:.2f}")
     return 0 if good else 1
