@@ -54,6 +54,11 @@ class Care:
         """The profiles that are known, or found where bots usually keep them."""
         return await self.files.do(self._store.profiles, self._config.session.profiles)
 
+    async def report_lost(self) -> None:
+        """Tell of sessions of which only snapshots are left, and nothing is known that would allow to restore one."""
+        for session in await self.files.do(self._store.lost):
+            emit("session.lost", session=session)
+
     async def report_exposed(self) -> None:
         """Tell, once, what others on this machine can read: it is left as it is, since the folder is the bot's."""
         for found in await self.files.do(self._store.exposed, await self.profiles()):

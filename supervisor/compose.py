@@ -134,6 +134,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
             linked = store.state.get(profile.id).is_linked
             emit("session.found", session=profile.id, profile=str(profile.path), linked=linked)
             sessions.opens_browser = True
+        await care.report_lost()
         await care.report_exposed()
         if mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(supervisor, config.restart.schedule).cancel)

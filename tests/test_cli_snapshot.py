@@ -123,7 +123,8 @@ class TestTake:
             f"{command}: {status}\n" in done.stdout for command, status in (("take", 2), ("verify", 0), ("prune", 0))
         )
         left = done.stdout.partition("prune: 0\n")[2].split()
-        assert [name.rstrip("0123456789") for name in left] == ["backup-97150-", "state.lock", "supervisor.lock"]
+        known = ["backup-97150-", "state-copy.json", "state.lock", "supervisor.lock"]
+        assert [name.rstrip("0123456789") for name in left] == known
 
 
 class TestTakeOfARunningBot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from supervisor.events import EVENTS
 from supervisor.session import CheckContext, Profile, Recovery, SessionStore, Snapshot
 from tests.fake.command import Project, Running, eventually
 from tests.session import build
@@ -160,3 +162,56 @@ async def test_a_profile_gone_bad_is_moved_aside_whatever_there_is_to_take_its_p
         assert event["moved_to"] == str(moved)
         assert (moved / build.INDEXED_DB / "CURRENT").read_bytes() == b""
         await running.until("restart.done")
+
+
+# -- a folder that lost everything but the snapshots ------------------------------------------------------------------
+
+
+async def test_a_profile_and_the_state_that_are_lost_together_come_back_by_themselves(project: Project) -> None:
+    profile = linked(project)
+    newest = take(project, profile)
+    shutil.rmtree(project.folder / "sessions")
+    (project.folder / "session-state.json").unlink()
+    project.configure(PAGE)
+    async with supervised(project) as running:
+        told = await running.until("supervisor.recovered")
+        assert "session-state.json was gone, and was put back from its copy" in told["what"]
+        restored = await running.until("session.restored")
+        assert restored["snapshot"] == newest.name
+        await ready(running)
+        assert not running.all("session.needs_link")
+        assert not running.all("session.lost")
+
+
+async def test_a_session_that_was_cleared_stays_so_whatever_is_lost_afterwards(project: Project) -> None:
+    profile = linked(project)
+    take(project, profile)
+    SessionStore(project.folder).clear(profile)
+    (project.folder / "session-state.json").unlink()
+    profile.path.mkdir()
+    say(profile, "UNPAIRED")  # what the bot's new profile will show
+    project.configure(PAGE)
+    async with supervised(project) as running:
+        await running.until("session.needs_link")
+        assert not running.all("session.restored")
+        assert not running.all("session.not_recovered")
+
+
+async def test_in_a_folder_that_was_copied_nothing_is_restored_but_the_way_to_do_it_is_told(project: Project) -> None:
+    profile = linked(project)
+    newest = take(project, profile)
+    shutil.rmtree(profile.path)
+    (project.folder / "session-state.json").unlink()
+    copy = project.folder / ".session-cache" / "state-copy.json"
+    copy.write_text(copy.read_text().replace(str(project.folder.resolve()), "/srv/the-other"))
+    project.configure(PAGE)
+    async with supervised(project) as running:
+        told = await running.until("session.lost")
+        assert told["session"] == "1"
+        await running.until("browser.up")
+        assert not running.all("session.restored")
+        await running.until("session.linked")  # the new one's own page
+    assert "scanonce snapshot restore 1" in EVENTS["session.lost"].describe(told)
+    said = invoke(project.folder, "snapshot", "restore", "1", "--yes")
+    assert said.status == 0, said
+    assert newest.name in said.out

@@ -41,6 +41,7 @@ EventName = Literal[
     "session.stuck",
     "session.state",
     "session.exposed",
+    "session.lost",
     "session.unlocked",
     "session.trimmed",
     "session.not_locked",

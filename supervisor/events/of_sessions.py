@@ -168,6 +168,15 @@ SESSIONS: Final = (
         sentence=sentences.remark,
     ),
     Event(
+        name="session.lost",
+        level="warning",
+        doc="A session has snapshots, but no profile, and nothing is known of it: the folder may be a copy of another.",
+        fields=(SESSION,),
+        sentence="session {session} has snapshots, but no profile and no record here. Nothing was restored: this may "
+        "be a copy of another folder, and a link that is used twice is lost. If it is none: scanonce stop, then "
+        "scanonce snapshot restore {session}",
+    ),
+    Event(
         name="session.restored",
         level="warning",
         doc="A snapshot was put in the place of a profile.",

@@ -4,13 +4,16 @@
 
 Keys that this version does not know are kept. The flat form of the JavaScript original, which held one session, is
 read and rewritten in this form. A file that makes no sense is kept under another name, never lost.
+
+Each write leaves a copy elsewhere, with the file's own path in it: a file that is gone comes back from there, unless
+the folder is another one by now. Two copies of a linked profile would be one device, twice.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _SEEN_STEP = timedelta(minutes=1)  # lastSeen alone is not worth a write more often than this
 _LOCK_PATIENCE = 10  # seconds; a writer holds the lock for as long as the disk takes to sync a small file
+_COPY_OF = "copyOf"  # in the copy: the path of the file
 _LARGEST = 16 << 20  # bytes; a state file larger than this is none of ours
 
 
@@ -93,14 +97,20 @@ class StateChanges(TypedDict, total=False):
 class StateFile:
     """The state file of a project. Every method may be called from any thread, and any number of processes may write.
 
-    `lock` is the file whose lock they take for that. `rebuild` is asked for a replacement when the file makes no sense:
-    what can still be known from elsewhere.
+    `lock` is the file whose lock they take for that, `copy` is where the copy goes. `rebuild` is asked for what can be
+    known from elsewhere when neither makes sense.
     """
 
     def __init__(
-        self, path: Path, *, lock: Path | None = None, rebuild: Callable[[], Mapping[str, SessionState]] = dict
+        self,
+        path: Path,
+        *,
+        lock: Path | None = None,
+        copy: Path | None = None,
+        rebuild: Callable[[], Mapping[str, SessionState]] = dict,
     ) -> None:
         self.path = path
+        self._copy = copy
         self.problems: list[str] = []
         """Sentences on what was found wrong with the file, and what was done about it."""
         self._rebuild = rebuild
@@ -160,6 +170,23 @@ class StateFile:
             if session_id in self._sessions:
                 self._write({name: state for name, state in self._sessions.items() if name != session_id})
 
+    def bring_back(self) -> None:
+        """Write a file that is gone anew from its copy, which has stood for it until now. Raises `SessionError`."""
+        with self._threads, explained("bring back the session state", self.path), self._exclusively():
+            if self._seen is None and self._sessions:
+                self._write(self._sessions)
+                self.problems.append(f"{printable(self.path)} was gone, and was put back from its copy.")
+
+    def _copied(self) -> tuple[dict[str, SessionState], dict[str, Any]] | None:
+        """What the copy holds, if it makes sense and is of this very file."""
+        if self._copy is None:
+            return None
+        try:
+            sessions, rest = parse(self._copy.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return (sessions, rest) if sessions and rest.pop(_COPY_OF, None) == str(self.path) else None
+
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         """Keep other processes from writing, and begin with what the last of them wrote. Raises `OSError`."""
@@ -185,7 +212,8 @@ class StateFile:
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            self._seen, self._sessions, self._rest = None, {}, {}
+            self._seen = None
+            self._sessions, self._rest = self._copied() or ({}, {})
             return
         seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         if seen == self._seen:
@@ -199,16 +227,23 @@ class StateFile:
         # Named after the file's own time: killed before the next line is done, the next run uses the same name.
         aside = self.path.with_name(f"{self.path.name}.damaged-{self.path.stat().st_mtime_ns // 1_000_000}")
         fsio.keep_a_copy(self.path, aside)
-        self._rest = {}
         rebuilt = dict(self._rebuild())
+        copied, self._rest = self._copied() or ({}, {})
+        for name, state in copied.items():
+            linked = rebuilt[name].is_linked if state.is_linked is None and name in rebuilt else state.is_linked
+            rebuilt[name] = replace(state, is_linked=linked)
         self._write(rebuilt)
         self.problems.append(
             f"{printable(self.path)} could not be read ({why}). It is kept as {printable(aside.name)}, and "
-            f"{len(rebuilt)} session(s) were rebuilt from their snapshots."
+            f"{len(rebuilt)} session(s) were rebuilt from {'its copy and ' if copied else ''}their snapshots."
         )
 
     def _write(self, sessions: dict[str, SessionState]) -> None:
         fsio.replace_file(self.path, serialise(sessions, self._rest))
+        if self._copy is not None:
+            with suppress(OSError):  # a second chance, no more: what counts is written
+                copied = serialise(sessions, {**self._rest, _COPY_OF: str(self.path)})
+                fsio.replace_file(self._copy, copied, durable=False)
         status = self.path.stat()
         self._sessions = sessions
         self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)

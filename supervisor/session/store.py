@@ -29,6 +29,7 @@ from supervisor.session import (
     restore,
     retention,
     snapshot,
+    traces,
     verify,
 )
 from supervisor.session.baseline import Baseline
@@ -40,7 +41,7 @@ from supervisor.session.privacy import Exposed
 from supervisor.session.profile import Profile, discover, last_version, with_distinct_ids
 from supervisor.session.report import Check, CheckContext, CheckReport, Outcome
 from supervisor.session.retention import Pruned, Quarantined, Retention
-from supervisor.session.state import Recovery, SessionState, StateFile
+from supervisor.session.state import Recovery, StateFile
 from supervisor.session.tree import scan
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class SessionStore:
         self.state = StateFile(
             state_file or self.project / layout.STATE_FILE,
             lock=self.cache / layout.STATE_LOCK,
-            rebuild=self._rebuilt_state,
+            copy=self.cache / layout.STATE_COPY,
+            rebuild=partial(traces.states, self.cache),
         )
 
     def profiles(self, configured: Sequence[Path] = ()) -> list[Profile]:
@@ -99,8 +101,7 @@ class SessionStore:
     def recover(self) -> list[str]:
         """Complete or undo what an earlier run was killed in the midst of, and remove what it left behind.
 
-        For the start of a supervisor, under the project's lock. Returns sentences on what was done. Raises
-        `SessionError`.
+        For the start of a supervisor, under the project's lock. Returns what was done. Raises `SessionError`.
         """
         done = restore.recover(self.cache)
         with explained("clean up in", self.cache):
@@ -109,10 +110,20 @@ class SessionStore:
         for folder in self._leftovers():
             capture.remove_leftover(folder)
             done.append(f"Removed {printable(folder.name)}, left behind by a run that was killed.")
+        self.state.bring_back()
         self.state.load()
         done += self.state.problems
         self.state.problems.clear()
         return done
+
+    def lost(self) -> list[str]:
+        """The sessions of which sound snapshots are all that there is: no profile, and nothing in the state file.
+
+        So it is in a folder that lost both, and in a copy of another one that never had them. Raises `SessionError`.
+        """
+        with explained("list the snapshots in", self.cache):
+            left = traces.unknown(self.cache, self.state.load())
+        return [one for one, home in left.items() if not (self.project / (home or self.default_path(one))).exists()]
 
     def unfinished(self) -> list[Path]:
         """What an earlier run was killed in the midst of, and `recover` would settle. While a supervisor runs, that is
@@ -346,19 +357,6 @@ class SessionStore:
     def _note_published(self, published: Snapshot) -> None:
         with suppress(SessionError):  # the folders are the truth; the note is made again with the next one
             self.state.update(published.session_id, last_snapshot=published.name, profile=published.home)
-
-    def _rebuilt_state(self) -> dict[str, SessionState]:
-        """What the snapshots tell of each session, for a state file that was damaged."""
-        states = {}
-        for session_id, snapshots in snapshot.of_all(self.cache).items():
-            newest = snapshots[0]
-            states[session_id] = SessionState(
-                is_linked=newest.linked,
-                created_at=snapshots[-1].created_at,
-                last_snapshot=newest.name,
-                profile=newest.home,
-            )
-        return states
 
     def _remove(self, folders: Iterable[Path]) -> list[str]:
         """Remove folders; sentences on those that could not be. A kill leaves none of them half there."""

@@ -98,7 +98,7 @@ def test_taking_a_snapshot(store: SessionStore, profile: Profile, monkeypatch: p
         assert build.contents(profile.path) == live
         assert build.contents(first.path) == kept
         store.recover()
-        assert {path.name[:7] for path in store.cache.iterdir()} <= {"backup-", "state.l"}
+        assert {path.name[:7] for path in store.cache.iterdir()} <= {"backup-", "state.l", "state-c"}
         for snapshot in store.snapshots(profile.id):
             # One whose verification was prevented is kept as a last resort, and never counts as good.
             assert snapshot.good or "cannot be read" in snapshot.problems[0]

@@ -62,7 +62,7 @@ class Scene:
         """What a supervisor does at its start; afterwards nothing half-done is left."""
         store = self.store
         store.recover()
-        known = ("backup-", "quarantine-", "stop-", "state.lock")
+        known = ("backup-", "quarantine-", "stop-", "state.lock", "state-copy.json")
         left = [path.name for path in store.cache.iterdir() if not path.name.startswith(known)]
         left += [path.name for path in self.path.parent.iterdir() if path != self.path]
         assert left == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -204,6 +205,65 @@ def test_a_damaged_file_is_kept_and_rebuilt_from_the_snapshots(
     assert aside.name in sentence
     assert store.recover() == []
     assert [p.path for p in store.profiles()] == [profile.path]
+
+
+def test_a_session_that_was_cleared_stays_so_when_the_file_is_damaged(store: SessionStore, profile: Profile) -> None:
+    store.state.update(profile.id, is_linked=True)
+    take(store, profile)
+    store.clear(profile)
+    store.state.path.write_bytes(b"{")
+    assert store.state.load()[profile.id].is_linked is False
+
+
+def test_a_file_that_is_gone_comes_back_from_its_copy(store: SessionStore, profile: Profile) -> None:
+    known = store.state.update(profile.id, is_linked=True, auth_method="qr", extra={"nickname": "shop"})
+    store.state.path.unlink()
+    other = SessionStore(store.project)
+    assert other.state.load() == {profile.id: known}, "who only reads knows it as well"
+    assert not other.state.path.exists()
+    (sentence,) = other.recover()
+    assert "session-state.json was gone" in sentence
+    assert other.recover() == []
+    assert StateFile(store.state.path).load() == {profile.id: known}
+    assert "copyOf" not in store.state.path.read_text()
+
+
+def test_what_is_written_when_the_file_is_gone_loses_nothing_of_the_copy(store: SessionStore) -> None:
+    store.state.update("1", is_linked=True)
+    store.state.path.unlink()
+    store.state.update("2", is_linked=False)
+    assert {name: one.is_linked for name, one in StateFile(store.state.path).load().items()} == {"1": True, "2": False}
+
+
+def test_a_copied_folder_gets_nothing_from_a_copy_that_is_of_another(
+    store: SessionStore, profile: Profile, tmp_path: Path
+) -> None:
+    store.state.update(profile.id, is_linked=True, profile="sessions/session-97150")
+    take(store, profile)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(store.cache, moved / ".session-cache")
+    copy = SessionStore(moved)
+    assert copy.recover() == []
+    assert copy.state.load() == {}
+    assert copy.lost() == [profile.id]
+    assert store.lost() == []
+    copy.state.update(profile.id, is_linked=False)
+    assert copy.lost() == [], "whoever was linked anew is not lost"
+
+
+@pytest.mark.parametrize("copied", [b"", b"{", b'{"version": 1, "sessions": {}, "copyOf": 1}'])
+def test_a_copy_that_makes_no_sense_is_none(store: SessionStore, copied: bytes) -> None:
+    store.state.update("1", is_linked=True)
+    (store.cache / "state-copy.json").write_bytes(copied)
+    store.state.path.unlink()
+    assert SessionStore(store.project).recover() == []
+    assert SessionStore(store.project).state.load() == {}
+
+
+def test_a_copy_that_cannot_be_written_keeps_nobody_from_writing_the_file(store: SessionStore) -> None:
+    (store.cache / "state-copy.json").mkdir(parents=True)
+    store.state.update("1", is_linked=True)
+    assert StateFile(store.state.path).load()["1"].is_linked is True
 
 
 def test_a_state_file_that_cannot_be_read_is_an_error_not_an_empty_state(state: StateFile) -> None:
