@@ -345,12 +345,16 @@ class Supervisor:
     def _exited(self, run: Run, code: int) -> None:
         if run.stopping:
             return
-        ended = {"signal": -code} if code < 0 else {"code": code}
-        wanted = code == 0 if self._policy.rest_after_exit else code in self._policy.final_codes
-        ran = round(time.monotonic() - self.bot.spawned_at, 3)
-        emit("bot.exited" if wanted else "bot.crashed", pid=run.child.pid, ran_s=ran, **ended)
-        self._begin_turn("crash", f"signal {-code}" if code < 0 else f"exit code {code}")
-        self._post(Kind.EXITED, _EXIT_OF_SIGNAL - code if code < 0 else code)
+        status = _EXIT_OF_SIGNAL - code if code < 0 else code
+        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+        if (profile := run.felled_by()) is not None:
+            self.bot.tell_exit(code, wanted=False, profile=profile)
+            self._begin_turn("browser lost", f"{profile}, and the bot ended with it ({ended})")
+            self._post(Kind.FELLED, status)
+            return
+        self.bot.tell_exit(code, wanted=code in ({0} if self._policy.rest_after_exit else self._policy.final_codes))
+        self._begin_turn("crash", ended)
+        self._post(Kind.EXITED, status)
 
     def _unhealthy(self, run: Run, symptom: Symptom) -> None:
         if run.stopping:

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from supervisor.logs import emit
 from supervisor.run import Run
@@ -45,6 +46,15 @@ class Bot:
         """It is going to be stopped: whatever it still shows belongs to no start."""
         if self.run is not None:
             self.run.stopping = True
+
+    def tell_exit(self, code: int, *, wanted: bool, profile: Path | None = None) -> None:
+        """Say how the one that runs has exited; `profile` is that of the browser whose crash it has not survived."""
+        assert self.run is not None
+        fields: dict[str, object] = {"signal": -code} if code < 0 else {"code": code}
+        if profile is not None:
+            fields["profile"] = str(profile)
+        ran = round(time.monotonic() - self.spawned_at, 3)
+        emit("bot.exited" if wanted else "bot.crashed", pid=self.run.child.pid, ran_s=ran, **fields)
 
     async def release(self) -> None:
         """Let go of it, once its tree is proven gone."""

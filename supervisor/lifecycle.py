@@ -87,6 +87,7 @@ class Kind(StrEnum):
     REFUSED = auto()  # it must not be, or need not be since they are as they were
     QUIT = auto()  # somebody wants the supervisor to end; `code` is what it then exits with
     EXITED = auto()  # the bot's leader has exited; `code` is its status
+    FELLED = auto()  # the same, because its browser had crashed: whatever its status, that is no wish of its own
     BROWSER_LOST = auto()  # a browser is gone under a living bot, and has not come back
     UNHEALTHY = auto()  # it lives, but it hangs, its page has crashed, or it holds more memory than it may
     READY = auto()  # the bot is ready, or shows a QR code: its start is over
@@ -274,7 +275,10 @@ def _unwell(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _failed(state: State, event: Event, policy: Policy) -> Answer:
-    """Count one end that nobody asked for, and decide whether to try again."""
+    """Count one end that nobody asked for, and decide whether to try again.
+
+    Whoever develops is not left without a supervisor: too many of them, and it waits for a change.
+    """
     steady = state.ready_at is not None and _service(state, event) >= policy.reset_after
     failed = _count_service(state, event, policy)
     failed = replace(failed, streak=failed.streak + 1)
@@ -283,8 +287,16 @@ def _failed(state: State, event: Event, policy: Policy) -> Answer:
         failed = replace(failed, failures=(*recent, failed.served))
     if len(failed.failures) < policy.limit:
         return _close(failed, event, policy, After.BACKOFF)
+    if policy.rest_after_exit:
+        closing, actions = _close(failed, event, policy, After.REST)
+        return closing, (Action.GIVE_UP, *actions)
     closing, actions = _close(failed, event, policy, After.END, CRASH_LOOP if state.ever_ready else NEVER_BECAME_READY)
     return closing, (Action.GIVE_UP, *actions)
+
+
+def _felled_early(state: State, event: Event, policy: Policy) -> Answer:
+    """In development a browser that does not outlive the start is to be looked at."""
+    return _close(state, event, policy, After.REST) if policy.rest_after_exit else _failed(state, event, policy)
 
 
 def _never_ready(state: State, event: Event, policy: Policy) -> Answer:
@@ -312,7 +324,8 @@ def _prepared(state: State, _event: Event, _policy: Policy) -> Answer:
         case After.START:
             return replace(state, phase=Phase.STARTING), (Action.SPAWN,)
         case After.REST:
-            return replace(state, phase=Phase.RESTING), ()
+            # What is tried after a rest is another thing: whoever asks for it has looked at what was.
+            return replace(state, phase=Phase.RESTING, failures=(), streak=0), ()
         case After.BACKOFF:
             return replace(state, phase=Phase.BACKOFF), (Action.START_BACKOFF,)
         case After.END:
@@ -366,6 +379,7 @@ _TABLE: dict[Phase, dict[Kind, _Cell]] = {
         Kind.CHANGED: _check,
         Kind.QUIT: _quit_running,
         Kind.EXITED: _exited,
+        Kind.FELLED: _felled_early,
         Kind.BROWSER_LOST: _unwell,
         Kind.UNHEALTHY: _unwell,
         Kind.READY: _ready,
@@ -377,6 +391,7 @@ _TABLE: dict[Phase, dict[Kind, _Cell]] = {
         Kind.CHANGED: _check,
         Kind.QUIT: _quit_running,
         Kind.EXITED: _exited,
+        Kind.FELLED: _failed,
         Kind.BROWSER_LOST: _unwell,
         Kind.UNHEALTHY: _unwell,
     },
@@ -387,6 +402,7 @@ _TABLE: dict[Phase, dict[Kind, _Cell]] = {
         Kind.QUIT: _quit_running,
         # Whoever changed the files wants it to run, so this is no time for resting.
         Kind.EXITED: _restart,
+        Kind.FELLED: _restart,
         Kind.BROWSER_LOST: _restart,
         Kind.UNHEALTHY: _restart,
         Kind.READY: _ready_checking,

@@ -20,7 +20,7 @@ from supervisor.faults import report_fault
 from supervisor.health import Health
 from supervisor.observe import Live, Observer, Reports
 from supervisor.outputs import Outputs
-from supervisor.process import ENVIRONMENT_MARK, Child, Reaper
+from supervisor.process import ENVIRONMENT_MARK, Child, Handle, Reaper, crashed
 from supervisor.profile_lock import ProfileLocks
 from supervisor.provenance import Provenance
 from supervisor.qr import Screen
@@ -97,6 +97,8 @@ class Run:
         self._signalled: Signal | None = None
         self._verdict: ready.Verdict | None = None
         self._gone: dict[Path, Quiet] = {}
+        #: The browsers that have gone and not come back.
+        self._lost: dict[Path, Handle] = {}
         self._resources = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         try:
@@ -184,6 +186,7 @@ class Run:
     def browser_up(self, live: Live) -> None:
         """A browser's main process is there."""
         self._gone.pop(live.profile, None)
+        self._lost.pop(live.profile, None)
         self._seen()
         self._reports.browser_up(live)
 
@@ -200,7 +203,8 @@ class Run:
 
     def browser_gone(self, live: Live) -> None:
         """A browser's main process has exited."""
-        self._gone[live.profile] = Quiet(not locks.remaining(live.profile), live.linked, live.version)
+        self._lost[live.profile] = live.browser.main.handle
+        self._gone[live.profile] = _left_by(live)
         self._seen()
         self._reports.browser_gone(live)
 
@@ -281,9 +285,27 @@ class Run:
     async def _wait(self) -> None:
         self._on_exit(self, await self.child.wait())
 
+    def felled_by(self) -> Path | None:
+        """After the exit: the profile of the browser that had crashed before, if that is why the bot has ended.
+
+        puppeteer kills its browser as the bot exits, for whatever reason, so that two ends close together tell nothing.
+        But a bot that has reaped its browser was still running then. A browser that it had no time to reap has come to
+        us, with what ended it: a crash, or puppeteer's SIGKILL. Where orphans do not come to us nobody can tell.
+        """
+        if not self.setting.territory.contained:
+            return None
+        mains = {path: live.browser.main.handle for path, live in self.observer.live.items()} | self._lost
+        for profile, main in mains.items():
+            if not main.alive and locks.remaining(profile):
+                status = self.setting.reaper.status_of(main.pid)
+                if status is None or crashed(status):
+                    return profile
+        return None
+
     def quiet(self, closed: Mapping[Path, bool]) -> dict[Path, Quiet]:
         """What is known of each profile that this run held; `closed` tells which were closed, and whether cleanly."""
-        seen = dict(self._gone)
+        # A browser that has ended shortly before its bot may not have been missed yet.
+        seen = {profile: _left_by(live) for profile, live in self.observer.live.items()} | self._gone
         for profile, clean in closed.items():
             live = self.observer.live.get(profile)
             before = seen.get(profile)
@@ -311,6 +333,11 @@ class Run:
 
     def _work_ended(self, task: asyncio.Task[None]) -> None:
         self.faulted |= report_fault(task)
+
+
+def _left_by(live: Live) -> Quiet:
+    """How a browser that has ended by itself has left its profile."""
+    return Quiet(not locks.remaining(live.profile), live.linked, live.version)
 
 
 def _readable(live: Live) -> SessionStatus | None:

@@ -34,7 +34,7 @@ class Territory:
 
     def __init__(self, project: Path, *, contained: bool) -> None:
         self.project = project
-        self._contained = contained
+        self.contained = contained
         self._descendants = Descendants()
         #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
         self._inherited = self._descendants.look()
@@ -50,7 +50,7 @@ class Territory:
     def living(self) -> list[Entry]:
         """Every living process of the bot that this supervisor has started, parents before children."""
         descendants = self._without_others(self._descendants.look())
-        if self._contained:
+        if self.contained:
             return descendants
         pids = {entry.pid for entry in descendants}
         return descendants + self._without_others([entry for entry in self._marked() if entry.pid not in pids])
@@ -60,7 +60,7 @@ class Territory:
 
         While something runs beside the bot, a message that is being sent for instance, a look has to do.
         """
-        if not self._contained or childless():
+        if not self.contained or childless():
             return True
         return bool(self.errands) or any(entry.handle.alive for entry in self._inherited)
 

@@ -278,6 +278,78 @@ async def test_what_a_dead_bot_leaves_is_closed_before_the_next_one_starts(
     project.is_left_alone()
 
 
+FELLED = """
+[restart]
+backoff_initial = "20ms"
+limit = 3
+[browser]
+lost_patience = "60s"
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL], ids=["fault", "out of memory"])
+async def test_a_bot_that_ends_because_its_browser_crashed_is_started_again(
+    project: Project, number: signal.Signals
+) -> None:
+    """As a stock puppeteer bot does it, with status 0: nothing is left for node to do."""
+    project.configure(FELLED)
+    async with project.supervised("dev", "falls=0", f"browser={project.profile('1')},devtools") as running:
+        (browser,) = await opened(project, running)
+        psutil.Process(browser).send_signal(number)
+        crashed = await running.until("bot.crashed", code=0)
+        assert crashed["profile"] == str(project.profile("1"))
+        await running.until("bot.backoff", crashes=1)
+        done = await running.until("restart.done", reason="browser lost")
+        assert done["clean"] is False
+        await project.noted("browser", "start", 2)
+    assert not running.all("bot.waiting")
+
+
+async def test_a_browser_that_crashes_again_and_again_ends_in_waiting_for_a_change(project: Project) -> None:
+    project.configure(FELLED)
+    words = ["falls=0", f"browser={project.profile('1')},devtools"]
+    running = await project.start("dev", *words)
+    for number in range(1, 4):
+        await running.until("restart.done")
+        (browser,) = await opened(project, running)
+        psutil.Process(browser).kill()
+        await running.until("bot.crashed")
+        await running.until(*(("bot.backoff",) if number < 3 else ("bot.given_up",)))
+    await running.until("bot.waiting")
+    assert len(project.notes("bot", "start")) == 3
+    project.touch("index.js")
+    await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+@pytest.mark.parametrize("words", ["exit-killing=0", "exit-killing=1", "exit=1"])
+async def test_a_bot_that_ends_by_itself_in_development_waits_for_a_change(project: Project, words: str) -> None:
+    """Also if its browser is dead before it is: puppeteer kills it on the way out."""
+    project.configure(FELLED)
+    flag = project.touch("flag.txt")
+    running = await project.start("dev", f"browser={project.profile('1')},devtools", f"when={flag}:after=0.5:{words}")
+    await running.until("bot.waiting")
+    assert not running.all("bot.backoff")
+    assert not [event for event in running.all("bot.crashed") if "profile" in event]
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_a_bot_whose_browser_crashed_before_it_could_be_reaped_is_started_again(project: Project) -> None:
+    """A rejected promise ends node before it has heard of its browser's end; what ended the browser tells then."""
+    project.configure(FELLED)
+    async with project.supervised("dev", f"browser={project.profile('1')},devtools") as running:
+        (browser,) = await opened(project, running)
+        (bot,) = project.living("bot")
+        psutil.Process(bot).suspend()
+        psutil.Process(browser).send_signal(signal.SIGSEGV)
+        await running.until("browser.lost")
+        psutil.Process(bot).kill()
+        await running.until("bot.crashed", profile=str(project.profile("1")))
+        await running.until("restart.done", reason="browser lost")
+
+
 # -- what a dead supervisor leaves behind ------------------------------------------------------------------------------
 
 

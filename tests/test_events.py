@@ -81,6 +81,11 @@ def test_unknown_and_missing_fields_are_named() -> None:
     [
         ("bot.crashed", {"pid": 1, "code": 3, "ran_s": 2.04}, "the bot exited with code 3 after 2.0 s"),
         ("bot.crashed", {"pid": 1, "signal": 9, "ran_s": 2}, "the bot was ended by SIGKILL after 2.0 s"),
+        (
+            "bot.crashed",
+            {"pid": 1, "code": 0, "ran_s": 2, "profile": "/p"},
+            "the bot exited with code 0 after 2.0 s, because its browser on /p had crashed",
+        ),
         ("bot.exited", {"pid": 1, "signal": 44, "ran_s": 2}, "the bot was ended by signal 44"),
         ("bot.exited", {"pid": 1, "ran_s": 2}, "the bot ended"),
         ("watch.change", {"paths": ["a", "b", "c", "d", "e"]}, "changed: a, b, c and 2 more"),

@@ -43,6 +43,7 @@ UNASKED = (
     Kind.RESTART,
     Kind.CHANGED,
     Kind.EXITED,
+    Kind.FELLED,
     Kind.BROWSER_LOST,
     Kind.UNHEALTHY,
     Kind.READY,
@@ -131,7 +132,8 @@ class World:
         assert self.state.streak, "a pause after no failure"
 
     def on_give_up(self) -> None:
-        assert (self.state.phase, self.state.after) == (Phase.CLOSING, After.END)
+        follows = After.REST if self.policy.rest_after_exit else After.END
+        assert (self.state.phase, self.state.after) == (Phase.CLOSING, follows)
         assert len(self.state.failures) == self.policy.limit
 
     def on_end(self) -> None:
@@ -256,6 +258,7 @@ SILENT: dict[Kind, set[Phase]] = {
     Kind.PASSED: set(Phase) - {Phase.CHECKING},
     Kind.REFUSED: set(Phase) - {Phase.CHECKING},
     Kind.EXITED: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
+    Kind.FELLED: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
     Kind.BROWSER_LOST: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
     Kind.UNHEALTHY: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
     Kind.READY: set(Phase) - {Phase.STARTING, Phase.CHECKING},
@@ -363,7 +366,7 @@ def test_a_bot_that_became_ready_while_it_was_checked_is_up_after_that() -> None
     assert after(*STARTED, Kind.CHANGED, Kind.READY, Kind.REFUSED).phase is Phase.UP
 
 
-@pytest.mark.parametrize("kind", [Kind.RESTART, Kind.EXITED, Kind.BROWSER_LOST, Kind.UNHEALTHY])
+@pytest.mark.parametrize("kind", [Kind.RESTART, Kind.EXITED, Kind.FELLED, Kind.BROWSER_LOST, Kind.UNHEALTHY])
 def test_whatever_ends_a_bot_that_is_being_checked_has_a_start_follow(kind: Kind) -> None:
     closing, actions = step(after(*UP, Kind.CHANGED), Event(kind, 1), DEVELOPMENT)
     assert (closing.after, actions) == (After.START, (Action.BRING_DOWN,))
@@ -377,6 +380,27 @@ def test_a_crash_in_development_waits_for_the_next_change() -> None:
 
 def test_a_change_during_the_stop_after_a_crash_starts_the_bot_again() -> None:
     assert after(*UP, Event(Kind.EXITED, 1), Kind.RESTART, *STARTED).phase is Phase.STARTING
+
+
+def test_in_development_a_browser_that_crashes_is_tried_again_until_it_has_too_often() -> None:
+    policy = replace(DEVELOPMENT, limit=2)
+    tried = after(*UP, Kind.FELLED, *STARTED, policy=policy)
+    assert (tried.phase, tried.streak) == (Phase.BACKOFF, 1)
+    closing, actions = step(after(Kind.BACKOFF_OVER, *UP, policy=policy, state=tried), Event(Kind.FELLED), policy)
+    assert (closing.after, actions) == (After.REST, (Action.GIVE_UP, Action.BRING_DOWN))
+    resting = after(*STARTED, policy=policy, state=closing)
+    assert resting.phase is Phase.RESTING
+    again = after(Kind.RESTART, *UP, Kind.FELLED, *STARTED, policy=policy, state=resting)
+    assert again.phase is Phase.BACKOFF, "what is tried after a change is counted anew"
+
+
+def test_in_development_a_browser_that_crashes_during_the_start_is_left_to_be_looked_at() -> None:
+    assert after(*STARTED, Kind.FELLED, *STARTED).phase is Phase.RESTING
+
+
+def test_in_production_a_bot_whose_browser_crashed_is_tried_again_whatever_its_status() -> None:
+    assert after(*UP, Event(Kind.EXITED, 0), policy=PRODUCTION).after is After.END
+    assert after(*UP, Event(Kind.FELLED, 0), policy=PRODUCTION).after is After.BACKOFF
 
 
 @pytest.mark.parametrize("ready", [True, False])
@@ -394,7 +418,7 @@ def test_a_crash_loop_ends_with_a_status_that_tells_whether_it_ever_was_ready(re
 
 # -- what counts as a failure ------------------------------------------------------------------------------------------
 
-FAILURES = (Kind.EXITED, Kind.BROWSER_LOST, Kind.UNHEALTHY)
+FAILURES = (Kind.EXITED, Kind.FELLED, Kind.BROWSER_LOST, Kind.UNHEALTHY)
 seconds = st.floats(0, 1e5)
 
 

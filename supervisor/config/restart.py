@@ -44,7 +44,7 @@ class WatchConfig(Section):
 
 
 class RestartConfig(Section):
-    """What follows a failure, and restarts that are planned (`scanonce run`)."""
+    """What follows a failure, and restarts that are planned (`scanonce run`; in `dev` after a crash of the browser)."""
 
     backoff_initial: PositiveDuration = option(
         "1s",

@@ -91,7 +91,15 @@ BOT: Final = (
         name="bot.crashed",
         level="error",
         doc="The bot ended by itself.",
-        fields=_EXIT,
+        fields=(
+            *_EXIT,
+            Field(
+                "profile",
+                "string",
+                "folder of the profile whose browser had crashed, if the bot ended for that",
+                optional=True,
+            ),
+        ),
         sentence=sentences.crashed,
     ),
     Event(
@@ -107,7 +115,8 @@ BOT: Final = (
     Event(
         name="bot.given_up",
         level="error",
-        doc="The bot failed too often (`restart.limit`) and is not started again; scanonce ends, the session is kept.",
+        doc="The bot failed too often (`restart.limit`) and is not started again: `scanonce run` ends, `scanonce dev` "
+        "waits for a change. The session is kept.",
         fields=(
             Field("failures", "integer", "failures that count (`restart.window`)"),
             Field("ever_ready", "boolean", "whether it was ready, or waiting for a scan, at any time of this run"),

@@ -37,7 +37,8 @@ def exited(fields: Fields) -> str:
 
 def crashed(fields: Fields) -> str:
     """For `bot.crashed`."""
-    return f"the bot {_ending(fields)} after {fields['ran_s']:.1f} s"
+    why = _and(", because its browser on {} had crashed", fields.get("profile"))
+    return f"the bot {_ending(fields)} after {fields['ran_s']:.1f} s{why}"
 
 
 def ready(fields: Fields) -> str:

@@ -21,7 +21,7 @@ from supervisor.process.errand import Errands, Finished
 from supervisor.process.freeze import Frost
 from supervisor.process.handle import Handle, open_handle
 from supervisor.process.ladder import Haste, Rung, climb, kill, terminate
-from supervisor.process.reap import Reaper, become_subreaper
+from supervisor.process.reap import Reaper, become_subreaper, crashed
 
 __all__ = [
     "ENVIRONMENT_MARK",
@@ -40,6 +40,7 @@ __all__ = [
     "become_subreaper",
     "childless",
     "climb",
+    "crashed",
     "enter",
     "find",
     "kill",

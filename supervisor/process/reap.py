@@ -9,11 +9,23 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
+from collections import deque
 
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
+
+#: The signals that a process gets for what it does itself; a failed assertion of Chromium's is a SIGTRAP or SIGILL.
+_FAULTS = frozenset(
+    getattr(signal, name)
+    for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+    if hasattr(signal, name)
+)
+
+#: How many of those that it has reaped a `Reaper` can tell of.
+_REMEMBERED = 256
 
 
 def become_subreaper() -> bool:
@@ -22,6 +34,11 @@ def become_subreaper() -> bool:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def crashed(status: int) -> bool:
+    """Whether a wait status is that of a process that ended by a fault of its own, and not by a signal of another's."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FAULTS
 
 
 class Reaper:
@@ -33,6 +50,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self.own: set[int] = set()
+        self._reaped: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
 
     def reap(self) -> int:
         """Take the status of every adopted process that has exited; how many there were."""
@@ -43,8 +61,15 @@ class Reaper:
             if process.pid in self.own:
                 continue
             try:
-                pid, _ = os.waitpid(process.pid, os.WNOHANG)
+                pid, status = os.waitpid(process.pid, os.WNOHANG)
             except ChildProcessError:
                 continue
-            reaped += pid != 0
+            if pid != 0:
+                reaped += 1
+                self._reaped.append((pid, status))
         return reaped
+
+    def status_of(self, pid: int) -> int | None:
+        """The wait status of a process that was adopted and has exited; None for one that its own parent has reaped."""
+        self.reap()
+        return dict(self._reaped).get(pid)

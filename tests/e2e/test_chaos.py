@@ -59,7 +59,7 @@ async def test_whatever_dies_or_hangs_the_bot_is_back_without_a_qr_code(linked_f
         before, written = await bot.found(), await bot.written()
         victim(linked_folder, "browser").send_signal(signal.SIGSEGV)
         # This library lets its process end when the browser does; another may live on without.
-        await back(bot, "browser lost", "crash")
+        await back(bot, "browser lost")
         found = await bot.found()
         assert before.lost_in(found) == NOTHING, "what was on disk is there still"
         assert found.indexed_db >= written.indexed_db, "and so is every write that the page saw complete"

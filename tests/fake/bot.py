@@ -2,6 +2,7 @@
 
     browser=DIR[,WORD,...]  open a browser on the profile DIR; the words as in browser.py; may be repeated
     relaunch[=SECONDS]      open a browser again as soon as it is gone, as some frameworks do, or that much later
+    falls=CODE              exit with this status as soon as a browser is gone, as node does that has nothing left to do
     relaunch-on-term        ignore SIGTERM, and open the browsers again on it
     closes-browsers         on SIGTERM close the browsers (SIGINT), wait for them, and exit: a bot-first bot
     deaf-term               ignore SIGTERM
@@ -18,6 +19,8 @@
     bomb=SECONDS            fork without pause for that long, every child as well
     after=SECONDS           wait before what follows
     exit=CODE               exit by itself
+    exit-killing=CODE       the same, killing the browsers at the last moment, as puppeteer does
+    crash-browsers=NUMBER   have each browser die of a signal
     die=NUMBER              die of a signal
     write=TEXT              write a line to its standard output
     fill=BYTES              write so many bytes with no newline to its standard output
@@ -57,6 +60,7 @@ class Bot:
     def __init__(self) -> None:
         self.browsers: dict[int, tuple[str, str]] = {}
         self.relaunch: float | None = None
+        self.falls: int | None = None
         self.port = 0
         self.on_term = "exit"
         self.echo = False
@@ -78,6 +82,13 @@ class Bot:
 
     def do_relaunch(self, value: str) -> None:
         self.relaunch = float(value or 0)
+
+    def do_falls(self, value: str) -> None:
+        self.falls = int(value)
+
+    def do_crash_browsers(self, value: str) -> None:
+        for pid in self.browsers:
+            os.kill(pid, int(value))
 
     def do_relaunch_on_term(self, _: str) -> None:
         self.on_term = "relaunch"
@@ -146,6 +157,12 @@ class Bot:
     def do_exit(self, value: str) -> None:
         journal.note("bot", "exit", value)
         os._exit(int(value))
+
+    def do_exit_killing(self, value: str) -> None:
+        self.do_crash_browsers(str(int(signal.SIGKILL)))
+        for pid in self.browsers:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is gone before the bot is, and nobody has reaped it
+        self.do_exit(value)
 
     def do_die(self, value: str) -> None:
         number = int(value)
@@ -274,6 +291,8 @@ class Bot:
             if pid in self.browsers and self.on_term != "relaunch":
                 profile, words = self.browsers.pop(pid)
                 journal.note("bot", "lost", profile)
+                if self.falls is not None:
+                    self.do_exit(str(self.falls))
                 if self.relaunch is not None:
                     time.sleep(self.relaunch)
                     self.browsers[open_browser(profile, words)] = (profile, words)
