@@ -103,7 +103,7 @@ async def test_the_phases_of_a_restart_add_up_to_the_whole(project: Project) -> 
 
 
 async def test_the_bot_stands_still_while_its_browser_is_closed_and_is_asked_when_it_wakes(project: Project) -> None:
-    words = ["relaunch", f"browser={project.profile('1')},slow=0.3", "children=1"]
+    words = ["relaunch", f"browser={project.profile('1')},slow=2", "children=1"]
     async with project.supervised("dev", *words) as running:
         await opened(project, running)
         (bot,) = project.living("bot")
