@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from supervisor.config import Mode, load
 from supervisor.migrate import nodemon, pm2
-from supervisor.migrate.discover import Found, discover
+from supervisor.migrate.discover import Found, NoSuchAppError, discover
 from tests.shell import Ended, invoke, run
 
 
@@ -138,6 +138,18 @@ def test_what_the_package_says_of_nodemon_counts_only_without_a_file_of_its_own(
         ("nodemon --inspect=1 -- x.js", ["node", "--inspect=1", "x.js"], None),
         ("nodemon", ["node", "main.js"], None),
         ("node --watch index.js", ["node", "index.js"], None),
+        ("node -r ./env.js --watch-path ./src --watch-path=lib x.js", ["node", "-r", "./env.js", "x.js"], None),
+        ("bun --watch index.ts", ["bun", "index.ts"], None),
+        ("yarn nodemon index.js", ["node", "index.js"], None),
+        ("pnpm exec nodemon index.js", ["node", "index.js"], None),
+        ("npm exec -- nodemon index.js", ["node", "index.js"], None),
+        ("npm run hot", ["node", "hot.js"], {"paths": ["hot"]}),
+        ("yarn hot", ["node", "hot.js"], {"paths": ["hot"]}),
+        ("npm start", ["node", "started.js"], None),
+        ("npm run hot -- --port 1", ["npm", "run", "hot", "--", "--port", "1"], None),
+        ("npm run round", ["npm", "run", "round"], None),
+        ("concurrently 'tsc -w' 'nodemon dist/index.js'", ["node", "started.js"], None),
+        ("dotenv -e .env -- nodemon x.js", ["node", "started.js"], None),
         ("node index.js --port 1", ["node", "index.js", "--port", "1"], None),
         ("tsx watch src/index.ts", ["tsx", "src/index.ts"], None),
         ("nodemon --config other.json", ["node", "other.js"], {"quiet": "7ms"}),
@@ -146,7 +158,15 @@ def test_what_the_package_says_of_nodemon_counts_only_without_a_file_of_its_own(
 def test_the_script_of_a_package(tmp_path: Path, script: str, bot: list[str], watch: dict[str, Any] | None) -> None:
     put(
         tmp_path,
-        package__json={"main": "main.js", "scripts": {"dev": script, "start": "node ignored.js"}},
+        package__json={
+            "main": "main.js",
+            "scripts": {
+                "dev": script,
+                "hot": "nodemon -w hot hot.js",
+                "round": "npm run round",
+                "start": "node started.js",
+            },
+        },
         other__json={"delay": 7, "script": "other.js"},
     )
     _, text = found_in(tmp_path)
@@ -273,7 +293,29 @@ def test_of_several_applications_one_is_taken_and_the_others_are_named(tmp_path:
     assert text["bot"]["command"] == ["node", "a.js"]
     assert "--app NAME" in why(found, "app b")
     assert found_in(tmp_path, "b")[1]["bot"]["command"] == ["node", "b.js"]
-    assert "no application is called c; there is: a, b" in why(found_in(tmp_path, "c")[0], "apps")
+    with pytest.raises(NoSuchAppError, match=r"called c; there is a, b$"):
+        discover(tmp_path, "c")
+
+
+@pytest.mark.parametrize(("files", "reason"), [({}, "none$"), ({"pm2__json": "{"}, "none: pm2.json, it cannot be")])
+def test_an_application_that_is_not_there_is_no_reason_to_guess(
+    tmp_path: Path, files: dict[str, str], reason: str
+) -> None:
+    put(tmp_path, index__js="", **files)
+    with pytest.raises(NoSuchAppError, match=reason):
+        discover(tmp_path, "bot")
+    ended = init(tmp_path, "--app", "bot")
+    assert ended.status == 2
+    assert "Nothing was written" in ended.err
+    assert not (tmp_path / "scanonce.toml").exists()
+
+
+def test_a_file_that_cannot_be_read_is_not_told_to_be_missing(tmp_path: Path) -> None:
+    put(tmp_path, ecosystem__config__yml="apps:\n  - script: index.js\n", nodemon__json="{")
+    ended = init(tmp_path)
+    assert "nothing to take over" not in ended.out
+    assert "ecosystem.config.yml, the file: YAML is not read" in ended.out
+    assert "nodemon.json, the file: it cannot be read" in ended.out
 
 
 @pytest.mark.parametrize(

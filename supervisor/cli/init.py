@@ -41,7 +41,7 @@ def init(
     That is in nodemon.json, package.json and pm2's ecosystem file. An ecosystem.config.js is a program: node runs it,
     as pm2 does, for 10 s at most.
     """
-    from supervisor.migrate.discover import discover  # what only this command needs
+    from supervisor.migrate.discover import NoSuchAppError, discover  # what only this command needs
 
     with output.exits():
         folder = project.resolve()
@@ -54,7 +54,11 @@ def init(
                 f"{file} is there already. Add --force to replace it, or --dry-run to see what it would be."
             )
             raise typer.Exit(UNUSABLE)
-        found = discover(folder, app)
+        try:
+            found = discover(folder, app)
+        except NoSuchAppError as error:
+            output.complain(f"--app: {error}. Nothing was written.")
+            raise typer.Exit(UNUSABLE) from None
         if not dry_run:
             _write(file, found.text)
         if as_json:
@@ -126,7 +130,7 @@ def _tell(found: Found, file: Path, *, written: bool) -> None:
     else:
         output.say(f"{file} written")
     tell = output.say if written else output.complain
-    if not found.read:
+    if not found.read and not found.left:
         tell("nothing to take over: there is no nodemon.json, package.json or ecosystem file here")
     for one in found.taken:
         note = f" ({one.note})" if one.note else ""

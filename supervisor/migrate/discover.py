@@ -56,8 +56,15 @@ class _Search:
     nodemon_file: str = "nodemon.json"
 
 
+class NoSuchAppError(Exception):
+    """pm2 knows no application of the name that was asked for; the message says which it knows."""
+
+
 def discover(project: Path, app: str | None = None) -> Found:
-    """Read what nodemon, npm and pm2 know of the bot in `project`; `app` names one of several of pm2's applications."""
+    """Read what nodemon, npm and pm2 know of the bot in `project`; `app` names one of several of pm2's applications.
+
+    Raises `NoSuchAppError` if there is none of that name.
+    """
     search = _Search(project)
     search.package = _object(search, "package.json") or {}
     # The scripts' own flags come first: nodemon lets them win over its files.
@@ -103,7 +110,7 @@ def _take_scripts(search: _Search) -> None:
         if not isinstance(text, str) or not text.strip():
             continue
         source = f"package.json scripts.{name}"
-        script = package.read(text)
+        script = package.read(text, scripts)
         if script.why_not:
             search.draft.leave(source, "the command", script.why_not)
         elif "bot.command" in search.draft.values:
@@ -164,25 +171,36 @@ def _take_nodemon_files(search: _Search) -> None:
 
 
 def _take_pm2(search: _Search, app: str | None) -> None:
-    name = next((name for name in pm2.NAMES if (search.project / name).is_file()), None)
-    if name is None:
+    name = next((name for name in (*pm2.NAMES, *pm2.UNREAD) if (search.project / name).is_file()), "")
+    found = _apps(search, name) if name else []
+    if app is not None and not any(one.get("name") == app for one in found):
+        names = ", ".join(str(one.get("name")) for one in found)
+        unread = f": {name}, {search.draft.left[-1].why}" if name and not found and search.draft.left else ""
+        raise NoSuchAppError(f"no application of pm2's is called {app}; there is {names or f'none{unread}'}")
+    if name not in search.read:
         return
-    try:
-        found = pm2.apps(pm2.read(search.project / name))
-    except pm2.EvaluationError as error:
-        search.draft.leave(name, "the file", str(error))
-        return
-    search.read.append(name)
-    if not name.endswith(".json"):
-        search.remarks.append(f"{name} is a program: node ran it, to see what it exports.")
     wanted = [one for one in found if app is None or one.get("name") == app]
     if not wanted:
-        names = ", ".join(str(one.get("name")) for one in found)
-        search.draft.leave(name, "apps", f"no application {f'is called {app}; there is: {names}' if app else 'in it'}")
+        search.draft.leave(name, "apps", "no application in it")
         return
     for other in (one for one in found if one is not wanted[0]):
         search.draft.leave(name, f"app {other.get('name')}", "one supervisor a folder; choose it with --app NAME")
     Pm2App(name, wanted[0], search.project, search.draft).take()
+
+
+def _apps(search: _Search, name: str) -> list[dict[str, Any]]:
+    """The applications in an ecosystem file; none, which is noted, if it cannot be read."""
+    try:
+        if name in pm2.UNREAD:
+            raise pm2.EvaluationError("YAML is not read; write the same as ecosystem.json, then init --force")
+        found = pm2.apps(pm2.read(search.project / name))
+    except pm2.EvaluationError as error:
+        search.draft.leave(name, "the file", str(error))
+        return []
+    search.read.append(name)
+    if not name.endswith(".json"):
+        search.remarks.append(f"{name} is a program: node ran it, to see what it exports.")
+    return found
 
 
 def _first_entry(project: Path) -> str | None:

@@ -25,6 +25,9 @@ NAMES = (
     "pm2.config.js", "pm2.config.cjs", "pm2.json", "process.json",
 )  # fmt: skip
 
+#: Where pm2 looks as well.
+UNREAD = ("ecosystem.config.yml", "ecosystem.config.yaml", "ecosystem.yml", "ecosystem.yaml", "process.yml")
+
 #: Seconds that node may take for a configuration file.
 EVALUATION_LIMIT = 10.0
 
