@@ -399,11 +399,28 @@ class TestPicture:
         assert (ended.status, ended.out) == (2, "")
         assert ended.err.startswith("scanonce: ")
         assert sorted(folder.iterdir()) == before
+        assert "scanonce-tmp" not in ended.err, "a name that nobody has chosen"
 
     def test_of_nothing_none_is_drawn(self, folder: Path) -> None:
         ended = invoke(folder, "timings", "--outcome", "failed", "--png", str(folder / "out.png"))
         assert (ended.status, ended.out) == (1, "")
         assert not (folder / "out.png").exists()
+
+
+class TestFew:
+    def test_one_restart_is_one_moment_and_no_drawing(self, tmp_path: Path) -> None:
+        record(tmp_path, restart(1))
+        ended = invoke(tmp_path, "timings")
+        assert ended.out.startswith("1 restart, 2026-01-31 18:01:00.\n")
+        assert "Totals" not in ended.out
+        assert ended.out.endswith("over 0.0% (0)\n")
+
+    def test_none_since_a_moment_is_told_with_the_moment(self, tmp_path: Path) -> None:
+        nothing = f"No restart is recorded in {history(tmp_path)}"
+        assert invoke(tmp_path, "timings").out.startswith(f"{nothing} yet. ")
+        record(tmp_path, restart(1))
+        ended = invoke(tmp_path, "timings", "--since", "2026-02-01")
+        assert ended.out.startswith(f"{nothing} since 2026-02-01 00:00:00. ")
 
 
 class TestTrouble:

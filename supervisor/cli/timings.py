@@ -46,6 +46,8 @@ class View:
     selection: Selection
     target: Target
     rows: int
+    since: float | None = None
+    """From when on restarts were looked for, in seconds since the epoch; None: all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -133,10 +135,11 @@ def _look(
     folder = project.resolve()
     settings = load(folder, file, mode=Mode.DEV)
     path = folder / settings.session.cache / "history.db"
-    recorded = read(path, None if since is None else _since(since))
+    earliest = None if since is None else _since(since)
+    recorded = read(path, earliest)
     selection = select(recorded.restarts, reasons=reasons, outcomes=outcomes, starts=starts, last=last)
     target = Target(settings.timing.target_low, settings.timing.target_high)
-    return View(path, recorded, selection, target, rows)
+    return View(path, recorded, selection, target, rows, earliest)
 
 
 def _show(view: View, *, as_json: bool, as_csv: bool) -> None:
@@ -176,6 +179,9 @@ def _draw(view: View, file: Path) -> None:
         output.complain("There is no restart that brought the bot back to draw: nothing was written.")
         raise typer.Exit(output.FAILED)
     target = file.resolve()  # what a link leads to is replaced, not the link
+    if not target.parent.is_dir():
+        output.complain(f"There is no folder {target.parent} to draw {target.name} in. Nothing was written.")
+        raise typer.Exit(output.UNUSABLE)
     if target.exists() and not target.is_file():
         output.complain(f"{file} is no ordinary file; expected the name of one. Nothing was written.")
         raise typer.Exit(output.UNUSABLE)

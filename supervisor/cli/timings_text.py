@@ -52,7 +52,7 @@ def print_overview(view: View) -> None:
     _print_figures(ready)
     output.say()
     _print_shares(view, ready)
-    if _draws():
+    if _draws() and len(ready) > 1:  # one dot is no drawing
         _print_drawings(view, ready)
     _print_trend(ready)
 
@@ -90,7 +90,8 @@ def print_comparison(view: View, result: Comparison | None) -> None:
 def _nothing(view: View) -> str:
     selection = view.selection
     if not view.recorded.restarts and not view.recorded.unreadable:
-        return f"No restart is recorded in {view.path} yet, or none since then. Restart the bot, then look again."
+        when = "yet" if view.since is None else f"since {_when(view.since)}"
+        return f"No restart is recorded in {view.path} {when}. Restart the bot, then look again."
     there = ", ".join(f"{reason} ({count})" for reason, count in sorted(selection.reasons.items()))
     ended = ", ".join(f"{outcome} ({count})" for outcome, count in sorted(selection.outcomes.items()))
     hint = " First starts count with --starts." if selection.first_starts else ""
@@ -99,7 +100,9 @@ def _nothing(view: View) -> str:
 
 def _heading(selection: Selection) -> str:
     restarts = selection.restarts
-    line = f"{_counted(len(restarts), 'restart')}, {_when(restarts[0].started_at)} to {_when(restarts[-1].started_at)}"
+    line = f"{_counted(len(restarts), 'restart')}, {_when(restarts[0].started_at)}"
+    if len(restarts) > 1:
+        line += f" to {_when(restarts[-1].started_at)}"
     others = len(restarts) - len(selection.ready)
     left_out = (
         [f"{_counted(selection.first_starts, 'first start')} left out (--starts)"] if selection.first_starts else []
