@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -54,17 +55,32 @@ def scanonce_unchecked() -> list[str]:
     return [str(SCANONCE), "dev", "--no-preflight", "--log-format=json", "--", "node", "index.js"]
 
 
-def nodemon() -> list[str]:
-    """nodemon, pinned; told to watch the one file that is edited, which is the least that it can have to do."""
-    folder = CACHE / f"nodemon-{NODEMON}"
-    program = folder / "node_modules" / "nodemon" / "bin" / "nodemon.js"
-    if not program.exists():
+def cached(name: str, program: str, install: Callable[[Path], Sequence[Sequence[str]]]) -> Path:
+    """A program in a folder of the cache; unless it is there, the commands install it, given that folder."""
+    folder = CACHE / name
+    found = folder / program
+    if not found.exists():
         folder.mkdir(parents=True, exist_ok=True)
         (CACHE / ".gitignore").write_text("*\n")
-        quiet = ("--no-save", "--no-audit", "--no-fund")
-        command = ["npm", "install", *quiet, "--prefix", str(folder), f"nodemon@{NODEMON}"]
-        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
-            raise SetupError(f"npm could not install nodemon {NODEMON} into {folder}; try it by hand there")
+        for command in install(folder):
+            if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
+                raise SetupError(f"could not install {name} into {folder}; try it by hand: {shlex.join(command)}")
+    return found
+
+
+def from_npm(name: str, version: str, script: str) -> Path:
+    """A script of one of npm's packages, in that version."""
+    quiet = ("--no-save", "--no-audit", "--no-fund")
+    return cached(
+        f"{name}-{version}",
+        f"node_modules/{name}/{script}",
+        lambda folder: [["npm", "install", *quiet, "--prefix", str(folder), f"{name}@{version}"]],
+    )
+
+
+def nodemon() -> list[str]:
+    """nodemon, pinned; told to watch the one file that is edited, which is the least that it can have to do."""
+    program = from_npm("nodemon", NODEMON, "bin/nodemon.js")
     return ["node", str(program), "--quiet", "--watch", "index.js", "index.js"]
 
 
