@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,11 @@ from pathlib import Path
 
 from supervisor.browser import locks
 from supervisor.browser.close import Closed, close
-from supervisor.browser.discovery import find_browsers, without_browsers
+from supervisor.browser.discovery import find_browsers, profile_of, without_browsers
 from supervisor.config import StopConfig
 from supervisor.logs import emit
 from supervisor.observe import Live
-from supervisor.process import Activity, Entry, Frost, Handle, Haste, Rung, climb, kill
+from supervisor.process import Activity, Entry, Frost, Handle, Haste, Rung, climb, enter, kill
 from supervisor.process.wrappers import unwrap
 from supervisor.timing import PhaseClock
 
@@ -33,7 +34,7 @@ _PLAIN_GRACE = 2.0
 #: Seconds until the owner of a process that has just exited has reaped it.
 _REAPING = 0.001
 
-#: Seconds between two looks at whether a bot still does something.
+#: Seconds between two looks at whether a bot still does something, and what its processes have become.
 _LOOK = 0.05
 
 Look = Callable[[], Sequence[Entry]]
@@ -148,37 +149,36 @@ class Stop:
     async def _stop_bot(self, frost: Frost) -> None:
         """Let the bot clean up for as long as its grace lasts, then end what is left of it."""
         bot = without_browsers(self.tree)
-        handles = [entry.handle for entry in bot]
+        handles: Sequence[Handle] = [entry.handle for entry in bot]
         if not self.haste.ruthless:
             # The signal is queued before the thaw, so that the bot finds it before the news of its browser.
             if self.config.order == "browser-first":
                 self._ask_bot(bot)
             frost.release()
             grace = self.config.grace if self.closed else max(self.config.grace, _PLAIN_GRACE)
-            if self.closed and self.config.idle is not None and self.config.idle < grace:
-                await self._wait_while_at_work(handles, self.config.idle)
-            else:
-                await self.haste.wait_all(handles, grace)
+            handles = await self._wait_for_bot(handles, grace, self.config.idle if self.closed else None)
         await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
 
-    async def _wait_while_at_work(self, handles: Sequence[Handle], idle: float) -> None:
-        """Wait for the bot's end, until its grace is over or it has done nothing for `idle` seconds.
+    async def _wait_for_bot(self, handles: Sequence[Handle], grace: float, idle: float | None) -> Sequence[Handle]:
+        """Wait until the bot has ended, its grace is over or it has done nothing for `idle` seconds; what is left.
 
         puppeteer handles the signal without ending the bot, so one with a timer or a server of its own would live on
         for the whole grace; nobody can tell its handlers from those of a bot that cleans up, but by what it does.
         """
         loop = asyncio.get_running_loop()
-        activity = Activity(handle.pid for handle in handles)
-        over = loop.time() + self.config.grace
+        over = loop.time() + grace
+        if idle is None or idle >= grace:
+            idle, activity = math.inf, None
+        else:
+            activity = Activity(handle.pid for handle in handles)
         quiet = loop.time() + idle
-        while (now := loop.time()) < min(over, quiet):
+        while handles and (now := loop.time()) < min(over, quiet):
             if self.haste.hurried:
-                await self.haste.wait_all(handles, over - now)
-                return
-            if not await self.haste.wait_all(handles, min(_LOOK, over - now)):
-                return
-            if activity.look():
+                return _still_bot(await self.haste.wait_all(handles, over - now))
+            handles = _still_bot(await self.haste.wait_all(handles, min(_LOOK, over - now)))
+            if activity is not None and activity.look():
                 quiet = loop.time() + idle
+        return handles
 
     async def _prove(self) -> list[int]:
         """End whatever has turned up since, until there is nothing left; the pids of what would not die."""
@@ -196,3 +196,13 @@ class Stop:
             rest = [entry.handle for entry in self.look()]
             await climb(rest, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
         return []
+
+
+def _still_bot(handles: Sequence[Handle]) -> list[Handle]:
+    """Those that have not become a browser since they were frozen: such a one is closed, like any other, later.
+
+    A bot may be stopped while it launches its browser, which until it runs is a process as any of the bot's: a child
+    that has not executed anything yet, or a shell script. It must not be taken for a bot that does not end.
+    """
+    entries = [(handle, enter(handle.pid)) for handle in handles]
+    return [handle for handle, entry in entries if entry is None or profile_of(entry) is None]

@@ -455,6 +455,29 @@ async def test_a_stranger_who_comes_while_our_bot_runs_keeps_his_locks(project: 
     assert not project.notes("browser", "conflict")
 
 
+#: Debian's and Google's browsers are started by such a script.
+_LAUNCHER = """#!/bin/sh
+: > launching
+while [ ! -e term ]; do sleep 0.01; done
+exec "$CHROMIUM" "$@"
+"""
+
+
+async def test_a_browser_that_is_being_launched_is_closed_and_not_taken_for_a_bot(project: Project) -> None:
+    """The bot ends at once and the browser comes up in its grace, which is not waited for, nor is it killed then."""
+    project.configure('[stop]\ngrace = "10min"\n')
+    launcher = project.home / "launcher"
+    launcher.write_text(_LAUNCHER)
+    launcher.chmod(0o700)
+    environment = {"FAKE_CHROMIUM": str(launcher), "CHROMIUM": str(project.chromium)}
+    async with project.supervised("dev", f"browser={project.profile('1')}", environment=environment) as running:
+        await eventually((project.folder / "launching").exists)
+        project.touch("index.js")
+        await project.noted("bot", "term")
+        project.touch("term")
+        await running.until("restart.done", reason="change", clean=True)
+
+
 async def test_a_browser_on_another_profile_is_nobody_to_us(project: Project) -> None:
     elsewhere = project.home / "elsewhere"
     stranger = project.spawn(f"browser={elsewhere}")
@@ -553,18 +576,18 @@ async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
 async def test_a_bot_without_a_browser_has_two_seconds_at_least(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patiences = []
+    graces = []
 
-    async def wait_all(self: Haste, handles: object, patience: float) -> list[object]:
-        patiences.append(patience)
+    async def wait_for_bot(self: Stop, handles: object, grace: float, idle: float | None) -> list[object]:
+        graces.append(grace)
         return []
 
-    monkeypatch.setattr(Haste, "wait_all", wait_all)
+    monkeypatch.setattr(Stop, "_wait_for_bot", wait_for_bot)
     monkeypatch.setattr(cycle, "climb", lambda *_: asyncio.sleep(0))
     stop = stop_of(sleeper)
     stop.config = StopConfig.model_validate({"grace": "50ms", "prove_timeout": "1ms"})
     await stop.bring_down()
-    assert patiences[0] == 2.0
+    assert graces == [2.0]
 
 
 #: Longer than any test waits.
