@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from supervisor.session import manifest as manifests
-from supervisor.session.layout import Stamped, id_of, parse_stamped, safe_name
+from supervisor.session.layout import MANIFEST, Stamped, id_of, parse_stamped, safe_name
 from supervisor.session.tree import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+#: Snapshots whose manifests are not read again: some sessions with as many as are kept.
+_REMEMBERED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +92,19 @@ def load(folder: Path) -> Snapshot | None:
     if parsed is None or not folder.name.startswith("backup-"):
         return None
     try:
-        header = manifests.read_header(folder)
+        status = (folder / MANIFEST).stat()
+        return _read(folder, parsed.stamp, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     except (manifests.ManifestError, OSError):
         return _without_manifest(folder, id_of(parsed.name), parsed.stamp)
-    return from_header(folder, parsed.stamp, header)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read(folder: Path, stamp: int, _version: tuple[int, ...]) -> Snapshot:
+    """What the manifest says that has this inode, size and these times: it is read once.
+
+    A restart asks for all snapshots some five times. Raises `ManifestError`, `OSError`.
+    """
+    return from_header(folder, stamp, manifests.read_header(folder))
 
 
 def from_header(folder: Path, stamp: int, header: manifests.Header) -> Snapshot:
