@@ -11,13 +11,16 @@ import psutil
 
 from supervisor.config import Config
 
-#: Megabytes that it may be larger at the last mark than at the first.
+#: Megabytes that it may be larger in the end than when its caches are full.
 BAR = 1.0
 
 #: Seconds after a restart until a supervisor is at rest: it has made its snapshot durable, and tidied up.
 REST = 6.0
 
 _SNAPSHOTS_KEPT = Config().snapshot.max_count
+
+#: Restarts after which there are as many snapshots as are kept, and caches hold what they ever will.
+_WARM = _SNAPSHOTS_KEPT + 10
 
 #: Snapshots, profiles and npm's packages.
 _OTHERS = ("backup-", "session-", "node_modules")
@@ -81,16 +84,17 @@ class Growth:
         return files, snapshots
 
     def grown(self) -> Sequence[str]:
-        """What has grown from the first mark to the last: memory past the bar, or anything else at all.
+        """What has grown since the caches are full: memory past the bar, or anything else at all.
 
         Snapshots may become as many as are kept.
         """
-        (_, first), (_, last) = self.marks[0], self.marks[-1]
+        first = next((held for number, held in self.marks if number >= _WARM), self.marks[0][1])
+        last = self.marks[-1][1]
         more = {field.name: getattr(last, field.name) - getattr(first, field.name) for field in fields(Held)}
         more["snapshots"] = last.snapshots - _SNAPSHOTS_KEPT
         return [f"{name} by {by:.2f}" for name, by in more.items() if by > (BAR if name == "memory" else 0)]
 
 
 def marks(restarts: int) -> tuple[int, ...]:
-    """After which restarts to look: a tenth of them, when caches are full, half, and all."""
-    return tuple(sorted({max(1, restarts // 10), max(1, restarts // 2), restarts}))
+    """After which restarts to look: the first, when caches are full, half of them, and all."""
+    return tuple(sorted({1, min(restarts, max(_WARM, restarts // 10)), max(1, restarts // 2), restarts}))

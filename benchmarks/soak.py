@@ -5,8 +5,8 @@
 First the device is linked anew, a source file is saved a second later, and the bot must come back without a QR code;
 that as often as `--links` says, each in a new folder. Then one bot is restarted `--restarts` times in a row, each time
 as soon as its page has written something; and last the scripted bot with a scripted browser `--scripted` times, each
-time as soon as it is ready, every tenth time by a crash. After a tenth, half and all of them the supervisor is looked
-at once it rests. The status is 1 if anything was lost or left, or if the supervisor has grown.
+time as soon as it is ready, every tenth time by a crash. After the first, a tenth (60 at least), half and all of them
+the supervisor is looked at once it rests. The status is 1 if anything was lost or left, or if the supervisor has grown.
 """
 
 from __future__ import annotations
