@@ -8,8 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from supervisor.config import Mode, load
 from supervisor.service import Label, Manager, Scope, Service, ServiceError, install, label, plan, uninstall
 from supervisor.service.face import Steps
 from supervisor.service.launchd import Launchd
+from supervisor.service.reach import obstacles
 from supervisor.service.systemd import Systemd, command_line, variables_file
 from supervisor.service.windows import NAMESPACE, TaskScheduler
 from tests import shell
@@ -342,6 +345,66 @@ def test_after_a_command_that_failed_the_rest_is_left_to_the_user(folder: Path, 
     done = install(init, service(folder), run=init.run)
     assert done.failed
     assert [one.ran for one in done.commands[:2]] == [True, False]
+
+
+# -- whether its user can reach it ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A user who is neither root nor whoever runs the tests, and has a home."""
+    pwd = pytest.importorskip("pwd")
+    known = pwd.struct_passwd(("somebody", "x", 54321, 54321, "", str(tmp_path), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", {"somebody": known}.__getitem__)
+    monkeypatch.setattr(os, "getgrouplist", lambda _name, group: [group])
+    return "somebody"
+
+
+def of(user: str | None, folder: Path, program: Path) -> Service:
+    """A bot that is run by `program`, and a scanonce that everybody can reach."""
+    argv = ("/bin/sh", "run", "--project", str(folder), "--", str(program))
+    return replace(service(folder), run_as=user, project=folder, argv=argv)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are other permissions there")
+def test_a_program_that_the_services_user_cannot_reach_is_told(
+    nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entered(base: Path, name: str, mode: int) -> Path:
+        (folder := base / name).mkdir()
+        folder.chmod(mode)
+        return folder
+
+    place = Path(tempfile.mkdtemp(prefix="scanonce-reach-", dir="/var/tmp"))  # pytest's own folder is closed to others
+    try:
+        place.chmod(0o755)
+        folder, home = entered(place, "bot", 0o755), entered(place, "home", 0o700)
+        node = home / "node"
+        node.write_text("#!/bin/sh\n")
+        node.chmod(0o755)
+        (everybodys := place / "node").symlink_to(node)
+        open_to_all = place / "sh"
+        open_to_all.write_text("#!/bin/sh\n")
+        open_to_all.chmod(0o755)
+        for own in ("supervisor.service.reach.sys.executable", "supervisor.__file__"):
+            monkeypatch.setattr(own, str(open_to_all))
+        assert list(obstacles(of(nobody, folder, open_to_all))) == []
+        for program in (node, everybodys):
+            [told] = obstacles(of(nobody, folder, program))
+            assert told.startswith(f"somebody may not enter {home}, on the way to the bot's program: ")
+        assert list(obstacles(of(None, folder, node))) == [], "one's own service is one's own affair"
+        folder.chmod(0o700)
+        [told] = obstacles(of(nobody, folder, open_to_all))
+        assert told.startswith(f"somebody may not enter {folder}, on the way to the bot's folder: ")
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are other users there")
+def test_a_user_who_is_not_there_is_told(nobody: str, folder: Path) -> None:
+    assert list(obstacles(of(f"a-{nobody}", folder, Path("/bin/sh")))) == [
+        "there is no user a-somebody on this machine"
+    ]
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -139,6 +139,7 @@ def _planned(
     kind: str | None,
 ) -> tuple[Manager, Service]:
     from supervisor.service import manager, plan
+    from supervisor.service.reach import obstacles
 
     folder = project.resolve()
     config = load(folder, file, mode=Mode.RUN)
@@ -157,6 +158,8 @@ def _planned(
             "the bot would run as root, where Chromium has no sandbox: give the folder to a user of its own, "
             "or name one with --run-as"
         )
+    for obstacle in obstacles(service):
+        output.complain(obstacle)
     return manager(kind), service
 
 
