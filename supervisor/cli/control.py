@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: Exit statuses, as listed in docs/exit-codes.md; with those of `output`.
 NOT_RUNNING, NOT_READY = 1, 3
 
+#: Those of a supervisor that was asked to end.
+_STOPPED = frozenset({0, 129, 130, 143})
+
 _ANSWER = 2.0  # seconds for each supervisor that `ps` asks
 _EXIT = 10.0  # seconds from the last answer of a supervisor until its process is gone
 
@@ -141,10 +144,26 @@ def reach(project: Path, file: Path | None) -> Client:
     from supervisor.control import find  # what only these commands need, a supervisor does not carry
 
     folder = project.resolve()
+    cache = folder / _settings(project, file).session.cache
     try:
-        return find.reach(folder, folder / _settings(project, file).session.cache)
+        return find.reach(folder, cache)
     except find.NotRunningError as error:
-        raise find.NotRunningError(f"{error}{_orphaned(folder)}") from None
+        raise find.NotRunningError(f"{error}{_ended(cache)}{_orphaned(folder)}") from None
+
+
+def _ended(cache: Path) -> str:
+    """What to say of the last one, unless it was stopped: nobody may have looked when it gave up."""
+    from supervisor.events import EVENTS
+    from supervisor.timing.endings import last_ending
+
+    ending = last_ending(cache / "history.db")
+    if ending is None or ending.exit_code in _STOPPED:
+        return ""
+    if ending.exit_code is None:
+        return f". The last one was killed, or the machine was; it was last heard of {output.ago(ending.at)}"
+    given_up = ending.given_up
+    why = "see docs/exit-codes.md" if given_up is None else EVENTS["bot.given_up"].describe(given_up)
+    return f". The last one ended {output.ago(ending.at)} with exit code {ending.exit_code}: {why}"
 
 
 def _orphaned(project: Path) -> str:

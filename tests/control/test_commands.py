@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,38 @@ async def test_where_no_scanonce_runs_the_commands_say_so(project: Project, shel
     said = await shell("ps")
     assert (said.status, said.out) == (0, "No scanonce of this user runs.\n")
     assert (await shell("ps", "--json")).json == {"version": 1, "supervisors": []}
+
+
+async def test_how_the_last_one_ended_is_told_unless_it_was_stopped(project: Project, shell: Shell) -> None:
+    async with project.supervised("run"):
+        pass
+    plain = f"scanonce: no scanonce runs in {project.folder}; start one with: scanonce dev -- node index.js"
+    assert (await shell("status")).err == f"{plain}\n"
+    project.configure('[restart]\nlimit = 2\nbackoff_initial = "10ms"\n', quick=False)
+    running = await project.start("run", "exit=7")
+    assert await running.ends() == 3
+    said = (await shell("status")).err
+    told = r"\. The last one ended \d+ s ago with exit code 3: the bot failed 2 times and was never ready"
+    assert re.match(re.escape(plain) + told, said), said
+    project.configure("")
+    running = await project.start("run", f"browser={project.profile('1')}")
+    await running.until("restart.done")
+    running.process.kill()
+    await running.ends()
+    said = (await shell("status")).err
+    told = r"\. The last one was killed, or the machine was; it was last heard of \d+ s ago\. But .+ run live"
+    assert re.match(re.escape(plain) + told, said), said
+
+
+async def test_a_history_that_tells_nothing_keeps_nobody_from_asking(project: Project, shell: Shell) -> None:
+    history = project.folder / ".session-cache" / "history.db"
+    history.parent.mkdir()
+    for content in (b"", b"no database", b"SQLite format 3\0" + bytes(100)):
+        history.write_bytes(content)
+        said = await shell("status")
+        assert said.status == 1
+        assert said.err.endswith("start one with: scanonce dev -- node index.js\n")
+        assert [path.name for path in history.parent.iterdir()] == ["history.db"]
 
 
 async def test_a_bot_that_outlived_its_scanonce_is_not_passed_over_in_silence(project: Project, shell: Shell) -> None:
