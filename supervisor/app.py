@@ -308,7 +308,7 @@ class Supervisor:
         config = self._config.restart
         self._turn.clock.enter("backoff")
         pause = backoff(self._state.streak, initial=config.backoff_initial, longest=config.backoff_max)
-        emit("bot.backoff", pause_s=round(pause, 1), crashes=self._state.streak)
+        emit("bot.backoff", pause_s=round(pause, 2), crashes=self._state.streak)
         self.planned["start"] = time.monotonic() + pause
         self._later(pause, lambda: self._post(Kind.BACKOFF_OVER))
 

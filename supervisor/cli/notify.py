@@ -47,9 +47,9 @@ def register(app: typer.Typer) -> None:
 
 
 def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Send a test message to everything that [notify] names, each once, and print how that went.
+    """Send a test message to all that [notify] names.
 
-    Exit status 0 if all have got it, 1 if not, 2 if nothing is configured.
+    Each gets one, and how that went is printed. Exit status 0 if all have got it, 1 if not, 2 if nothing is configured.
     """
     with output.exits():
         folder = project.resolve()

@@ -196,6 +196,9 @@ class Wire:
         self._head_only = head.method == b"HEAD"
         if head.http_version not in {b"1.0", b"1.1"}:
             raise Refusal(505, "Only HTTP/1.1 is spoken here.")
+        # What arrives in one piece has passed h11's own limit, which is for what is not complete yet.
+        if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > self._limits.head:
+            raise self._head_too_large()
         headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
         if int(headers.get("content-length", "0")) > self._limits.body:
             raise self._too_large()
@@ -214,12 +217,15 @@ class Wire:
         assert isinstance(event, h11.Event)
         return event
 
+    def _head_too_large(self) -> Refusal:
+        return Refusal(431, f"The request's head is larger than the {self._limits.head} bytes that are taken.")
+
     def _too_large(self) -> Refusal:
         return Refusal(413, f"The body is larger than the {self._limits.body} bytes that are taken.")
 
     def _refusal(self, error: h11.RemoteProtocolError) -> Refusal:
         if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-            return Refusal(431, f"The request's head is larger than the {self._limits.head} bytes that are taken.")
+            return self._head_too_large()
         return Refusal(error.error_status_hint, f"This is no HTTP/1.1 request: {error}.")
 
     async def _send(self, event: h11.Event) -> None:

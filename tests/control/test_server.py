@@ -100,6 +100,8 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
         (GET.replace(b"/ ", b"/?" + b"a=1&" * 17 + b"b=2 ") + b"\r\n", 400),
         (GET.replace(b"/ ", b"//[x ") + b"\r\n", 400),
         (GET + b"A: " + b"a" * 4096, 431),
+        (GET + b"A: " + b"a" * 4096 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 4096 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
         (GET + b"".join(b"A%d: b\r\n" % number for number in range(400)), 431),
         (b"GET /" + b"a" * 4096, 431),
         (POST + b"Content-Length: 4097\r\n\r\n", 413),
