@@ -79,7 +79,8 @@ def _summary(findings: Sequence[Finding], *, fix: bool) -> str:
     fixable = sum(one.fix is not None and str(one.verdict) == "problem" for one in findings)
     share = "it" if problems == 1 else "all of them" if fixable == problems else f"{fixable} of them"
     hint = f"; scanonce doctor --fix does {share}" if fixable and not fix else ""
-    return f"{_things(problems)} need{'s' if problems == 1 else ''} doing{hint}."
+    names = dict.fromkeys(one.name for one in findings if str(one.verdict) == "problem")
+    return f"{_things(problems)} need{'s' if problems == 1 else ''} doing ({', '.join(names)}){hint}."
 
 
 def _things(number: int) -> str:

@@ -16,6 +16,7 @@ NAMES = ("clock",)
 
 _SLACK = timedelta(minutes=1)  # what a correction over the network may take back
 _FAR = timedelta(days=2)  # no time zone that was set wrongly explains more
+_SNAPSHOT = "The snapshot"
 _NOT_BEFORE = datetime(2025, 1, 1, tzinfo=UTC)  # older than this program: a clock that was never set
 
 
@@ -33,11 +34,13 @@ def look(place: Place) -> Iterator[Finding]:
         yield ok("clock", "The clock is not behind anything that was noted here.")
         return
     seen = f"{what} is from {clock.iso(when)}, which is in the future: now it is {clock.iso(now)}."
-    if when - now > _FAR:
+    if when - now > _FAR and what.startswith(_SNAPSHOT):
         remedy = (
             "If the clock is right now, it was wrong then, and that copy counts as the newest until that day: move it "
             "out of the cache folder once there is a newer one. Else set the clock."
         )
+    elif when - now > _FAR:
+        remedy = "If the clock is right now, it was wrong then; what is noted next is right again. Else set the clock."
     else:
         remedy = "Set the clock (timedatectl set-ntp true). Until it has caught up, ages and the order are not right."
     yield problem("clock", seen, remedy)
@@ -47,7 +50,7 @@ def _noted(place: Place) -> Iterator[tuple[datetime, str]]:
     """Moments that were written down, and by what."""
     for snapshots in place.store.all_snapshots().values():
         for snapshot in snapshots:
-            yield snapshot.created_at, f"The snapshot {printable(snapshot.name)}"
+            yield snapshot.created_at, f"{_SNAPSHOT} {printable(snapshot.name)}"
     for session_id, state in place.store.state.load().items():
         if state.last_seen is not None:
             yield state.last_seen, f"The last sight of session {printable(session_id)}"

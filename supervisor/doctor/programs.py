@@ -87,7 +87,10 @@ def _command(place: Place) -> Finding:
     try:
         resolved = resolve_command(place.command, place.directory, place.environment)
     except CommandError as error:
-        return problem("command", f"{printable(error)}.", "Correct bot.command, or what stands after --.")
+        seen = printable(error)
+        return problem(
+            "command", seen if seen.endswith("?") else f"{seen}.", "Correct bot.command, or what stands after --."
+        )
     return ok("command", f"The bot is {printable(' '.join(resolved))}.")
 
 

@@ -8,13 +8,12 @@ from supervisor.doctor.finding import Finding, ok, problem, warning
 from supervisor.doctor.place import Place
 from supervisor.inspection import inspect
 from supervisor.occupancy import Occupant
-from supervisor.session import Check, Outcome, Profile
+from supervisor.session import Check, Outcome, Profile, holders
 from supervisor.session.errors import printable
 
 NAMES = ("session", "snapshots")
 
 _IN_USE = "holder"  # the check that tells that somebody has the profile open
-_LOOKED_AT_ELSEWHERE = frozenset({"disk", _IN_USE})
 
 
 def look(place: Place) -> Iterator[Finding]:
@@ -30,7 +29,8 @@ def _profile(profile: Profile, place: Place) -> Iterator[Finding]:
     holder = place.occupant(profile)
     report = inspect(place.store, profile, holder=holder).report
     found = [check for check in report.checks if check.outcome is not Outcome.OK and check.name != "disk"]
-    if holder is not None or not any(check.name == _IN_USE for check in found):
+    named = holders.holder(profile.folder)
+    if holder is not None or named is None or not named.alive:  # a lock that nobody holds is told of as `profile-lock`
         found = [check for check in found if check.name != _IN_USE]
     for check in found:
         yield _finding(check, profile)

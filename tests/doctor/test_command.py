@@ -55,7 +55,8 @@ def test_a_fix_is_told_and_what_is_left_decides_the_status(bot: Bot) -> None:
     bot.program("chromium", "echo Chromium 156.0.7000.1")
     lock = make_session(bot.folder).path / "SingletonLock"
     lock.symlink_to("elsewhere-17")
-    assert "2 things need doing; scanonce doctor --fix does 1 of them.\n" in invoke(bot.folder, "doctor").out
+    told = invoke(bot.folder, "doctor").out
+    assert "1 thing needs doing (profile-lock); scanonce doctor --fix does it.\n" in told, "one lock is one thing"
     ended = invoke(bot.folder, "doctor", "--fix")
     assert (ended.status, "Removed SingletonLock." in ended.out) == (0, True)
     lock.symlink_to("elsewhere-17")

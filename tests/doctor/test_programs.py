@@ -23,7 +23,8 @@ class TestCommand:
         bot.program("node")
         found = bot.one(programs, "command", "node", "index.js")
         assert (found.verdict, found.seen) == ("ok", f"The bot is {bot.programs}/node index.js.")
-        assert bot.one(programs, "command", "nude", "index.js").verdict == "problem"
+        gone = bot.one(programs, "command", "nude", "index.js")
+        assert (gone.verdict, gone.seen[-13:]) == ("problem", " on the PATH?")
         assert bot.one(programs, "command").verdict == "ok"
 
     def test_a_folder_to_run_in_that_is_not_there(self, bot: Bot) -> None:

@@ -273,6 +273,11 @@ class TestClock:
         found = bot.one(clocks, "clock")
         assert (found.verdict, f"backup-1-{stamp}" in found.seen, "move it" in found.remedy) == ("problem", True, True)
 
+    def test_a_sight_from_the_future_is_no_copy_that_could_be_moved(self, bot: Bot) -> None:
+        SessionStore(bot.folder).state.update("1", last_seen=clock.now() + timedelta(days=400))
+        found = bot.one(clocks, "clock")
+        assert (found.verdict, "it was wrong then" in found.remedy, "copy" in found.remedy) == ("problem", True, False)
+
     def test_a_clock_that_has_gone_back_some_hours(self, bot: Bot) -> None:
         SessionStore(bot.folder).state.update("1", last_seen=clock.now() + timedelta(hours=3))
         found = bot.one(clocks, "clock")
