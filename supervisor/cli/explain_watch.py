@@ -37,7 +37,8 @@ def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
     for line in found.lines():
         say(line)
     if polling is None:
-        watches = "one watch" if len(found.folders) == 1 else f"a watch for each of these {len(found.folders)} folders"
+        number = len(found.folders)
+        watches = {0: "none yet", 1: "one watch"}.get(number, f"a watch for each of these {number} folders")
         say(f"cost: {watches}; what is not looked into costs none")
     else:
         say(f"cost: no watch; the files are compared regularly, because {polling}")

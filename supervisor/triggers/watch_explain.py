@@ -22,13 +22,16 @@ class Explanation:
     folders: dict[Path, int] = field(default_factory=dict)
     left_out: dict[Path, str] = field(default_factory=dict)
     other: Counter[str] = field(default_factory=Counter)
+    links: set[Path] = field(default_factory=set)
+    """The links to folders that would count."""
 
     def lines(self) -> Iterator[str]:
         """The explanation as text."""
         yield f"watched: {_count(len(self.files), 'file')} in {_count(len(self.folders), 'folder')}"
         for reason, count in Counter(self.files.values()).most_common():
             yield f"  {count}  {reason}"
-        yield "folders, with their files that count:"
+        if self.folders:
+            yield "folders, with their files that count:"
         for folder, count in self.folders.items():
             yield f"  {self._name(folder)}  {count}"
         if self.left_out:
@@ -69,6 +72,12 @@ def explain(rules: WatchRules) -> Explanation:
             found.files[Path(base.path)] = "named by the user"
         else:
             found.left_out[Path(base.path)] = "does not exist yet"
+    for link in sorted(found.links - found.folders.keys()):
+        there = link.resolve()
+        lies_in = link.parent.resolve().is_relative_to(there)
+        found.left_out[link] = (
+            f"leads to {there}, {'which holds this link' if lies_in else 'which is followed already'}"
+        )
     return found
 
 
@@ -91,6 +100,8 @@ def _note_the_rest(rules: WatchRules, folder: str, found: Explanation) -> None:
             reason = rules.folder_refusal(str(entry))
             if reason is not None:
                 found.left_out[entry] = reason
+            elif entry.is_symlink():
+                found.links.add(entry)
         else:
             reason = rules.refusal(folder, entry.name)
             if reason is not None:

@@ -36,6 +36,33 @@ def test_what_is_watched_and_what_is_not(project: Path) -> None:
     ]
 
 
+def test_a_link_that_is_not_followed_is_told(project: Path) -> None:
+    shared = project.parent / "shared"
+    shared.mkdir()
+    (project / "src" / "again").symlink_to(project / "src")
+    (project / "src" / "up").symlink_to(project.parent)
+    for name in ("one", "two"):
+        (project / name).symlink_to(shared)
+    found = explain(WatchRules(project))
+    assert project / "one" in found.folders
+    assert (
+        found.left_out.items()
+        >= {
+            project / "src" / "again": f"leads to {project}/src, which holds this link",
+            project / "src" / "up": f"leads to {project.parent}, which holds this link",
+            project / "two": f"leads to {shared}, which is followed already",
+        }.items()
+    )
+
+
+def test_of_no_folder_there_is_no_list(project: Path) -> None:
+    assert list(explain(WatchRules(project, paths=(Path("later"),))).lines()) == [
+        "watched: 0 files in 0 folders",
+        "not looked into:",
+        "  later/  does not exist yet",
+    ]
+
+
 def test_single_files_and_folders_elsewhere(project: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
