@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supervisor.cli import output
+from supervisor.cli.inventory import Session, open_inventory, print_snapshots
 from supervisor.cli.output import AsJson, Cell, Yes
 from supervisor.cli.supervise import ConfigFile, Project
-from supervisor.config import Mode, load
 
 if TYPE_CHECKING:
     from supervisor.inspection import Inspection
     from supervisor.inventory import Inventory, Overview
-
-Session = Annotated[
-    str | None,
-    typer.Argument(metavar="ID", help="The session, or a part of its id; may be left out if there is only one."),
-]
 
 _COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
 
@@ -32,14 +27,6 @@ def register(app: typer.Typer) -> None:
     group.command("check")(check)
     group.command("clear")(clear)
     app.add_typer(group, name="session", help="The sessions: list, info, check, clear.")
-
-
-def open_inventory(project: Path, file: Path | None) -> Inventory:
-    """The sessions of a project as configured. Raises `ConfigError`."""
-    from supervisor.inventory import Inventory  # what only these commands need, a supervisor does not carry
-
-    folder = project.resolve()
-    return Inventory(folder, load(folder, file, mode=Mode.DEV))
 
 
 def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -86,8 +73,6 @@ def info(
         output.table(("SESSION", seen.profile.id), _facts(seen, inventory, can_restore=can_restore))
         if seen.snapshots:
             output.say()
-            from supervisor.cli.snapshot import print_snapshots
-
             print_snapshots(seen.snapshots)
         if seen.quarantined:
             output.say()

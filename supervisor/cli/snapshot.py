@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from supervisor.cli import output
+from supervisor.cli.inventory import Session, open_inventory, print_snapshots
 from supervisor.cli.output import AsJson, Cell, Yes
-from supervisor.cli.session import Session, open_inventory
 from supervisor.cli.supervise import ConfigFile, Project
 
 if TYPE_CHECKING:
@@ -182,25 +181,6 @@ def prune(
             _print_pruned(result, dry_run=dry_run)
         if result.problems:
             raise typer.Exit(output.UNUSABLE)
-
-
-def print_snapshots(snapshots: Iterable[Snapshot]) -> None:
-    """Print snapshots as a table."""
-    headings = ("SNAPSHOT", "TAKEN", "LINKED", "BOT", "SIZE", "OWN", "BROWSER", "VERDICT")
-    output.table(headings, [_row(one) for one in snapshots])
-
-
-def _row(one: Snapshot) -> list[str | Cell]:
-    return [
-        one.name,
-        output.ago(one.created_at),
-        output.yes_no(one.linked),
-        "running" if one.live else "stopped",
-        output.size(one.bytes),
-        output.size(one.own_bytes),
-        one.browser_version or "",
-        Cell("sound", "green") if one.verified else Cell("; ".join(one.problems) or "not verified", "red"),
-    ]
 
 
 def _verdict(one: Snapshot, problems: list[str] | None) -> list[str | Cell]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -15,12 +14,9 @@ from typer.core import TyperCommand
 from supervisor.cli import output
 from supervisor.cli.output import AsJson
 from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.cli.timings_view import View
 from supervisor.config import Mode, load, parse_duration
 from supervisor.timing import Target
-
-if TYPE_CHECKING:
-    from supervisor.timing.reader import Recorded
-    from supervisor.timing.selection import Selection
 
 #: The line that brings what --png needs.
 _INSTALL = "pipx inject scanonce matplotlib (or, without pipx, pip install 'scanonce[plot]')"
@@ -35,19 +31,6 @@ class _Command(TyperCommand):
             name, equals, value = word.partition("=")
             spelled += [name, value] if equals and name == "--compare" else [word]
         return super().parse_args(ctx, spelled)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What was asked for, and what there is to show."""
-
-    path: Path
-    recorded: Recorded
-    selection: Selection
-    target: Target
-    rows: int
-    since: float | None = None
-    """From when on restarts were looked for, in seconds since the epoch; None: all."""
 
 
 def register(app: typer.Typer) -> None:

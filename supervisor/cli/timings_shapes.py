@@ -15,7 +15,7 @@ from supervisor.timing.statistics import TOTAL, by_phase, verdicts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from supervisor.cli.timings import View
+    from supervisor.cli.timings_view import View
     from supervisor.timing import Restart, Target
     from supervisor.timing.changes import Step
     from supervisor.timing.compare import Comparison, Difference, Trend

@@ -21,7 +21,7 @@ from supervisor.timing.phases import spread
 from supervisor.timing.statistics import by_phase, phases_of, verdicts
 
 if TYPE_CHECKING:
-    from supervisor.cli.timings import View
+    from supervisor.cli.timings_view import View
     from supervisor.timing import Restart
     from supervisor.timing.changes import Step
     from supervisor.timing.compare import Comparison, Difference

@@ -4,10 +4,10 @@
 `face.Manager`; `install.py` puts the files in place and takes them away again. Nothing here starts a bot itself.
 """
 
-from supervisor.service.face import File, Manager, ServiceError
+from supervisor.service.face import File, Label, Manager, Scope, Service, ServiceError
 from supervisor.service.install import Outcome, Ran, install, uninstall
 from supervisor.service.managers import KINDS, manager
-from supervisor.service.plan import Label, Scope, Service, label, plan
+from supervisor.service.plan import label, plan
 
 __all__ = [
     "KINDS",

@@ -1,14 +1,12 @@
-"""The face that every init system shows."""
+"""What a service is, and the face that every init system shows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from supervisor.service.plan import Label, Service
+from typing import Final, Protocol
 
 MARK: Final = "Written by scanonce service."
 """In every file that is written here. A file without it is somebody else's, and is neither replaced nor removed."""
@@ -16,6 +14,42 @@ MARK: Final = "Written by scanonce service."
 
 class ServiceError(Exception):
     """A service cannot be described, put in place or taken away as asked; the message says why, and what to do."""
+
+
+class Scope(StrEnum):
+    """Whose service it is."""
+
+    USER = "user"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Which service it is."""
+
+    name: str
+    scope: Scope
+    project: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Label):
+    """A service. Paths are absolute, and no text in it holds a control character."""
+
+    argv: Sequence[str]
+    """The whole command line, scanonce first."""
+    restart: Sequence[str]
+    """The command line that restarts the bot, and leaves scanonce running."""
+    run_as: str | None
+    """The user of a system service."""
+    search_path: str
+    """PATH, so that the bot finds what its own programs call."""
+    environment: Mapping[str, str]
+    """Further variables, each passed on by name. May hold secrets."""
+    start_timeout: int
+    """Seconds until the bot is ready, at most, unless more is asked for meanwhile."""
+    stop_timeout: int
+    """Seconds: longer than every step of a stop may take, so that nobody kills it on the way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from supervisor.service.face import MARK, File, Manager, ServiceError, Steps
-from supervisor.service.plan import Label, Service
+from supervisor.service.face import MARK, File, Label, Manager, Service, ServiceError, Steps
 
 Change = Literal["written", "unchanged", "removed", "absent"]
 Run = Callable[[Sequence[str], Collection[int]], str | None]

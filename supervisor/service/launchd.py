@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.service.face import MARK, File, Steps
-from supervisor.service.plan import NOT_RUNNING, Label, Scope, Service, stopping
+from supervisor.service.face import MARK, File, Label, Scope, Service, Steps
+from supervisor.service.plan import NOT_RUNNING, stopping
 
 _DAEMONS = Path("/Library/LaunchDaemons")
 _RETRY: Final = 10

@@ -9,14 +9,12 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from supervisor.config import Config
 from supervisor.process import CommandError, resolve_command
-from supervisor.service.face import ServiceError
+from supervisor.service.face import Label, Scope, Service, ServiceError
 
 NOT_RUNNING: Final = frozenset({1})
 """The exit status of `scanonce stop` where none runs (docs/exit-codes.md)."""
@@ -29,42 +27,6 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _KILL_PATIENCE = 5.0  # seconds; as in browser/close.py
 _FILES = 30.0  # seconds for the check and the snapshot after a stop, and for what a busy machine adds
 _START = 60.0  # seconds for a restore before a start
-
-
-class Scope(StrEnum):
-    """Whose service it is."""
-
-    USER = "user"
-    SYSTEM = "system"
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Which service it is."""
-
-    name: str
-    scope: Scope
-    project: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Service(Label):
-    """A service. Paths are absolute, and no text in it holds a control character."""
-
-    argv: Sequence[str]
-    """The whole command line, scanonce first."""
-    restart: Sequence[str]
-    """The command line that restarts the bot, and leaves scanonce running."""
-    run_as: str | None
-    """The user of a system service."""
-    search_path: str
-    """PATH, so that the bot finds what its own programs call."""
-    environment: Mapping[str, str]
-    """Further variables, each passed on by name. May hold secrets."""
-    start_timeout: int
-    """Seconds until the bot is ready, at most, unless more is asked for meanwhile."""
-    stop_timeout: int
-    """Seconds: longer than every step of a stop may take, so that nobody kills it on the way."""
 
 
 def plan(

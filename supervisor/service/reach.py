@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import supervisor
-from supervisor.service.plan import Service
+from supervisor.service.face import Service
 
 
 def obstacles(service: Service) -> Iterator[str]:

@@ -9,8 +9,7 @@ from typing import Final
 
 import platformdirs
 
-from supervisor.service.face import MARK, File, ServiceError, Steps
-from supervisor.service.plan import Label, Scope, Service
+from supervisor.service.face import MARK, File, Label, Scope, Service, ServiceError, Steps
 
 _SYSTEM = Path("/etc/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")

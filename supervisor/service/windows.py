@@ -16,8 +16,8 @@ from typing import Final
 
 import platformdirs
 
-from supervisor.service.face import MARK, File, ServiceError, Steps
-from supervisor.service.plan import NOT_RUNNING, Label, Scope, Service, stopping
+from supervisor.service.face import MARK, File, Label, Scope, Service, ServiceError, Steps
+from supervisor.service.plan import NOT_RUNNING, stopping
 
 NAMESPACE: Final = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
