@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from supervisor.browser import locks
+from supervisor import singleton
 from supervisor.browser.version import version_if_replaced
 from supervisor.config import Config
 from supervisor.copies import Copies, Quiet
@@ -211,8 +211,8 @@ class Care:
         would be taken for the next one's.
         """
         with contextlib.suppress(OSError):  # a profile that may not be written to is found out by the check
-            named = locks.holder(profile.path)
-            if locks.clear(profile.path) and named is not None:
+            named = singleton.holder(profile.path)
+            if singleton.clear(profile.path) and named is not None:
                 emit("session.unlocked", session=profile.id, host=named.host, pid=named.pid)
             (profile.path / "DevToolsActivePort").unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from supervisor.browser import locks
+from supervisor import singleton
 from supervisor.browser.close import Closed, close
 from supervisor.browser.discovery import find_browsers, profile_of, without_browsers
 from supervisor.config import StopConfig
@@ -132,7 +132,7 @@ class Stop:
         seen = {closed.profile for closed in self.closed}
         for browser in before:
             if browser.profile not in seen:
-                clean = not locks.remaining(browser.profile)
+                clean = not singleton.remaining(browser.profile)
                 self.closed.append(Closed(browser.profile, browser.main.pid, clean, "bot", 0.0))
 
     def _ask_bot(self, bot: Sequence[Entry]) -> None:

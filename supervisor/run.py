@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from supervisor import ready
-from supervisor.browser import locks
+from supervisor import ready, singleton
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.config import Config, Mode, ReadyPageConfig
 from supervisor.copies import Quiet
@@ -296,7 +295,7 @@ class Run:
             return None
         mains = {path: live.browser.main.handle for path, live in self.observer.live.items()} | self._lost
         for profile, main in mains.items():
-            if not main.alive and locks.remaining(profile):
+            if not main.alive and singleton.remaining(profile):
                 status = self.setting.reaper.status_of(main.pid)
                 if status is None or crashed(status):
                     return profile
@@ -337,7 +336,7 @@ class Run:
 
 def _left_by(live: Live) -> Quiet:
     """How a browser that has ended by itself has left its profile."""
-    return Quiet(not locks.remaining(live.profile), live.linked, live.version)
+    return Quiet(not singleton.remaining(live.profile), live.linked, live.version)
 
 
 def _readable(live: Live) -> SessionStatus | None:

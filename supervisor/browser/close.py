@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.browser import locks
+from supervisor import singleton
 from supervisor.browser.devtools import DevTools, DevToolsError, close_browser, read_endpoint
 from supervisor.browser.discovery import Browser
 from supervisor.process import Handle, Haste, Rung, climb, kill, terminate
@@ -67,7 +67,7 @@ async def close(
         for task in asked:
             task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
-    clean = how in {None, "asked"} and not survivors and not locks.remaining(browser.profile)
+    clean = how in {None, "asked"} and not survivors and not singleton.remaining(browser.profile)
     pids = tuple(handle.pid for handle in survivors)
     return Closed(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.browser import locks
+from supervisor import singleton
 from supervisor.process import Entry, working_directory
 
 _PROFILE_SWITCH = "--user-data-dir="
@@ -81,7 +81,7 @@ def _the_main(profile: Path, known: Entry | None, other: Entry) -> Entry:
     """
     if known is None:
         return other
-    holder = locks.holder(profile)
+    holder = singleton.holder(profile)
     return known if holder is not None and holder.pid == known.pid else other
 
 

@@ -10,8 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from supervisor import runtime
-from supervisor.browser import locks
+from supervisor import runtime, singleton
 from supervisor.cycle import Stop
 from supervisor.doctor.finding import Finding, Fix, ok, problem, warning
 from supervisor.doctor.place import Place
@@ -87,15 +86,15 @@ def _processes_of_a_run(number: int) -> str:
 
 
 def _profile_lock(profile: Profile, place: Place) -> Finding:
-    marks = locks.remaining(profile.folder)
+    marks = singleton.remaining(profile.folder)
     name = printable(place.shown(profile.path))
     if not marks:
         return ok("profile-lock", f"{name} carries no lock.", subject=profile.id)
     if place.occupant(profile) is not None or _held(profile):
         return ok("profile-lock", f"{name} is locked by the browser that has it open.", subject=profile.id)
     fix = Fix(partial(_unlock, profile, place))
-    named = locks.holder(profile.folder)
-    if named is not None and locks.foreign(profile.folder):
+    named = singleton.holder(profile.folder)
+    if named is not None and singleton.foreign(profile.folder):
         seen = f"{name} is locked by process {named.pid} on {printable(named.host)}, which is not this machine's name."
         remedy = (
             "If that machine or container is gone, --fix removes the lock, as does the next start under scanonce. "
@@ -114,7 +113,7 @@ def _held(profile: Profile) -> bool:
 def _unlock(profile: Profile, place: Place) -> str:
     # The look was taken before the project was held: a browser may have been started since.
     refuse_in_use(profile, place.store)
-    removed = locks.clear(profile.folder)
+    removed = singleton.clear(profile.folder)
     return f"Removed {', '.join(removed) or 'nothing: it is gone already'}."
 
 

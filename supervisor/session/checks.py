@@ -14,6 +14,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from supervisor import singleton
 from supervisor.session import databases, extras, fsio, holders, parallel
 from supervisor.session import manifest as manifests
 from supervisor.session.errors import explained, printable
@@ -114,7 +115,7 @@ def _held(profile: Profile, context: CheckContext) -> Check:
         return Check("holder", Outcome.BLOCKED, f"{name} is held by process {holder.pid}.", wait)
     named = f"a lock of process {holder.pid}{f' on {printable(holder.host)}' if holder.foreign else ''}"
     if context.free:
-        holders.clear(folder)
+        singleton.clear(folder)
         return Check("holder", Outcome.MENDED, f"{name} carried {named}, which is gone; the lock was removed.")
     if holder.foreign:
         remedy = (

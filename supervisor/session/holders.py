@@ -1,7 +1,7 @@
 """Who holds a profile, as far as its files tell.
 
-On Linux and macOS `SingletonLock` is a symbolic link whose target reads `<host>-<pid>`
-(Chromium, `chrome/browser/process_singleton_posix.cc`). On Windows `lockfile` is open, unshared, while a browser runs.
+On Linux and macOS its lock names a process (`singleton.py`), which may be gone. On Windows `lockfile` is open,
+unshared, while a browser runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from supervisor.session.profile import SINGLETONS
+from supervisor import singleton
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,24 +39,20 @@ class Holder:
 def holder(profile: Path) -> Holder | None:
     """Who the profile's lock names; `None` if there is no lock."""
     if os.name == "nt":
-        return Holder(socket.gethostname(), 0, alive=True) if _is_open_elsewhere(profile / "lockfile") else None
-    lock = profile / "SingletonLock"
+        return (
+            Holder(socket.gethostname(), 0, alive=True)
+            if _is_open_elsewhere(profile / singleton.WINDOWS_LOCK)
+            else None
+        )
+    named = singleton.holder(profile)
+    if named is None:
+        return None
     try:
-        target = os.fsdecode(os.readlink(lock))  # noqa: PTH115 - the target is no path
-        made = lock.lstat().st_mtime
-    except OSError:  # none, or no link: then it locks nothing
+        made = (profile / singleton.LOCK).lstat().st_mtime
+    except OSError:  # it has just been let go of
         return None
-    host, _, number = target.rpartition("-")
-    if not (number.isascii() and number.isdigit()):
-        return None
-    pid = int(number)
-    return Holder(host, pid, alive=host == socket.gethostname() and _may_be_owner(pid, made))
-
-
-def clear(profile: Path) -> None:
-    """Remove the marks of a browser that is proven gone. Raises `OSError`."""
-    for name in reversed(SINGLETONS):  # the lock itself last: until then no other browser takes the profile for free
-        (profile / name).unlink(missing_ok=True)
+    mine = named.host == socket.gethostname()
+    return Holder(named.host, named.pid, alive=mine and _may_be_owner(named.pid, made))
 
 
 def _may_be_owner(pid: int, made: float) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.session.fsio import TEMPORARY_SUFFIX
 from supervisor.session.layout import MANIFEST, safe_name
+from supervisor.singleton import MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,17 +72,13 @@ _COMPONENT_PREFIXES = ("OptimizationGuide", "optimization_guide")
 # What belongs to one run of a browser, not to the profile; and our own files in a folder copied back by hand.
 _RUN_FILES = frozenset(
     {
-        "SingletonLock",
-        "SingletonSocket",
-        "SingletonCookie",
-        "lockfile",
+        *MARKS,
         "DevToolsActivePort",
         "BrowserMetrics-spare.pma",
         MANIFEST,
     }
 )
 TRASH_SUFFIX = ".scanonce-trash"
-SINGLETONS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
 
 _USUAL_PLACES = (("sessions", "session-"), (".wwebjs_auth", "session"), ("tokens", ""))
 

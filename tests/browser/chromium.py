@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from supervisor.browser import locks
+from supervisor import singleton
 from supervisor.browser.devtools import Endpoint, read_endpoint
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Chromium:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        locks.clear(self.profile)
+        singleton.clear(self.profile)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from supervisor.browser import locks
+from supervisor import singleton
 from supervisor.browser import page as module
 from supervisor.browser.devtools import (
     CallTimeoutError,
@@ -400,14 +400,14 @@ async def test_close_browser_ends_it_cleanly_and_the_watch_with_it(tmp_path: Pat
             await close_browser(own.endpoint().url)
             await task
         assert await asyncio.to_thread(own.process.wait) == 0
-        assert locks.remaining(tmp_path) == []
+        assert singleton.remaining(tmp_path) == []
         assert read_endpoint(tmp_path) is not None  # it outlives the browser: hence the caller's own check
 
 
 async def test_the_lock_names_the_browser_while_it_runs(browser: Chromium) -> None:
-    assert locks.holder(browser.profile) == locks.Holder(socket.gethostname(), browser.process.pid)
-    assert locks.remaining(browser.profile) == ["SingletonLock", "SingletonSocket", "SingletonCookie"]
-    assert not locks.foreign(browser.profile)
+    assert singleton.holder(browser.profile) == singleton.Holder(socket.gethostname(), browser.process.pid)
+    assert singleton.remaining(browser.profile) == ["SingletonLock", "SingletonSocket", "SingletonCookie"]
+    assert not singleton.foreign(browser.profile)
 
 
 def test_a_killed_browsers_marks_are_cleared_to_the_last(tmp_path: Path) -> None:
@@ -416,19 +416,19 @@ def test_a_killed_browsers_marks_are_cleared_to_the_last(tmp_path: Path) -> None
         os.killpg(own.process.pid, signal.SIGKILL)
         own.process.wait()
         assert sorted(entry.name for entry in private.iterdir()) == ["SingletonCookie", "SingletonSocket"]
-        assert sorted(locks.clear(tmp_path)) == ["SingletonCookie", "SingletonLock", "SingletonSocket"]
+        assert sorted(singleton.clear(tmp_path)) == ["SingletonCookie", "SingletonLock", "SingletonSocket"]
         assert not private.exists()
 
 
 def test_a_foreign_lock_keeps_chromium_out_until_it_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "SingletonLock").symlink_to("another-host-1234")
-    assert locks.foreign(tmp_path)
+    assert singleton.foreign(tmp_path)
     refused = Chromium(tmp_path)
     try:
         assert refused.process.wait(timeout=20) != 0
-        assert locks.foreign(tmp_path)
+        assert singleton.foreign(tmp_path)
     finally:
         refused.kill()  # which clears the lock
-    assert locks.remaining(tmp_path) == []
+    assert singleton.remaining(tmp_path) == []
     with chromium(tmp_path):
-        assert not locks.foreign(tmp_path)
+        assert not singleton.foreign(tmp_path)

@@ -1,4 +1,7 @@
-"""Chromium's profile locks: who holds a profile, which marks are left, and clearing stale ones.
+"""Chromium's profile locks: whom a profile's lock names, which marks are left, and clearing stale ones.
+
+Files only, and below the rooms that need it: the browser's, which closes what holds a profile, and the sessions', which
+checks it.
 
 Source: Chromium `chrome/browser/process_singleton_posix.cc`. `SingletonLock` is a symbolic link whose target is
 `<host>-<pid>` and names no file; `SingletonSocket` links to a socket in a private directory under the temporary
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOCK, SOCKET, COOKIE, WINDOWS_LOCK = "SingletonLock", "SingletonSocket", "SingletonCookie", "lockfile"
+MARKS = (LOCK, SOCKET, COOKIE, WINDOWS_LOCK)
 
 # The lock comes last: as long as it is there, another Chromium does not take the profile for free.
 _REMOVAL_ORDER = (SOCKET, COOKIE, WINDOWS_LOCK, LOCK)
@@ -49,7 +53,7 @@ def foreign(profile: Path) -> bool:
 
 def remaining(profile: Path) -> list[str]:
     """Names of the lock marks that are present in the profile, dangling links included."""
-    return [name for name in (LOCK, SOCKET, COOKIE, WINDOWS_LOCK) if os.path.lexists(profile / name)]
+    return [name for name in MARKS if os.path.lexists(profile / name)]
 
 
 def clear(profile: Path) -> list[str]:

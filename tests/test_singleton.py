@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from supervisor.browser.locks import Holder, clear, foreign, holder, remaining
+from supervisor.singleton import Holder, clear, foreign, holder, remaining
 
 if TYPE_CHECKING:
     from pathlib import Path
