@@ -423,6 +423,13 @@ def test_print_shows_what_install_would_do_and_no_secret(folder: Path, tmp_path:
     assert not (tmp_path / "config").exists()
 
 
+def test_what_stands_in_the_way_of_a_user_is_told_of_this_machine_only(folder: Path) -> None:
+    words = ("service", "print", "--system", "--run-as", "no-such-user-here", "--", sys.executable, "index.js")
+    assert "there is no user no-such-user-here on this machine" in shell.run(folder, *words).err
+    elsewhere = shell.run(folder, *words[:5], "--for", "windows", *words[5:])
+    assert (elsewhere.status, "no user" in elsewhere.err) == (0, False)
+
+
 def test_install_and_uninstall_from_the_shell(folder: Path, tmp_path: Path) -> None:
     home = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     words = ("service", "install", "--no-start", "--name", "my-bot", "--json", "--", sys.executable, "index.js")

@@ -158,9 +158,11 @@ def _planned(
             "the bot would run as root, where Chromium has no sandbox: give the folder to a user of its own, "
             "or name one with --run-as"
         )
-    for obstacle in obstacles(service):
-        output.complain(obstacle)
-    return manager(kind), service
+    chosen = manager(kind)
+    if chosen.kind == manager().kind:  # what another system has cannot be seen from here
+        for obstacle in obstacles(service):
+            output.complain(obstacle)
+    return chosen, service
 
 
 @contextlib.contextmanager

@@ -42,11 +42,13 @@ async def _choose(supervisor: Supervisor, session: str | None) -> tuple[Profile,
         profiles[profile.id], open_now[profile.id] = profile, live
     if session is None and len(profiles) == 1:
         session = next(iter(profiles))
-    known = ", ".join(map(printable, sorted(profiles))) or "none"
+    if not profiles:
+        raise Refusal(404 if session else 409, "There is no session yet: the bot has not opened a browser.")
+    known = ", ".join(map(printable, sorted(profiles)))
     if session is None:
-        raise Refusal(409, f"Say which session is meant; there is: {known}.")
+        raise Refusal(409, f"Say which session is meant; there are {known}.")
     if session not in profiles:
-        raise Refusal(404, f"There is no session {printable(session)}; there is: {known}.")
+        raise Refusal(404, f"There is no session {printable(session)}; known: {known}.")
     return profiles[session], open_now.get(session)
 
 
