@@ -73,6 +73,26 @@ def test_what_is_run(asked: Asked, words: list[str], command: list[str]) -> None
     assert asked.dev(*words).command == command
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ([".", "--port", "3"], ["node", ".", "--port", "3"]),
+        (["lib"], ["node", "lib"]),
+        (["bot"], ["node", "bot"]),
+        (["./bot"], ["node", "./bot"]),
+        (["env"], ["env"]),
+        (["nobody"], ["nobody"]),
+        (["empty"], ["empty"]),
+        (["--", "."], ["."]),
+    ],
+)
+def test_a_script_may_be_named_as_node_takes_it(asked: Asked, words: list[str], command: list[str]) -> None:
+    for name in ("lib/index.js", "package.json", "bot.js", "env.js", "empty/README.md"):
+        (asked.folder / name).parent.mkdir(exist_ok=True)
+        (asked.folder / name).touch()
+    assert asked.dev(*words).command == command
+
+
 def test_typescript_is_run_by_what_the_project_has_installed(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     ended = asked.ended("app.ts")
@@ -125,7 +145,10 @@ def test_another_folder_is_named_as_in_nodemon(asked: Asked, monkeypatch: pytest
             ["--inspect", "index.js"],
             "--inspect is an option of node: write it after the --, as in scanonce dev -- node",
         ),
-        (["--inspect=0.0.0.0:1", "i.js"], "scanonce dev -- node --inspect=0.0.0.0:1 index.js"),
+        (["--inspect=0.0.0.0:1", "i.js"], "scanonce dev -- node --inspect=0.0.0.0:1 i.js"),
+        (["-r", "dotenv/config", "i.js", "a b"], "scanonce dev -- node -r dotenv/config i.js 'a b'"),
+        (["--inspect", "-w", "src", "i.js"], "scanonce dev -- node --inspect index.js"),
+        (["--config", "nodemon.json", "i.js"], "what nodemon was told in JSON, scanonce init takes over"),
         (["-w", "src", "-I", "i.js"], "-I of nodemon is not needed: what is typed goes to the bot"),
         (["--no-stdin"], "</dev/null"),
         (["--no-colours"], "set NO_COLOR=1"),

@@ -47,15 +47,15 @@ def _look_through(words: Sequence[str], takes_value: dict[str, bool]) -> bool:
             if takes_value[name] and not equals:
                 next(rest, None)
         else:
-            _refuse(flag)
+            _refuse(flag, list(rest))
     return False
 
 
-def _refuse(flag: str) -> None:
+def _refuse(flag: str, following: Sequence[str]) -> None:
     """End with one line on a flag of nodemon's or node's; of others the parser says that there is none such."""
     from supervisor.migrate.nodemon import why_not
 
-    if (reason := why_not(flag)) is not None:
+    if (reason := why_not(flag, following)) is not None:
         typer.echo(f"scanonce: {reason}", err=True)
         raise typer.Exit(BAD_USAGE)
 
@@ -76,11 +76,11 @@ def bot_command(ctx: typer.Context, words: list[str] | None, program: str | None
     """
     if program is None and (not words or ctx.meta[_DASHES]):
         return words or None
-    from supervisor.migrate.command import ScriptError, is_script, run_script, run_with
+    from supervisor.migrate.command import ScriptError, names_script, run_script, run_with
 
     if program is not None:
         return run_with(program, words or [])
-    if not words or not is_script(words[0]):
+    if not words or not names_script(words[0], project):
         return words or None
     try:
         return run_script(words, project)
@@ -111,8 +111,15 @@ def extension_list(ext: str | None) -> list[str] | None:
     return extensions(ext)
 
 
-def check_project(project: Path) -> None:
-    """Explain the one flag that means something else here."""
+def check_meaning(project: Path, config: Path | None) -> None:
+    """Explain the flags that mean something else here."""
+    if config is not None and config.suffix == ".json":
+        typer.echo(
+            f"scanonce: --config {config}: expected a file such as scanonce.toml; what nodemon was told in JSON, "
+            "scanonce init takes over.",
+            err=True,
+        )
+        raise typer.Exit(BAD_USAGE)
     if project.is_file():
         typer.echo(
             f"scanonce: {project} is not a directory, and --project (-C) wants the bot's folder. nodemon's -C is "

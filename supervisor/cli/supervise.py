@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisor import logs
-from supervisor.cli.dev_command import DevCommand, bot_command, check_project, extension_list, quiet_time
+from supervisor.cli.dev_command import DevCommand, bot_command, check_meaning, extension_list, quiet_time
 from supervisor.cli.output import complain, exits
 from supervisor.compose import supervise
 from supervisor.config import Config, ConfigError, Mode, load
@@ -120,7 +120,7 @@ def dev(
     While it runs: rs + Enter restarts, st shows how things stand, sn takes a snapshot, q quits, ? lists the keys;
     anything else goes to the bot.
     """
-    check_project(project)
+    check_meaning(project, config)
     overrides = {
         "watch.paths": watch or None,
         "watch.ext": extension_list(ext),

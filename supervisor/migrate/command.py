@@ -32,6 +32,15 @@ def is_script(word: str) -> bool:
     return Path(word).suffix.removeprefix(".").lower() in INTERPRETERS
 
 
+def names_script(word: str, project: Path) -> bool:
+    """Whether somebody who writes this word means a script; its name alone or its folder will do, as for node."""
+    if is_script(word) or not word:
+        return bool(word)
+    named = project / word
+    found = (named / "package.json", named / "index.js") if named.is_dir() else (named.with_name(f"{named.name}.js"),)
+    return any(one.is_file() for one in found) and shutil.which(word) is None
+
+
 def run_script(words: Sequence[str], project: Path, map_: Mapping[str, str] | None = None) -> list[str]:
     """The command that runs `words`, a script and its arguments; `map_` is nodemon's `execMap`.
 

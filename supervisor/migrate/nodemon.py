@@ -7,6 +7,7 @@ script's.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,14 +44,19 @@ _OF_NODE = frozenset({
 # fmt: on
 
 
-def why_not(flag: str) -> str | None:
-    """One line on a flag that is not taken: why, and what to do instead. None for one that is not known at all."""
+def why_not(flag: str, following: Sequence[str] = ()) -> str | None:
+    """One line on a flag that is not taken: why, and what to do instead. None for one that is not known at all.
+
+    `following` are the words behind it, one of which may be its value.
+    """
     name = flag.partition("=")[0]
     full = _SHORT.get(name, _SPELLED.get(name, name))
     if full in WITHOUT_MEANING:
         return f"{name} of nodemon is not needed: {WITHOUT_MEANING[full]}"
     if name in _OF_NODE:
-        return f"{name} is an option of node: write it after the --, as in scanonce dev -- node {flag} index.js"
+        ours = not following or any(word.startswith("-") for word in following)
+        words = "index.js" if ours else shlex.join(following)
+        return f"{name} is an option of node: write it after the --, as in scanonce dev -- node {flag} {words}"
     return None
 
 
