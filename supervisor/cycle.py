@@ -34,8 +34,12 @@ _PLAIN_GRACE = 2.0
 #: Seconds until the owner of a process that has just exited has reaped it.
 _REAPING = 0.001
 
-#: Seconds between two looks at whether a bot still does something, and what its processes have become.
-_LOOK = 0.05
+#: The share of its grace that a bot is given at least before it counts as one that does nothing.
+_IDLE_SHARE = 0.25
+
+#: Seconds between two looks at whether a bot still does something, and what its processes have become; and how many
+#: looks there are at least before it counts as one that does nothing.
+_LOOK, _LEAST_LOOKS = 0.05, 3
 
 Look = Callable[[], Sequence[Entry]]
 
@@ -156,7 +160,8 @@ class Stop:
                 self._ask_bot(bot)
             frost.release()
             grace = self.config.grace if self.closed else max(self.config.grace, _PLAIN_GRACE)
-            handles = await self._wait_for_bot(handles, grace, self.config.idle if self.closed else None)
+            idle = None if self.config.idle is None else min(self.config.idle, grace * _IDLE_SHARE)
+            handles = await self._wait_for_bot(handles, grace, idle if self.closed else None)
         await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
 
     async def _wait_for_bot(self, handles: Sequence[Handle], grace: float, idle: float | None) -> Sequence[Handle]:
@@ -167,15 +172,16 @@ class Stop:
         """
         loop = asyncio.get_running_loop()
         over = loop.time() + grace
-        if idle is None or idle >= grace:
+        if idle is None:
             idle, activity = math.inf, None
         else:
             activity = Activity(handle.pid for handle in handles)
+        look = min(_LOOK, idle / _LEAST_LOOKS)
         quiet = loop.time() + idle
         while handles and (now := loop.time()) < min(over, quiet):
             if self.haste.hurried:
                 return _still_bot(await self.haste.wait_all(handles, over - now))
-            handles = _still_bot(await self.haste.wait_all(handles, min(_LOOK, over - now)))
+            handles = _still_bot(await self.haste.wait_all(handles, min(look, over - now)))
             if activity is not None and activity.look():
                 quiet = loop.time() + idle
         return handles

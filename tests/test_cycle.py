@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from supervisor import cycle
+from supervisor.browser.close import Closed
 from supervisor.config import StopConfig
 from supervisor.cycle import Stop
 from supervisor.process import Haste, offspring
@@ -588,6 +590,25 @@ async def test_a_bot_without_a_browser_has_two_seconds_at_least(
     stop.config = StopConfig.model_validate({"grace": "50ms", "prove_timeout": "1ms"})
     await stop.bring_down()
     assert graces == [2.0]
+
+
+@pytest.mark.parametrize(("grace", "idle"), [("50ms", 0.0125), ("10s", 0.3)])
+async def test_a_short_grace_is_not_used_up_either_by_a_bot_that_does_nothing(
+    sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch, grace: str, idle: float
+) -> None:
+    asked = []
+
+    async def wait_for_bot(self: Stop, handles: object, grace: float, idle: float | None) -> list[object]:
+        asked.append(idle)
+        return []
+
+    monkeypatch.setattr(Stop, "_wait_for_bot", wait_for_bot)
+    monkeypatch.setattr(cycle, "climb", lambda *_: asyncio.sleep(0))
+    stop = stop_of(sleeper)
+    stop.config = StopConfig.model_validate({"grace": grace, "idle": "300ms", "prove_timeout": "1ms"})
+    stop.closed.append(Closed(Path("profile"), 1, True, "asked", 0.1))
+    await stop.bring_down()
+    assert asked == [idle]
 
 
 #: Longer than any test waits.

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 _AT_WORK = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
+#: The same as the kernel writes it.
+_AT_WORK_LETTERS = frozenset({b"R", b"D"})
 _CONNECTED = frozenset({psutil.CONN_ESTABLISHED, psutil.CONN_SYN_SENT})
 
 
 class Activity:
     """What some processes do. A process that is gone does nothing; of one that may not be asked the worst is assumed.
 
-    Signs of work are processor time, what was read and written (where the system tells), a processor or a disk that is
-    waited for, and a TCP connection that is open: somebody may be about to answer. A timer that is waited for shows
-    nothing at all.
+    Signs of work are processor time, what was read and written (where the system tells), a processor or a disk that one
+    of its threads (on Linux; elsewhere the process) waits for, and a TCP connection that is open: somebody may be about
+    to answer. A timer that is waited for shows nothing at all.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
@@ -38,13 +42,25 @@ class Activity:
         try:
             done, before = _done(process), self._seen[process]
             self._seen[process] = done
-            if done != before or process.status() in _AT_WORK:
+            if done != before or _waits_its_turn(process):
                 return True
             return any(one.status in _CONNECTED for one in process.net_connections("tcp"))
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _waits_its_turn(process: psutil.Process) -> bool:
+    """Whether it has a processor, or waits for one or for a disk."""
+    if sys.platform != "linux":
+        return process.status() in _AT_WORK
+    # node writes and syncs files in threads of its own, and the first thread's state tells nothing of theirs.
+    for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if thread.read_bytes().rpartition(b")")[2].split()[0] in _AT_WORK_LETTERS:
+                return True
+    return False
 
 
 def _done(process: psutil.Process) -> tuple[float, ...]:

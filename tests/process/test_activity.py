@@ -14,6 +14,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts programs
 
 WAITS = "import sys; print('on', flush=True); sys.stdin.read()"
 COUNTS = "print('on', flush=True)\nwhile True: pass"
+COUNTS_ASIDE = """
+import sys, threading
+def count():
+    while True: pass
+threading.Thread(target=count, daemon=True).start()
+print('on', flush=True)
+sys.stdin.read()
+"""
 ASKS = """
 import socket, sys
 asked = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
@@ -34,8 +42,9 @@ async def test_one_that_waits_does_nothing(spawn: Spawn) -> None:
     await eventually(lambda: not activity.look())
 
 
-async def test_one_that_computes_is_at_work_at_every_look(spawn: Spawn) -> None:
-    activity = started(spawn, COUNTS)
+@pytest.mark.parametrize("program", [COUNTS, COUNTS_ASIDE], ids=["itself", "in a thread of its own"])
+async def test_one_that_computes_is_at_work_at_every_look(spawn: Spawn, program: str) -> None:
+    activity = started(spawn, program)
     assert all(activity.look() for _ in range(20))
 
 
