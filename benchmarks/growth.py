@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ BAR = 1.0
 
 #: Seconds after a restart until a supervisor is at rest: it has made its snapshot durable, and tidied up.
 REST = 6.0
+_LOOKS = 10
 
 _SNAPSHOTS_KEPT = Config().snapshot.max_count
 
@@ -60,13 +62,17 @@ class Growth:
         """In between: only what cannot wait until it rests."""
         self.most = max(self.most, self._process.num_fds())
 
-    def mark(self, restarts: int) -> None:
+    async def mark(self, restarts: int) -> None:
         """At rest, after so many restarts."""
-        self.look()
+        await asyncio.sleep(REST)
+        descriptors = []
+        for _ in range(_LOOKS):  # one may fall on a look of its own at its processes
+            await asyncio.sleep(0.1)
+            descriptors.append(self._process.num_fds())
         found = [self._files(folder) for folder in self._folders]
         held = Held(
             self._process.memory_info().rss / 1e6,
-            self._process.num_fds(),
+            min(descriptors),
             self._process.num_threads(),
             len(self._process.children(recursive=True)),
             sum(files for files, _ in found),

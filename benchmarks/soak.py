@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.control import restart as ask_for_restart
-from benchmarks.growth import REST, Growth, marks
+from benchmarks.growth import Growth, marks
 from benchmarks.launchers import Launched, describe
 from examples.offline import Tally, ensure_node_modules, find_chromium, prepare
 from supervisor.territory import project_key
@@ -95,8 +95,7 @@ async def soak(folder: Path, restarts: int) -> bool:
             down.append(float(sum(phases[name] for name in ("close", "stop", "prove"))))
             growth.look()
             if number in marks(restarts):
-                await asyncio.sleep(REST)
-                growth.mark(number)
+                await growth.mark(number)
         status = await bot.stop()
         clean = bot.named("supervisor.stopped")[-1]["clean"]
     processes, files = processes_of(folder), temporary_files(folder)
@@ -125,8 +124,7 @@ async def soak_scripted(project: Project, restarts: int) -> bool:
             await _crash(project, running)
         growth.look()
         if number in marks(restarts):
-            await asyncio.sleep(REST)
-            growth.mark(number)
+            await growth.mark(number)
     ready = sum(event["outcome"] == "ready" for event in running.all("restart.done")) - 1
     errors, status = len(running.all("error")), await running.stop()
     project.is_left_alone()
