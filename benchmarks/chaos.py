@@ -119,6 +119,9 @@ async def chaos(folder: Path, times: int, roles: Sequence[str]) -> bool:
     async with supervised(folder, "run", options=["--grace=50ms"]) as bot:
         await bot.until("restart.done", outcome="needs_link")
         await bot.link()
+        # A link that is a moment old is in Chromium's memory alone: what is killed here is to have been on the disk.
+        if not await incident(bot, "node", "SIGKILL", Row("")):
+            return False
         print("| what | back, no QR | undisturbed | flushed writes lost | writes lost in all | s to ready | reason |")
         print("|---|---|---|---|---|---|---|")
         for role in roles:
