@@ -17,7 +17,7 @@ supervisor begins, since an earlier one may have left a bot behind. *PREPARING* 
 them: check, snapshot, restore. *STARTING* lasts from the spawn until the bot is ready or shows a QR code; *UP* is
 everything after. In *CHECKING* (development) the bot stands still while the changed files are looked at: the one thing
 that is done to it before a restart is certain, since it can be undone. *RESTING* (development) waits for the next
-change after a crash, *BACKOFF* (production) for a timer.
+change after a crash, *BACKOFF* (production; in development after a crash of the browser) for a timer.
 
 What follows CLOSING is written in the state (`after`) and may change while the closing lasts: a quit overrides a
 restart, and nothing overrides a quit.
