@@ -329,8 +329,11 @@ async def test_a_browser_that_crashes_again_and_again_ends_in_waiting_for_a_chan
 async def test_a_bot_that_ends_by_itself_in_development_waits_for_a_change(project: Project, words: str) -> None:
     """Also if its browser is dead before it is: puppeteer kills it on the way out."""
     project.configure(FELLED)
-    flag = project.touch("flag.txt")
-    running = await project.start("dev", f"browser={project.profile('1')},devtools", f"when={flag}:after=0.5:{words}")
+    flag = project.folder / "flag.txt"
+    running = await project.start("dev", f"browser={project.profile('1')},devtools", f"until={flag}", words)
+    await running.until("restart.done")
+    await opened(project, running)
+    flag.touch()
     await running.until("bot.waiting")
     assert not running.all("bot.backoff")
     assert not [event for event in running.all("bot.crashed") if "profile" in event]

@@ -18,6 +18,7 @@
     escape                  fork away altogether: the leader exits, the bot goes on as an orphan
     bomb=SECONDS            fork without pause for that long, every child as well
     after=SECONDS           wait before what follows
+    until=FILE              wait until FILE is there before what follows
     exit=CODE               exit by itself
     exit-killing=CODE       the same, killing the browsers at the last moment, as puppeteer does
     crash-browsers=NUMBER   have each browser die of a signal
@@ -153,6 +154,10 @@ class Bot:
 
     def do_after(self, value: str) -> None:
         time.sleep(float(value))
+
+    def do_until(self, value: str) -> None:
+        while not os.path.exists(value):
+            time.sleep(0.01)
 
     def do_exit(self, value: str) -> None:
         journal.note("bot", "exit", value)
