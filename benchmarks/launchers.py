@@ -122,11 +122,16 @@ class Launched:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, name: str, folder: Path, linked: Path | None, temporary: Path) -> Self:
-        """Lay out the bot in `folder` with a copy of the profile `linked`, start it, and wait until it is up."""
+    async def start(
+        cls, name: str, folder: Path, linked: Path | None, temporary: Path, *, command: Sequence[str] = ()
+    ) -> Self:
+        """Lay out the bot in `folder` with a copy of the profile `linked`, start it, and wait until it is up.
+
+        `command` stands in for that of the launcher of this name.
+        """
         _lay_out(folder, linked, temporary)
         process = await asyncio.create_subprocess_exec(
-            *LAUNCHERS[name](),
+            *(command or LAUNCHERS[name]()),
             cwd=folder,
             env=os.environ | variables(folder, temporary, find_chromium()),
             stdin=asyncio.subprocess.DEVNULL,
