@@ -118,6 +118,11 @@ def measured(running: Running) -> tuple[float, int, int]:
     return process.memory_info().rss / 1e6, process.num_fds(), process.num_threads()
 
 
+def _highest(one: tuple[float, int, int], other: tuple[float, int, int]) -> tuple[float, int, int]:
+    """Of each figure the higher one: not all are at their peak at the same time."""
+    return max(one[0], other[0]), max(one[1], other[1]), max(one[2], other[2])
+
+
 async def run(project: Project, clients: int, requests: int, restarts: int) -> bool:
     """The whole; prints what came of it, and returns whether all was well."""
     # Long enough for the scripted browser to be up: one that is asked to close while it still starts is another matter.
@@ -138,7 +143,7 @@ async def run(project: Project, clients: int, requests: int, restarts: int) -> b
             loaded.append(await restart(socket))
         else:
             await asyncio.sleep(0.1)
-        peak = max(peak, measured(running))
+        peak = _highest(peak, measured(running))
     await asyncio.gather(*asking)
     took = time.monotonic() - began
     for task in holding:
