@@ -50,10 +50,12 @@ def _leaves_nothing_behind() -> Iterator[None]:
 
 @pytest.fixture
 def _signals_as_in_a_shell() -> Iterator[None]:
-    """Have programs start with no signal ignored, even if we run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Have programs start with no signal ignored, even if we run under nohup or in the background of a script."""
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, hangup)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.fixture

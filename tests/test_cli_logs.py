@@ -21,6 +21,8 @@ from supervisor.logfiles.records import OutputEncoder, encode_event
 from supervisor.territory import project_key
 from tests import shell
 
+pytestmark = pytest.mark.usefixtures("_signals_as_in_a_shell")
+
 Put = Callable[..., None]
 
 
