@@ -207,12 +207,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each flood; two for each case (%(default)s)")
     parser.add_argument("--rate", type=float, default=200.0, help="megabytes a second that the bot tries (%(default)s)")
     parser.add_argument("--bar", type=float, default=100.0, help="milliseconds a write may take (%(default)s)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the cases that have this in their name")
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
     longest, written = alone(options.seconds, options.rate)
     print(f"in a pipe to cat: longest write {max(longest):.0f} ms, {sum(written):.0f} MB")
     good = True
-    for case in CASES:
+    for case in (case for case in CASES if options.only in case.name):
         load = os.getloadavg()[0]
         result = asyncio.run(measure(case, options.seconds, options.rate))
         if isinstance(result, str):

@@ -17,13 +17,19 @@ from tests.triggers.test_programs import PROGRAMS, run
 #: How often each way of saving is tried. `SCANONCE_SAVES=20` is what is promised; once shows most faults.
 TIMES = int(os.environ.get("SCANONCE_SAVES", "1"))
 
+#: Twenty times as many saves may take twenty times as long.
+pytestmark = pytest.mark.timeout(60 * TIMES)
+
 #: A bot that shows what it was started on, and stays.
 SHOWS = ["sh", "-c", "cat src/*.js; echo end; exec sleep 600"]
 
 
 async def starts(running: Running, number: int) -> str:
     """What the bot has shown at its start number so-and-so, which must be its last."""
-    await eventually(lambda: running.out.count(b"end\n") >= number, f"start {number}")
+    try:
+        await eventually(lambda: running.out.count(b"end\n") >= number, f"start {number}")
+    except AssertionError:
+        raise AssertionError(f"there was no start {number}: {running.told()}") from None
     assert running.out.count(b"end\n") == number, "more restarts than saves"
     return running.out.decode().split("end\n")[number - 1]
 
@@ -67,6 +73,27 @@ async def test_a_checkout_of_500_files_is_one_restart(project: Project) -> None:
         await asyncio.to_thread(run, "git", "checkout", "-q", branch, cwd=project.folder)
         number += 1
         assert await starts(running, number) == f"// {branch}\n" * 500
+        await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+    assert len(running.all("bot.starting")) == number
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+async def test_an_npm_install_is_one_restart(project: Project) -> None:
+    for name, index in (("one", "1"), ("two", "2")):
+        package = project.home / name
+        package.mkdir()
+        (package / "package.json").write_text(f'{{"name": "dependency", "version": "{index}.0.0"}}')
+        (package / "index.js").write_text(f"module.exports = {index}\n")
+    (project.folder / "package.json").write_text('{"name": "bot", "version": "1.0.0"}')
+    install = ["npm", "install", "--offline", "--no-audit", "--no-fund", "--install-links"]
+    running = await project.start("dev", command=["sh", "-c", "cat package.json; echo end; exec sleep 600"])
+    await running.until("restart.done")
+    number = 1
+    for name in ("one", "two") * TIMES:
+        await asyncio.to_thread(run, *install, str(project.home / name), cwd=project.folder)
+        number += 1
+        assert f"file:../{name}" in await starts(running, number)
         await running.until("restart.done", reason="change")
     assert await running.stop() == 143
     assert len(running.all("bot.starting")) == number

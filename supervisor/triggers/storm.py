@@ -30,6 +30,9 @@ _SPREAD_SHARE, _SPREAD_MIN = 0.5, 0.3
 #: What people write. A build that writes such files at each start changes nothing in them, which is no change.
 _SOURCES = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".py"})
 
+#: What people have npm write, perhaps several times in a row, each time with the delay that npm has.
+_MANIFESTS = frozenset({"package.json", "package-lock.json", "npm-shrinkwrap.json"})
+
 
 @dataclass(frozen=True, slots=True)
 class Storm:
@@ -134,8 +137,8 @@ class StormDetector:
 
 
 def is_source(path: Path) -> bool:
-    """Whether this is a file that people write, by its extension."""
-    return path.suffix in _SOURCES
+    """Whether this is a file that people write, by its name."""
+    return path.suffix in _SOURCES or path.name in _MANIFESTS
 
 
 def _literally(character: str) -> str:

@@ -37,6 +37,11 @@ def test_the_classic() -> None:
     assert "/data.json changed 1.2 s after each of the last 4 starts" in str(storm)
 
 
+def test_whoever_tries_one_package_after_the_other_is_no_bot() -> None:
+    for name in ("package.json", "package-lock.json"):
+        assert run([1.0] * 20, ROOT / name) == []
+
+
 OUTPUTS = ROOT / "outputs"
 
 
