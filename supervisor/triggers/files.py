@@ -38,7 +38,7 @@ _POLL_MIN, _POLL_MAX, _POLL_SHARE = 0.2, 2.0, 20
 
 #: Seconds that git may pause between two files of a checkout. Not without a bound, since `git commit` may hold its lock
 #: for as long as the message is being written, and a killed git for ever.
-_GIT_PAUSE = 1.0
+_GIT_PAUSE = 2.0
 
 #: Seconds that handling events may hold up the event loop at a time.
 _SLICE = 0.01

@@ -6,8 +6,13 @@ holds `index.lock` from before it touches the first file until after the last.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
+
+_LEFT: Final = 60.0  # seconds after which a lock is taken for one that was left by a git that was killed
 
 
 class GitLocks:
@@ -17,8 +22,14 @@ class GitLocks:
         self._locks = {folder / "index.lock" for folder in map(_git_folder, folders) if folder is not None}
 
     def held(self) -> bool:
-        """Whether git is at work in one of the repositories, or was killed while it was."""
-        return any(lock.exists() for lock in self._locks)
+        """Whether git is at work in one of the repositories, or was killed just now while it was."""
+        return any(_is_fresh(lock) for lock in self._locks)
+
+
+def _is_fresh(lock: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return abs(time.time() - lock.stat().st_mtime) < _LEFT
+    return False
 
 
 def _git_folder(folder: Path) -> Path | None:

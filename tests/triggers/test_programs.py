@@ -6,11 +6,13 @@ import asyncio
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from supervisor.triggers.watch_git import GitLocks
 from tests.triggers.conftest import QUIET, watching
 
 
@@ -164,6 +166,9 @@ async def test_not_settled_while_git_is_at_work(project: Path, kind: str) -> Non
         lock.touch()  # one that stays does not hold anything up for ever
         (project / "src" / "a.js").write_text("// two\n")
         assert await w.changed() == {"src/a.js"}
+        hour_ago = time.time() - 3600
+        os.utime(lock, (hour_ago, hour_ago))  # and one that was left long ago, not at all
+        assert not GitLocks([project]).held()
 
 
 @needs("npm")
