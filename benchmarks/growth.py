@@ -12,8 +12,9 @@ import psutil
 
 from supervisor.config import Config
 
-#: Megabytes that it may be larger in the end than when its caches are full.
-BAR = 1.0
+#: What it may hold more in the end than when its caches are full: megabytes; and descriptors, since it holds one for
+#: each process as it last saw them, and Chromium has now and then one more. Of anything else nothing.
+BARS = {"memory": 1.0, "descriptors": 2}
 
 #: Seconds after a restart until a supervisor is at rest: it has made its snapshot durable, and tidied up.
 REST = 6.0
@@ -90,7 +91,7 @@ class Growth:
         return files, snapshots
 
     def grown(self) -> Sequence[str]:
-        """What has grown since the caches are full: memory past the bar, or anything else at all.
+        """What has grown since the caches are full: past its bar, where it has one, or at all.
 
         Snapshots may become as many as are kept.
         """
@@ -98,7 +99,7 @@ class Growth:
         last = self.marks[-1][1]
         more = {field.name: getattr(last, field.name) - getattr(first, field.name) for field in fields(Held)}
         more["snapshots"] = last.snapshots - _SNAPSHOTS_KEPT
-        return [f"{name} by {by:.2f}" for name, by in more.items() if by > (BAR if name == "memory" else 0)]
+        return [f"{name} by {by:.2f}" for name, by in more.items() if by > BARS.get(name, 0)]
 
 
 def marks(restarts: int) -> tuple[int, ...]:
