@@ -178,7 +178,11 @@ class Stop:
             activity = Activity(handle.pid for handle in handles)
         look = min(_LOOK, idle / _LEAST_LOOKS)
         quiet = loop.time() + idle
-        while handles and (now := loop.time()) < min(over, quiet):
+        while handles and (now := loop.time()) < over:
+            if activity is not None and now >= quiet:
+                if not activity.awaits_answer():
+                    break
+                quiet = now + idle
             if self.haste.hurried:
                 return _still_bot(await self.haste.wait_all(handles, over - now))
             handles = _still_bot(await self.haste.wait_all(handles, min(look, over - now)))

@@ -19,9 +19,9 @@ _CONNECTED = frozenset({psutil.CONN_ESTABLISHED, psutil.CONN_SYN_SENT})
 class Activity:
     """What some processes do. A process that is gone does nothing; of one that may not be asked the worst is assumed.
 
-    Signs of work are processor time, what was read and written (where the system tells), a processor or a disk that one
-    of its threads (on Linux; elsewhere the process) waits for, and a TCP connection that is open: somebody may be about
-    to answer. A timer that is waited for shows nothing at all.
+    Signs of work are processor time, what was read and written (where the system tells), and a processor or a disk that
+    one of its threads (on Linux; elsewhere the process) waits for. One that does nothing may still wait for an answer.
+    A timer that is waited for shows nothing at all.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
@@ -38,17 +38,28 @@ class Activity:
         at_work = [process for process in self._seen if self._look(process)]
         return bool(at_work)
 
+    def awaits_answer(self) -> bool:
+        """Whether any has a TCP connection open, over which somebody may be about to answer. Costs more than a look."""
+        return any(_is_connected(process) for process in self._seen)
+
     def _look(self, process: psutil.Process) -> bool:
         try:
             done, before = _done(process), self._seen[process]
             self._seen[process] = done
-            if done != before or _waits_its_turn(process):
-                return True
-            return any(one.status in _CONNECTED for one in process.net_connections("tcp"))
+            return done != before or _waits_its_turn(process)
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _is_connected(process: psutil.Process) -> bool:
+    try:
+        return any(one.status in _CONNECTED for one in process.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _waits_its_turn(process: psutil.Process) -> bool:

@@ -12,15 +12,15 @@ from tests.process.conftest import Spawn, eventually, python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts programs with pipes as on Unix")
 
-WAITS = "import sys; print('on', flush=True); sys.stdin.read()"
+WAITS = "import signal; print('on', flush=True); signal.pause()"
 COUNTS = "print('on', flush=True)\nwhile True: pass"
 COUNTS_ASIDE = """
-import sys, threading
+import signal, threading
 def count():
     while True: pass
 threading.Thread(target=count, daemon=True).start()
 print('on', flush=True)
-sys.stdin.read()
+signal.pause()
 """
 ASKS = """
 import socket, sys
@@ -40,6 +40,7 @@ def started(spawn: Spawn, program: str, *words: str) -> Activity:
 async def test_one_that_waits_does_nothing(spawn: Spawn) -> None:
     activity = started(spawn, WAITS)
     await eventually(lambda: not activity.look())
+    assert not activity.awaits_answer()
 
 
 @pytest.mark.parametrize("program", [COUNTS, COUNTS_ASIDE], ids=["itself", "in a thread of its own"])
@@ -49,13 +50,13 @@ async def test_one_that_computes_is_at_work_at_every_look(spawn: Spawn, program:
     await eventually(lambda: all(activity.look() for _ in range(20)))
 
 
-async def test_one_that_waits_for_an_answer_is_at_work_until_the_other_hangs_up(spawn: Spawn) -> None:
+async def test_one_awaits_an_answer_until_the_other_hangs_up(spawn: Spawn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         activity = started(spawn, ASKS, str(server.getsockname()[1]))
         other, _ = server.accept()
-        assert all(activity.look() for _ in range(20))
+        assert all(activity.awaits_answer() for _ in range(20))
         other.close()
-    await eventually(lambda: not activity.look())
+    await eventually(lambda: not activity.awaits_answer())
 
 
 async def test_one_that_is_gone_does_nothing(spawn: Spawn) -> None:
@@ -64,3 +65,4 @@ async def test_one_that_is_gone_does_nothing(spawn: Spawn) -> None:
     process.kill()
     process.wait()
     assert not activity.look()
+    assert not activity.awaits_answer()
