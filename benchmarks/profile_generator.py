@@ -78,6 +78,7 @@ async function read(database) {
           local: Number(localStorage.getItem('last'))};
 }
 async function write(database, first, end) {
+  const reports = [];
   for (let number = first; number < end;) {
     const transaction = database.transaction(['records', 'meta'], 'readwrite', {durability: 'relaxed'});
     for (let i = 0; i < batch && number < end; i++, number++)
@@ -85,8 +86,9 @@ async function write(database, first, end) {
     transaction.objectStore('meta').put(number - 1, 'last');
     await committed(transaction);
     localStorage.setItem('last', number - 1);
-    report({committed: number - 1});
+    reports.push(report({committed: number - 1}));
   }
+  await Promise.all(reports);  // one that came after the last would be taken for the next page's
 }
 (async () => {
   try {
