@@ -6,10 +6,12 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from supervisor.timing import History, Restart, Setup, history, reader
+from supervisor.timing import History, Restart, Setup, beside, history
 from supervisor.timing.errors import HistoryError
 from supervisor.timing.reader import Recorded, read
 
@@ -96,14 +98,14 @@ def test_a_supervisor_that_comes_in_between_is_noticed(path: Path, monkeypatch: 
     begin(path)
     asked = []
 
-    def query(*words: object) -> object:
-        asked.append(words[1])
+    def connect(address: str, **how: Any) -> sqlite3.Connection:
+        asked.append(address.partition("?")[2])
         if len(asked) == 1:
             begin(path)  # opens it, writes, and closes it again
-        return real(*words)  # type: ignore[arg-type]  # passed on as they are
+        connection: sqlite3.Connection = sqlite3.connect(address, **how)
+        return connection
 
-    real = reader._query
-    monkeypatch.setattr(reader, "_query", query)
+    monkeypatch.setattr(beside, "sqlite3", SimpleNamespace(connect=connect, Error=sqlite3.Error))
     assert len(read(path).restarts) == 2
     assert asked == ["mode=ro&immutable=1"] * 2
 

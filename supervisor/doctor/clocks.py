@@ -11,6 +11,7 @@ from supervisor.doctor.finding import Finding, ok, problem
 from supervisor.doctor.place import Place
 from supervisor.session import clock
 from supervisor.session.errors import printable
+from supervisor.timing.beside import read_beside
 
 NAMES = ("clock",)
 
@@ -65,7 +66,7 @@ def _last_restart(place: Place) -> datetime | None:
         return None
     # Read only, and without a lock on it: `History` would make, mend and move what it finds.
     with contextlib.suppress(sqlite3.Error, OverflowError, OSError, ValueError, TypeError):
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.25)) as db:
-            (seconds,) = db.execute("SELECT max(started_at) FROM restarts").fetchone()
+        newest = "SELECT max(started_at) FROM restarts"
+        (seconds,) = read_beside(path, lambda db: db.execute(newest).fetchone(), timeout=0.25)
         return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
     return None

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from supervisor.timing.beside import read_beside
+
 _LOOK_BACK: Final = 50  # events; a few come between the last of a bot and the last of its supervisor
 _BUSY_TIMEOUT_S: Final = 0.5
+_NEWEST: Final = "SELECT at, name, fields FROM events ORDER BY id DESC LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,8 @@ class Ending:
 
 def last_ending(path: Path) -> Ending | None:
     """The last one in the history at `path`; None if it tells of none, or cannot be read just now."""
-    # Opened by one alone, a database in WAL mode would get two files more, which a reader may not remove.
-    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=_BUSY_TIMEOUT_S)
-        try:
-            rows = db.execute("SELECT at, name, fields FROM events ORDER BY id DESC LIMIT ?", (_LOOK_BACK,)).fetchall()
-        finally:
-            db.close()
+        rows = read_beside(path, lambda db: db.execute(_NEWEST, (_LOOK_BACK,)).fetchall(), timeout=_BUSY_TIMEOUT_S)
         return _ending([(datetime.fromtimestamp(at, UTC), name, json.loads(fields)) for at, name, fields in rows])
     except (sqlite3.Error, ValueError, TypeError, OverflowError, OSError):
         return None

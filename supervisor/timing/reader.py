@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from supervisor.timing.beside import read_beside
 from supervisor.timing.errors import HistoryError
 from supervisor.timing.restart import Restart, Setup
 
 _BUSY_TIMEOUT_S: Final = 2.0  # in WAL a reader waits for no writer, only for one that mends the database after a crash
-_TRIES: Final = 3
 _LATEST_S: Final = 253_402_300_799  # the end of the year 9999, the last that a calendar knows
 _FIRST_SCHEMA: Final = (
     "started_at",
@@ -62,67 +62,41 @@ def read(path: Path, since: float | None = None) -> Recorded:
 
 
 def _rows(path: Path, since: float | None) -> tuple[list[Any], list[Any]]:
-    """Both tables' rows.
+    """Both tables' rows."""
 
-    A database in WAL mode that nobody has open is one file; opening it, even read-only, makes two more, which a reader
-    may not remove. So it is read as one that does not change, and once more if it turns out to have changed meanwhile.
-    """
-    for _ in range(_TRIES):
-        before = _stamp(path)
-        if before is None:
-            break
-        try:
-            found = _query(path, "mode=ro&immutable=1", since)
-        except sqlite3.Error:
-            if _stamp(path) == before:
-                raise
-            continue  # a writer came in between: what was seen was half of one state and half of another
-        if _stamp(path) == before:
-            return found
-    return _query(path, "mode=ro", since)
+    def ask(text: Callable[[bytes], str]) -> tuple[list[Any], list[Any]]:
+        return read_beside(path, lambda db: _ask(db, path, since, text), timeout=_BUSY_TIMEOUT_S)
 
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever the database does; None while somebody has it open, or has died over it."""
-    if path.with_name(f"{path.name}-wal").exists():
-        return None
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _query(path: Path, mode: str, since: float | None) -> tuple[list[Any], list[Any]]:
     try:
-        return _ask(path, mode, since, str)
+        return ask(str)
     except sqlite3.OperationalError as error:
         if "decode" not in str(error):  # text that is not UTF-8: damage, or another program's
             raise
     # Not at once, for it takes twice as long.
-    return _ask(path, mode, since, lambda data: data.decode("utf-8", "backslashreplace"))
+    return ask(lambda data: data.decode("utf-8", "backslashreplace"))
 
 
-def _ask(path: Path, mode: str, since: float | None, text: Callable[[bytes], str]) -> tuple[list[Any], list[Any]]:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-    try:
-        db.text_factory = text
-        db.execute("BEGIN")  # both tables at one instant
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            return [], []  # a supervisor is about to begin it
-        columns = {row[1] for row in db.execute("PRAGMA table_info(restarts)")}
-        if missing := [name for name in _FIRST_SCHEMA if name not in columns]:
-            what = f"its table restarts has no column {missing[0]}" if columns else "it has no table restarts"
-            raise HistoryError(f"{path} is not a history of scanonce: {what}. It was left as it is.")
-        wanted = [*_FIRST_SCHEMA, *(name if name in columns else "NULL" for name in _ADDED)]
-        restarts = db.execute(
-            # Columns of ours only. Whatever is no number of seconds compares as later, and is counted as unreadable.
-            f"SELECT {', '.join(wanted)} FROM restarts WHERE ?1 IS NULL OR started_at >= ?1 ORDER BY id",  # noqa: S608
-            (since,),
-        ).fetchall()
-        has_settings = "configurations" in tables
-        settings = db.execute("SELECT fingerprint, settings FROM configurations").fetchall() if has_settings else []
-        return restarts, settings
-    finally:
-        db.close()
+def _ask(
+    db: sqlite3.Connection, path: Path, since: float | None, text: Callable[[bytes], str]
+) -> tuple[list[Any], list[Any]]:
+    db.text_factory = text
+    db.execute("BEGIN")  # both tables at one instant
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return [], []  # a supervisor is about to begin it
+    columns = {row[1] for row in db.execute("PRAGMA table_info(restarts)")}
+    if missing := [name for name in _FIRST_SCHEMA if name not in columns]:
+        what = f"its table restarts has no column {missing[0]}" if columns else "it has no table restarts"
+        raise HistoryError(f"{path} is not a history of scanonce: {what}. It was left as it is.")
+    wanted = [*_FIRST_SCHEMA, *(name if name in columns else "NULL" for name in _ADDED)]
+    restarts = db.execute(
+        # Columns of ours only. Whatever is no number of seconds compares as later, and is counted as unreadable.
+        f"SELECT {', '.join(wanted)} FROM restarts WHERE ?1 IS NULL OR started_at >= ?1 ORDER BY id",  # noqa: S608
+        (since,),
+    ).fetchall()
+    has_settings = "configurations" in tables
+    settings = db.execute("SELECT fingerprint, settings FROM configurations").fetchall() if has_settings else []
+    return restarts, settings
 
 
 def _explained(path: Path, error: sqlite3.Error) -> str:
