@@ -170,6 +170,19 @@ async def test_a_profile_that_others_can_read_is_told_at_the_start(tmp_path: Pat
     assert told == [("session.exposed", {"path": str(profile), "mode": "0755", "remedy": f"chmod 700 {profile}"})]
 
 
+def note_results(monkeypatch: pytest.MonkeyPatch, method: str) -> list[Any]:
+    """From now on, what this method of a store's returns."""
+    results: list[Any] = []
+    real = getattr(SessionStore, method)
+
+    def noted(store: SessionStore, profile: Profile, **how: Any) -> Any:
+        results.append(real(store, profile, **how))
+        return results[-1]
+
+    monkeypatch.setattr(SessionStore, method, noted)
+    return results
+
+
 class TestLookingAhead:
     """What is checked and read while the bot still uses its grace."""
 
@@ -177,27 +190,11 @@ class TestLookingAhead:
 
     @pytest.fixture
     def checked(self, monkeypatch: pytest.MonkeyPatch) -> list[CheckReport]:
-        reports: list[CheckReport] = []
-        check = SessionStore.check
-
-        def noted(store: SessionStore, profile: Profile, **how: Any) -> CheckReport:
-            reports.append(check(store, profile, **how))
-            return reports[-1]
-
-        monkeypatch.setattr(SessionStore, "check", noted)
-        return reports
+        return note_results(monkeypatch, "check")
 
     @pytest.fixture
     def read(self, monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
-        captures: list[Capture] = []
-        capture = SessionStore.capture
-
-        def noted(store: SessionStore, profile: Profile, **how: Any) -> Capture:
-            captures.append(capture(store, profile, **how))
-            return captures[-1]
-
-        monkeypatch.setattr(SessionStore, "capture", noted)
-        return captures
+        return note_results(monkeypatch, "capture")
 
     async def stop(self, path: Path, meanwhile: Callable[[], object] = lambda: None, quiet: Quiet = CLEAN) -> bool:
         """Look ahead, let something happen, and prepare."""

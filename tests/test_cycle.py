@@ -578,40 +578,38 @@ async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
     await eventually(lambda: sleeper.status() != psutil.STATUS_STOPPED)
 
 
-async def test_a_bot_without_a_browser_has_two_seconds_at_least(
-    sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    graces = []
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float | None]]:
+    """The grace and the idle time that a stop has waited for, which it does not do."""
+    found = []
 
     async def wait_for_bot(self: Stop, handles: object, grace: float, idle: float | None) -> list[object]:
-        graces.append(grace)
+        found.append((grace, idle))
         return []
 
     monkeypatch.setattr(Stop, "_wait_for_bot", wait_for_bot)
     monkeypatch.setattr(cycle, "climb", lambda *_: asyncio.sleep(0))
+    return found
+
+
+async def test_a_bot_without_a_browser_has_two_seconds_at_least(
+    sleeper: psutil.Process, waits: list[tuple[float, float | None]]
+) -> None:
     stop = stop_of(sleeper)
     stop.config = StopConfig.model_validate({"grace": "50ms", "prove_timeout": "1ms"})
     await stop.bring_down()
-    assert graces == [2.0]
+    assert [grace for grace, _ in waits] == [2.0]
 
 
 @pytest.mark.parametrize(("grace", "idle"), [("50ms", 0.0125), ("10s", 0.3)])
 async def test_a_short_grace_is_not_used_up_either_by_a_bot_that_does_nothing(
-    sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch, grace: str, idle: float
+    sleeper: psutil.Process, waits: list[tuple[float, float | None]], grace: str, idle: float
 ) -> None:
-    asked = []
-
-    async def wait_for_bot(self: Stop, handles: object, grace: float, idle: float | None) -> list[object]:
-        asked.append(idle)
-        return []
-
-    monkeypatch.setattr(Stop, "_wait_for_bot", wait_for_bot)
-    monkeypatch.setattr(cycle, "climb", lambda *_: asyncio.sleep(0))
     stop = stop_of(sleeper)
     stop.config = StopConfig.model_validate({"grace": grace, "idle": "300ms", "prove_timeout": "1ms"})
     stop.closed.append(Closed(Path("profile"), 1, True, "asked", 0.1))
     await stop.bring_down()
-    assert asked == [idle]
+    assert [asked for _, asked in waits] == [idle]
 
 
 #: Longer than any test waits.
