@@ -233,7 +233,7 @@ async def test_what_does_not_arrive_is_tried_again_with_the_same_id(events: Even
 
 async def test_what_cannot_succeed_and_what_takes_too_long_is_given_up(events: Events) -> None:
     async with endpoint(404, 500) as server:
-        box = outbox(server, retry_for=0.05)
+        box = outbox(server, retry_for=1.0)
         box.put(message())
         box.put(message())
         async with asyncio.timeout(15):
