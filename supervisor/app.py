@@ -80,6 +80,7 @@ class Supervisor:
         self._actions: Mapping[Action, Callable[[], None]] = {
             Action.CHECK: self._check,
             Action.THAW: self._examination.thaw,
+            Action.LISTEN: self._listen,
             Action.BRING_DOWN: self._go_down,
             Action.HURRY: lambda: self._haste.hurry(),
             Action.KILL: lambda: self._haste.kill(),
@@ -249,6 +250,10 @@ class Supervisor:
         assert self._changes is not None, "only they tell of changes"
         assert self.bot.run is not None
         self._examination.begin(self.bot.run.child.pid, self._changes, self._checked)
+
+    def _listen(self) -> None:
+        if self._changes is not None:
+            self._changes.hear_again()
 
     def _checked(self, turn: Turn, passed: bool) -> None:
         if passed:

@@ -27,5 +27,8 @@ class Changes(Examined, Protocol):
     def begin_checks(self) -> None:
         """From now on check each file that has changed at once, if it is to be checked."""
 
+    def hear_again(self) -> None:
+        """Tell of what has changed since a check has found that nothing is to be started."""
+
     async def end_checks(self) -> None:
         """Return once none of our programs runs for a check."""

@@ -105,6 +105,7 @@ class Action(StrEnum):
 
     CHECK = auto()  # freeze the bot and check what has changed
     THAW = auto()  # let it go on
+    LISTEN = auto()  # a change that was told of when the check had just ended was nobody's: hear of it now
     BRING_DOWN = auto()
     HURRY = auto()  # cut the graces of the BRING_DOWN under way short
     KILL = auto()  # ... and do not even ask
@@ -225,7 +226,7 @@ def _check(state: State, _event: Event, _policy: Policy) -> Answer:
 
 def _refused(state: State, _event: Event, _policy: Policy) -> Answer:
     """Back to where it was, which `ready_at` tells."""
-    return replace(state, phase=Phase.STARTING if state.ready_at is None else Phase.UP), (Action.THAW,)
+    return replace(state, phase=Phase.STARTING if state.ready_at is None else Phase.UP), (Action.THAW, Action.LISTEN)
 
 
 def _ready_checking(state: State, event: Event, policy: Policy) -> Answer:
@@ -337,7 +338,7 @@ def _unprepared(state: State, event: Event, policy: Policy) -> Answer:
     if state.after is not After.START:
         return _prepared(state, event, policy)
     if policy.rest_after_exit:
-        return replace(state, phase=Phase.RESTING), ()
+        return replace(state, phase=Phase.RESTING), (Action.LISTEN,)
     return _failed(state, event, policy)
 
 

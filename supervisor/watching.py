@@ -35,6 +35,8 @@ class SourceFiles:
         self._preflight = preflight(supervisor, self._name)
         #: What the count of `_preflight` was when all was found well.
         self._passed = 0
+        #: The same for what was last found not to be started; None once changes are heard of again.
+        self._refused: int | None = None
         watch = config.watch
         self._watcher = FileWatcher(
             rules,
@@ -80,29 +82,44 @@ class SourceFiles:
             return True
         began = time.monotonic()
         self.begin_checks()
-        changed, verdict = await self._judged()
+        # What comes after an early end is checked while the bot is down, and the start waits until all is quiet.
+        changed, verdict = await self._judged(early=running)
         for doubt in verdict.doubts:
             emit("preflight.skipped", what=doubt)
         if not verdict.problems:
             self._passed = self._preflight.count
             if running and not changed:
+                self._refuse()
                 emit("bot.kept", reason="unchanged")
                 return False
             took = round((time.monotonic() - began) * 1000)
             emit("preflight.passed", checked=verdict.checked, took_ms=took)
             return True
         self._tell_problems(verdict)
+        self._refuse()
         if running:
             emit("bot.kept", reason="failed")
         return False
 
-    async def _judged(self) -> tuple[Sequence[Path], Verdict]:
+    def _refuse(self) -> None:
+        # The burst may not be over, and whoever mends the file in what is left of it would not be heard.
+        self._watcher.dismiss()
+        self._refused = self._preflight.count
+
+    def hear_again(self) -> None:
+        """Tell of a change that came when the check was over, but the supervisor had not yet heard of that."""
+        refused, self._refused = self._refused, None
+        changed = self._watcher.changed()
+        if refused is not None and refused != self._preflight.count and changed:
+            self._supervisor.changed(self._name(changed[0]))
+
+    async def _judged(self, *, early: bool) -> tuple[Sequence[Path], Verdict]:
         """What has changed, and what there is to say of it: once the files are quiet, or when time is up."""
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(self._preflight.deadline):
-                    await self.settled()
+                    await self._unless_over(self._watcher.settled(early=early))
             count, changed = self._preflight.count, self._watcher.changed()
             verdict = await self._preflight.verdict(changed)
             # A file that has changed meanwhile may have made it worse or mended it.

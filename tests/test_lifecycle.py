@@ -95,6 +95,10 @@ class World:
         assert self.frozen, "a thaw of a bot that was not frozen"
         self.frozen = False
 
+    def on_listen(self) -> None:
+        assert self.under_way is None
+        assert self.state.phase in {Phase.STARTING, Phase.UP, Phase.RESTING}, "nobody would answer"
+
     def on_bring_down(self) -> None:
         assert self.under_way in {None, Action.CHECK}  # a check is cut short, and then reports nothing
         self.under_way = Action.BRING_DOWN
@@ -359,7 +363,7 @@ def test_a_changed_file_is_checked_before_the_bot_is_brought_down(before: tuple[
     assert (checking.phase, actions) == (Phase.CHECKING, (Action.CHECK,))
     assert step(checking, Event(Kind.CHANGED), DEVELOPMENT) == (checking, ())
     assert step(checking, Event(Kind.PASSED), DEVELOPMENT)[1] == (Action.BRING_DOWN,)
-    assert step(checking, Event(Kind.REFUSED), DEVELOPMENT) == (running, (Action.THAW,))
+    assert step(checking, Event(Kind.REFUSED), DEVELOPMENT) == (running, (Action.THAW, Action.LISTEN))
 
 
 def test_a_bot_that_became_ready_while_it_was_checked_is_up_after_that() -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from supervisor import watching
+from supervisor.config import Config
+from supervisor.triggers.preflight import Preflight
+from supervisor.triggers.rules import WatchRules
+from supervisor.watching import SourceFiles
 from tests.fake.command import Project, Running, eventually
 from tests.shell import run
 
@@ -167,3 +174,51 @@ async def test_without_room_in_inotify_the_line_says_which_limit_and_the_bot_is_
 async def _works(command: list[str]) -> bool:
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     return await process.wait() == 0
+
+
+class Deaf:
+    """Stands in for a supervisor that is between a check and what follows from it; notes what it is told."""
+
+    def __init__(self) -> None:
+        self.bot = SimpleNamespace(spawned_at=0.0)
+        self.told: list[str] = []
+
+    def changed(self, name: str) -> None:
+        self.told.append(name)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "down"])
+async def test_a_change_that_comes_when_a_check_has_just_ended_is_heard_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    supervisor: Any = Deaf()
+
+    def checks(*_: object) -> Preflight:
+        async def run(*_: object, **__: object) -> Any:
+            raise AssertionError("JSON needs no program")
+
+        return Preflight(run, node=None, asks_node=lambda: False, command=(), timeout=60)
+
+    monkeypatch.setattr(watching, "preflight", checks)
+    file = tmp_path / "a.json"
+    file.write_text("{}")
+    files = SourceFiles(tmp_path, WatchRules(tmp_path, ext=frozenset({"json"})), Config(), supervisor)
+    try:
+        await files.armed()
+        file.write_text("{")
+        await eventually(lambda: supervisor.told == ["a.json"])
+        assert not await files.examined(running=running)
+        files.hear_again()
+        assert len(supervisor.told) == 1, "nothing has come since"
+
+        file.write_text("{,")
+        await eventually(lambda: len(supervisor.told) == 2)
+        assert not await files.examined(running=running)
+        file.write_text("[]")
+        await eventually(lambda: len(supervisor.told) == 3, "to one who does not listen")
+        files.hear_again()
+        assert len(supervisor.told) == 4
+        files.hear_again()
+        assert len(supervisor.told) == 4
+    finally:
+        await files.close()

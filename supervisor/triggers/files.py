@@ -132,13 +132,16 @@ class FileWatcher:
         """Wait until changes are noticed. A bot started after that cannot have read a file older than what is known."""
         await self._armed.wait()
 
-    async def settled(self) -> None:
-        """Wait until no file that counts was touched for the quiet time. Ends only while `run` runs."""
+    async def settled(self, *, early: bool = False) -> None:
+        """Wait until no file that counts was touched for the quiet time. Ends only while `run` runs.
+
+        `early`: or for half of it after the save of one file, where it does no harm if more come after all.
+        """
         asked = time.monotonic()
         while True:
             self._pump_all()
             now = time.monotonic()
-            quiet_at = self._burst.quiet_at()
+            quiet_at = self._burst.quiet_at(early=early)
             if now < quiet_at:
                 await asyncio.sleep(quiet_at - now)
             elif (
@@ -172,6 +175,10 @@ class FileWatcher:
         changed = self.changed()
         self._tree.commit()
         return changed
+
+    def dismiss(self) -> None:
+        """Nothing comes of the changes so far. They stay changes; the next one, however soon, is told as a first."""
+        self._burst.cut()
 
     def exclude(self, folder: Path) -> None:
         """Leave out a folder (a profile that has come to light) or a file from now on, and what happened there."""

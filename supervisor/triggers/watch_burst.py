@@ -7,6 +7,7 @@ a file away or empty it before they write it anew, and nothing is urgent about a
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,12 @@ _RECENT = 3.0
 #: A burst of more files than this is a program's, not a person's: a build, a copy, a checkout. It may pause for longer,
 #: and nobody notices the difference.
 _CROWD, _CROWD_FACTOR = 10, 4
+
+#: The part of the quiet time after which one file is taken for all that was saved, where that may still turn out wrong.
+_EARLY = 0.5
+
+#: Files that a package manager writes one after the other, at the end of a long work. For them the same holds.
+_MANIFESTS = frozenset({"package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock"})
 
 
 class Burst:
@@ -39,6 +46,7 @@ class Burst:
         self._open = False
         #: No hint for a file that counts has come since this time less the quiet time.
         self._quiet_at = float("-inf")
+        self._early_at = float("-inf")
         self._since = 0.0
         #: How many hints there were.
         self.hints = 0
@@ -56,7 +64,10 @@ class Burst:
             self._paths.clear()
             self._changed_at = {path: at for path, at in self._changed_at.items() if at > now - _RECENT}
         self._paths.add(path)
-        self._quiet_at = now + self._quiet * (_CROWD_FACTOR if len(self._paths) > _CROWD else 1)
+        slow = len(self._paths) > _CROWD or not _MANIFESTS.isdisjoint(map(os.path.basename, self._paths))
+        pause = self._quiet * (_CROWD_FACTOR if slow else 1)
+        self._quiet_at = now + pause
+        self._early_at = now + (pause if slow or len(self._paths) > 1 else pause * _EARLY)
         if complete:
             self._look(path, now)
         else:
@@ -74,9 +85,10 @@ class Burst:
         """When `expire` has something to do."""
         return min(self._due.values(), default=None)
 
-    def quiet_at(self) -> float:
-        """When the files will have been quiet for the quiet time, if nothing comes in between."""
-        return max(self._quiet_at, *self._due.values()) if self._due else self._quiet_at
+    def quiet_at(self, *, early: bool = False) -> float:
+        """When the files will have been quiet for the quiet time, if nothing comes in between; `early`: or part of it,
+        if the burst is one whole file so far."""
+        return max(self._quiet_at, *self._due.values()) if self._due else self._early_at if early else self._quiet_at
 
     def expire(self, now: float) -> None:
         """Look at the files whose time is up, and take them as they are."""
@@ -95,6 +107,11 @@ class Burst:
         self.expire(float("inf"))
         self._open = False
         self._paths.clear()
+
+    def cut(self) -> None:
+        """Nothing comes of the changes so far: the next one begins a burst of its own, however soon it comes."""
+        self._open = False
+        self._quiet_at = self._early_at = float("-inf")
 
     def _look(self, path: str, now: float, *, overdue: bool = False) -> None:
         found = look(path)

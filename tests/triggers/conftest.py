@@ -22,13 +22,19 @@ BOUND = 10.0
 class Watched:
     """A watcher that runs, and what it has told."""
 
-    def __init__(self, rules: WatchRules, poll: Literal["auto"] | bool, source: Callable[[WatchRules], Source]) -> None:
+    def __init__(
+        self,
+        rules: WatchRules,
+        poll: Literal["auto"] | bool,
+        source: Callable[[WatchRules], Source],
+        quiet: float,
+    ) -> None:
         self.root = rules.root
         self.changes: list[Change] = []
         self.notices: list[str] = []
         self._told = asyncio.Event()
         self.watcher = FileWatcher(
-            rules, quiet=QUIET, poll=poll, on_change=self._tell, on_notice=self.notices.append, source=source
+            rules, quiet=quiet, poll=poll, on_change=self._tell, on_notice=self.notices.append, source=source
         )
 
     def _tell(self, change: Change) -> None:
@@ -83,9 +89,10 @@ async def watching(
     *,
     poll: Literal["auto"] | bool = False,
     source: Callable[[WatchRules], Source] = native_source,
+    quiet: float = QUIET,
 ) -> AsyncIterator[Watched]:
     """Run a watcher until the end of the block."""
-    watched = Watched(WatchRules(rules) if isinstance(rules, Path) else rules, poll, source)
+    watched = Watched(WatchRules(rules) if isinstance(rules, Path) else rules, poll, source, quiet)
     task = asyncio.create_task(watched.watcher.run())
     armed = asyncio.create_task(watched.watcher.armed())
     try:

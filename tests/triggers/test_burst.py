@@ -74,6 +74,43 @@ def test_thousand_writes_in_five_seconds_are_one_burst(desk: Desk) -> None:
     assert desk.changed() == ["a.js"]
 
 
+@pytest.mark.parametrize(
+    ("names", "early", "quiet"),
+    [
+        (["a.js"], QUIET / 2, QUIET),
+        (["a.js", "a.js"], QUIET / 2, QUIET),
+        (["a.js", "b.js"], QUIET, QUIET),
+        (["package.json"], QUIET * 4, QUIET * 4),
+        (["package-lock.json", "a.js"], QUIET * 4, QUIET * 4),
+    ],
+    ids=["one", "one twice", "two", "manifest", "manifest and more"],
+)
+def test_one_file_may_be_taken_early_and_a_package_manager_is_given_time(
+    desk: Desk, names: list[str], early: float, quiet: float
+) -> None:
+    for number, name in enumerate(names):
+        desk.write(name, str(number))
+    assert desk.burst.quiet_at(early=True) - desk.clock.now == pytest.approx(early)
+    assert desk.burst.quiet_at() - desk.clock.now == pytest.approx(quiet)
+
+
+def test_a_file_that_is_not_whole_is_not_taken_early(desk: Desk) -> None:
+    desk.hint("a.js")
+    assert desk.burst.quiet_at(early=True) - desk.clock.now == pytest.approx(QUIET)
+
+
+def test_after_a_burst_of_which_nothing_comes_the_next_change_is_a_first_one(desk: Desk) -> None:
+    desk.write("a.js", "1")
+    desk.after(QUIET / 2)
+    desk.burst.cut()
+    assert desk.burst.quiet_at() <= desk.clock.now
+    desk.write("a.js", "2")
+    desk.after(QUIET / 2)
+    desk.write("b.js", "1")
+    assert desk.told == [("a.js", 1000.0), ("a.js", 1000.0 + QUIET / 2)]
+    assert desk.changed() == ["a.js", "b.js"]
+
+
 def test_a_pause_ends_the_burst(desk: Desk) -> None:
     desk.write("a.js", "1")
     desk.after(QUIET * 1.1)
