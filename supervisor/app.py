@@ -375,6 +375,8 @@ class Supervisor:
         self.care.copies.finish_in_background()
         self.sessions.note_start(run.observer.live.values())
         self._starts.over(run, verdict, since=self.bot.spawned_at)
+        if self._changes is not None:
+            self._changes.stand_by()
         self._tell_moved()
         self._post(Kind.READY)
 

@@ -24,6 +24,9 @@ class Changes(Examined, Protocol):
     def checks(self) -> bool:
         """Whether what has changed is to be checked."""
 
+    def stand_by(self) -> None:
+        """The bot is up: get ready to check what changes next. `end_checks` undoes it."""
+
     def begin_checks(self) -> None:
         """From now on check each file that has changed at once, if it is to be checked."""
 

@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from supervisor.app import Supervisor
-from supervisor.process import ENVIRONMENT_MARK, CommandError, Errands, Finished, resolve_command
+from supervisor.process import ENVIRONMENT_MARK, CommandError, Errands, Finished, Standby, resolve_command
 from supervisor.run import Setting
 from supervisor.triggers import javascript
 from supervisor.triggers.preflight import Preflight
+
+#: Seconds after a start, or a change, for which a node waits for the next change. It holds some 40 MB: while somebody
+#: works on the files, but not on a bot that is just left running.
+_STANDBY = 300.0
 
 
 def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
@@ -39,6 +43,21 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
             words, directory=setting.directory, environment=environment, timeout=timeout, input=given
         )
 
+    node = _node(setting, environment)
+    checker = (
+        None
+        if node is None
+        else Standby(
+            (node, *javascript.CHECKER),
+            directory=setting.directory,
+            environment=environment,
+            reaper=setting.reaper,
+            running=setting.territory.errands,
+            idle=_STANDBY,
+            umask=setting.umask,
+        )
+    )
+
     judged: tuple[float, bool] | None = None
 
     def asks_node() -> bool:
@@ -52,8 +71,9 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
 
     return Preflight(
         run,
-        node=_node(setting, environment),
+        node=node,
         asks_node=asks_node,
+        checker=checker,
         command=command,
         timeout=config.timeout,
         name=name,

@@ -68,6 +68,11 @@ class SourceFiles:
         """Leave out a profile that has come to light."""
         self._watcher.exclude(folder)
 
+    def stand_by(self) -> None:
+        """The bot is up: get ready to check what changes next."""
+        if self.checks:
+            self._preflight.stand_by()
+
     def begin_checks(self) -> None:
         """From now on check each file that has changed at once, if it is to be checked."""
         self._preflight.arm(self._watcher.changed())

@@ -112,6 +112,30 @@ async def test_a_check_that_takes_too_long_counts_as_passed_and_says_so(project:
         await running.until("restart.done", reason="change")
 
 
+async def test_a_node_waits_for_the_next_change_while_the_bot_is_up(project: Project) -> None:
+    configure(project)
+    async with project.supervised("dev") as running:
+        await eventually(lambda: runs(project, "node"))
+        project.touch("index.js", GOOD)
+        done = await running.until("restart.done", reason="change")
+        assert done["clean"]
+        await eventually(lambda: runs(project, "node"), "and for the one after that")
+        project.touch("index.js", BAD)
+        failed = await running.until("preflight.failed", path="index.js", line_number=2)
+        assert failed["problem"].startswith("SyntaxError: "), "in the words of node --check"
+        await kept(running)
+        project.touch("index.js", GOOD)
+        await kept(running, "unchanged")
+        assert not running.all("preflight.skipped")
+
+
+async def test_no_node_waits_for_a_bot_that_is_no_node(project: Project) -> None:
+    async with project.supervised("dev") as running:
+        project.touch("index.js", GOOD)
+        await running.until("restart.done", reason="change")
+        assert not runs(project, "node")
+
+
 # -- while it is checked -----------------------------------------------------------------------------------------------
 
 

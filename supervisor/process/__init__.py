@@ -22,6 +22,7 @@ from supervisor.process.freeze import Frost
 from supervisor.process.handle import Handle, open_handle
 from supervisor.process.ladder import Haste, Rung, climb, kill, terminate
 from supervisor.process.reap import Reaper, become_subreaper, crashed
+from supervisor.process.standby import Standby
 
 __all__ = [
     "ENVIRONMENT_MARK",
@@ -37,6 +38,7 @@ __all__ = [
     "Haste",
     "Reaper",
     "Rung",
+    "Standby",
     "become_subreaper",
     "childless",
     "climb",

@@ -66,7 +66,7 @@ class Errands:
             try:
                 in_time = await handle.wait(timeout)
             finally:
-                _end(popen)
+                end_family(popen)
                 handle.close()
                 self.running.discard(popen.pid)
                 self._reaper.own.discard(popen.pid)
@@ -95,8 +95,8 @@ def _start(
     )
 
 
-def _end(popen: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of it, and take its status."""
+def end_family(popen: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a child and of what it has started, and take its status."""
     # Not yet reaped, so its number is nobody else's, and neither is its group's.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":

@@ -24,6 +24,11 @@ AS_MODULE = ("--check", "--input-type=module", "-")
 AS_COMMONJS = ("--check", "--input-type=commonjs", "-")
 """The words for a file that is given on standard input."""
 
+CHECKER = ("--experimental-vm-modules", "--no-warnings", str(Path(__file__).with_name("check_syntax.cjs")))
+"""The words for a node that checks one file after the other, when it gets a `question`, and says `PASSED` of some."""
+
+PASSED = "passed"
+
 _NODE = frozenset({"node", "nodejs", "node.exe"})
 
 #: Parts of the names of programs and hooks that translate what they load: their input need not be what node can read.
@@ -92,6 +97,13 @@ def _translates(words: Iterable[str]) -> bool:
 
 def _basename(word: str) -> str:
     return word.replace("\\", "/").rpartition("/")[2]
+
+
+def question(path: Path) -> str:
+    """What to ask the `CHECKER` of a file. Of one that does not pass it may have been asked too much: node tells."""
+    kind = {".mjs": "module", ".cjs": "commonjs"}.get(path.suffix) or _package_type(path.resolve().parent)
+    kinds = [kind] if kind in {"module", "commonjs"} else ["commonjs", "module"]
+    return json.dumps({"path": str(path), "kinds": kinds})
 
 
 def needs_a_second_look(path: Path) -> bool:

@@ -26,6 +26,9 @@ from supervisor.triggers.javascript import Problem
 MOST_FILES = 20
 AT_ONCE = min(8, max(2, os.cpu_count() or 2))
 
+#: Seconds that a waiting node may take to answer, a hundred times what it does take. A start of node is some 50 ms.
+_ANSWERS = 0.1
+
 #: Lines of a command's output that are shown.
 _MOST_LINES = 20
 
@@ -44,6 +47,19 @@ class RunProgram(Protocol):
     """Runs `words`, with `given` as its standard input, for `timeout` seconds at most. Raises OSError if it cannot."""
 
     async def __call__(self, words: Sequence[str], *, timeout: float, given: Path | None = None) -> Finished: ...  # noqa: D102
+
+
+class Checker(Protocol):
+    """A node that may wait for files to check, so that none has to be started for them."""
+
+    def start(self) -> None:
+        """Have it wait, unless it does."""
+
+    async def ask(self, question: str, timeout: float) -> str | None:
+        """Its answer; None if it does not wait, or says nothing for `timeout` seconds."""
+
+    def end(self) -> None:
+        """End it, if it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,7 @@ class Preflight:
     """Checks files as they change.
 
     `node` is the program to ask about JavaScript, None if there is none; `asks_node` whether it is the one to ask.
+    `checker` is asked first, if it waits; what it does not pass, node does or does not: its word alone is shown.
     `command` is run once for each burst, in addition. `timeout`: seconds for all of that, from `arm` on.
     """
 
@@ -78,6 +95,7 @@ class Preflight:
         *,
         node: str | None,
         asks_node: Callable[[], bool],
+        checker: Checker | None = None,
         command: Sequence[str],
         timeout: float,
         name: Callable[[Path], str] = str,
@@ -85,6 +103,7 @@ class Preflight:
         self._run = run
         self._node = node
         self._asks_node = asks_node
+        self._checker = checker
         self._command = command
         self._timeout = timeout
         self._name = name
@@ -97,6 +116,11 @@ class Preflight:
         #: The command's last run, and for which count it was.
         self._ran: tuple[int, asyncio.Task[Outcome]] | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
+
+    def stand_by(self) -> None:
+        """The bot is up, and its files may change soon."""
+        if self._checker is not None and self._asks_node():
+            self._checker.start()
 
     def arm(self, changed: Iterable[Path]) -> None:
         """Check what has changed, and from now on what does, for as long as the timeout lasts."""
@@ -121,6 +145,8 @@ class Preflight:
         cut = [check for check in self._all() if check.cancel()]
         self._checks = {path: check for path, check in self._checks.items() if check not in cut}
         await asyncio.gather(*cut, return_exceptions=True)
+        if self._checker is not None:
+            self._checker.end()
 
     def forget(self) -> None:
         """The bot is being started on the files as they are: nothing has changed any more."""
@@ -169,6 +195,10 @@ class Preflight:
             return None
         if self._node is None:
             return self._doubt_without_node()
+        if self._checker is not None:
+            answer = await self._checker.ask(javascript.question(path), min(_ANSWERS, self._left()))
+            if answer == javascript.PASSED:
+                return None
         async with self._slots:
             outcome = await self._ask_node(path, ("--check", str(path)))
             if outcome is None and javascript.needs_a_second_look(path):

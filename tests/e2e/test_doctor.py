@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.processes import processes_of
 from tests.e2e.supervised import supervised
+from tests.e2e.victims import victim
 from tests.shell import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -36,7 +37,7 @@ async def test_it_knows_the_real_programs_and_closes_what_a_killed_supervisor_le
         status, document, found = await doctor(linked_folder)
         assert (status, found["processes"]["verdict"]) == (0, "ok"), document
         supervisor = psutil.Process(bot.process.pid)
-        node = next(child for child in supervisor.children() if child.name() == "node")
+        node = victim(linked_folder, "node")
         supervisor.kill()
         node.kill()
         await bot.process.wait()

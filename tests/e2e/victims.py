@@ -16,8 +16,12 @@ def _is_browser(words: str) -> bool:
     return "--user-data-dir=" in words and "--type=" not in words and "crashpad" not in words
 
 
+def _is_bot(words: str) -> bool:
+    return words.startswith(("node ", "/usr/bin/node ")) and "check_syntax" not in words
+
+
 _ROLES: Final[Mapping[str, Callable[[str], bool]]] = {
-    "node": lambda words: words.startswith(("node ", "/usr/bin/node ")),
+    "node": _is_bot,
     "browser": _is_browser,
     # Not the one that draws the browser's own windows, which has more to do than the page while that is idle.
     "renderer": lambda words: "--type=renderer" in words and "--top-chrome-webui" not in words,

@@ -11,9 +11,12 @@ import pytest
 from supervisor.triggers.javascript import (
     AS_COMMONJS,
     AS_MODULE,
+    CHECKER,
+    PASSED,
     Problem,
     is_plain_node,
     needs_a_second_look,
+    question,
     read_answer,
 )
 
@@ -39,6 +42,13 @@ def judge(path: Path) -> Problem | None:
         as_module = ask(path, *AS_MODULE)
         return as_module if as_module and ask(path, *AS_COMMONJS) else None
     return problem
+
+
+def asked(*paths: Path) -> list[bool]:
+    """Whether the checker passes each of them."""
+    questions = "".join(f"{question(path)}\n" for path in paths)
+    done = subprocess.run([NODE, *CHECKER], input=questions, capture_output=True, text=True, timeout=60, check=True)
+    return [line == PASSED for line in done.stdout.splitlines()]
 
 
 MODULE, COMMONJS = 'import fs from "fs";\nawait fs;\n', 'const fs = require("fs");\nreturn;\n'
@@ -74,9 +84,21 @@ def test_modules_are_told_from_commonjs_as_node_does(
     (folder / name).write_text(text)
     problem = judge(folder / name)
     assert (problem and problem.line) == line
+    assert asked(folder / name) == [line is None]
     if problem is not None:
         assert problem.message.startswith("SyntaxError: ")
         assert problem.source in {"foo(;", "return;", 'import fs from "fs";'}
+
+
+def test_the_checker_answers_each_question_and_is_quiet_about_what_it_cannot_read(tmp_path: Path) -> None:
+    texts = [COMMONJS, BROKEN, "#!/usr/bin/env node\n" + COMMONJS, "\ufeff" + COMMONJS, "", "import('a')", "x = 'ü\n'"]
+    files = [tmp_path / f"ä {number}.cjs" for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    strange = tmp_path / "not \udcff utf-8.cjs"
+    strange.write_text("")
+    answers = asked(*files, tmp_path, tmp_path / "gone.js", strange)
+    assert answers == [judge(file) is None for file in files] + [False] * 3, "of these node itself is asked"
 
 
 def test_a_link_is_read_where_it_leads(tmp_path: Path) -> None:
@@ -85,6 +107,11 @@ def test_a_link_is_read_where_it_leads(tmp_path: Path) -> None:
     problem = ask(tmp_path / "link.js")
     assert problem is not None
     assert (problem.path, problem.line) == (tmp_path / "link.js", 1)
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "modules" / "real.js").write_text(MODULE)
+    (tmp_path / "module.js").symlink_to("modules/real.js")
+    assert asked(tmp_path / "link.js", tmp_path / "module.js") == [False, True]
 
 
 @pytest.mark.parametrize(

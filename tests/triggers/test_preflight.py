@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +47,49 @@ class Programs:
         return Answer()
 
 
+class Waiting:
+    """Stands in for a node that waits, and passes what is good unless it is told to say nothing."""
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.silent = False
+        self.asked: list[str] = []
+
+    def start(self) -> None:
+        self.waits = True
+
+    async def ask(self, question: str, timeout: float) -> str | None:
+        assert timeout > 0
+        if not self.waits or self.silent:
+            return None
+        self.asked.append(path := json.loads(question)["path"])
+        return "failed" if is_bad(path) else "passed"
+
+    def end(self) -> None:
+        self.waits = False
+
+
 def is_bad(path: str) -> bool:
     return "bad" in Path(path).read_text()
 
 
 def preflight(
-    programs: Programs, *, command: Sequence[str] = (), timeout: float = 60.0, node: str | None = "node"
+    programs: Programs,
+    *,
+    command: Sequence[str] = (),
+    timeout: float = 60.0,
+    node: str | None = "node",
+    checker: Waiting | None = None,
+    asks_node: bool = True,
 ) -> Preflight:
     return Preflight(
-        programs, node=node, asks_node=lambda: True, command=command, timeout=timeout, name=lambda path: path.name
+        programs,
+        node=node,
+        asks_node=lambda: asks_node,
+        checker=checker,
+        command=command,
+        timeout=timeout,
+        name=lambda path: path.name,
     )
 
 
@@ -82,6 +117,41 @@ async def test_several_files_are_checked_at_once_but_not_all(tmp_path: Path) -> 
     assert (verdict.checked, verdict.problems) == (MOST_FILES, ())
     assert verdict.doubts == (f"5 of {len(files)} changed files were not checked: too many at once",)
     assert programs.most == AT_ONCE
+
+
+async def test_a_node_that_waits_passes_files_and_its_no_is_asked_of_node_again(tmp_path: Path) -> None:
+    programs, checker = Programs(), Waiting()
+    programs.go.set()
+    checks = preflight(programs, checker=checker)
+    checks.stand_by()
+    good, bad = write(tmp_path, "a.js"), write(tmp_path, "b.js", "bad")
+    checks.arm([good, bad])
+    (problem,) = (await checks.verdict([good, bad])).problems
+    assert problem.message == "SyntaxError: bad", "in the words of node"
+    assert checker.asked == [str(good), str(bad)]
+    assert programs.ran == ["b.js"]
+    await checks.halt()
+    assert not checker.waits
+
+
+@pytest.mark.parametrize("why", ["not started", "silent"])
+async def test_where_no_node_answers_one_is_started(tmp_path: Path, why: str) -> None:
+    programs, checker = Programs(), Waiting()
+    programs.go.set()
+    checks = preflight(programs, checker=checker)
+    if why == "silent":
+        checker.silent = True
+        checks.stand_by()
+    file = write(tmp_path, "a.js")
+    checks.arm([file])
+    assert (await checks.verdict([file])).checked == 1
+    assert programs.ran == ["a.js"]
+
+
+async def test_no_node_waits_where_none_is_asked() -> None:
+    checker = Waiting()
+    preflight(Programs(), checker=checker, asks_node=False).stand_by()
+    assert not checker.waits
 
 
 async def test_a_check_begins_with_the_change_and_not_with_the_question(tmp_path: Path) -> None:
