@@ -55,14 +55,15 @@ def measure(name: str, root: Path, starts: int, rest: float) -> list[str]:
     with Plain(name, root) as launcher:
         launcher.up()
         time.sleep(5)  # files are read ahead and the start's garbage is collected by then
-        watches, memory = launcher.watches, launcher.rss
+        watches, memory, waiting = launcher.watches, launcher.rss, launcher.standby
         share, wakes = at_rest(launcher.process.pid, rest)
     lines = [f"  bot spawned after, s: {describe(spawned, '.2f')}"] if spawned else []
     return [
         *lines,
         f"  bot up after, s: {describe(up, '.2f')}",
         f"  inotify watches: {watches}",
-        f"  memory: {memory:.1f} MB",
+        f"  memory: {memory:.1f} MB"
+        + (f"; the node that waits, for itself alone: {waiting:.1f} MB" if waiting else ""),
         f"  at rest for {rest:g} s: {share:.3f} % of one core, {wakes} wake-ups of its main thread",
     ]
 
