@@ -101,7 +101,9 @@ class Territory:
         """Leave out what was handed down to us, what runs for ourselves, and what either has started."""
         if not self._inherited and not self.errands:
             return descendants
-        theirs = self.errands | {entry.pid for entry in descendants if entry in self._inherited}
+        # By what holds them, not by how they looked: since then they may have become another program, have lost their
+        # parent, or have been in the midst of either when they were seen.
+        theirs = self.errands | {entry.pid for entry in self._inherited if entry.handle.alive}
         ours = []
         for entry in descendants:  # parents come before children
             if entry.pid in theirs or entry.parent in theirs:

@@ -31,7 +31,7 @@ def ours(project: Project) -> Territory:
 
 @pytest.fixture
 def start(project: Project) -> Iterator[Start]:
-    """Start a fake bot: `start(*words, mark=..., detached=...)`. A detached one is nobody's child."""
+    """Start a fake bot: `start(*words, mark=..., detached=...)`. A detached one is nobody's child when this returns."""
     started = []
 
     def begin(*words: str, mark: str = "", detached: bool = False) -> subprocess.Popen[bytes]:
@@ -39,6 +39,8 @@ def start(project: Project) -> Iterator[Start]:
         command = [sys.executable, "-I", "-S", "-c", _DETACH, *project.bot(*words)] if detached else project.bot(*words)
         process = subprocess.Popen(command, cwd=project.home, env=environment, stdin=subprocess.DEVNULL)
         started.append(process)
+        if detached or "escape" in words:
+            process.wait()
         return process
 
     yield begin
@@ -127,6 +129,18 @@ def test_what_was_there_before_us_is_not_ours(
     assert ours.living() == []
     assert ours.proven_empty(), "although it is a child of ours still"
     assert before.poll() is None
+
+
+def test_what_was_there_before_us_is_not_ours_whatever_becomes_of_it(
+    tmp_path: Path, sleeper: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    go = tmp_path / "go"
+    before = sleeper(f"while [ ! -e {go} ]; do sleep 0.01; done; exec sleep 600")
+    ours = Territory(tmp_path, contained=True)
+    go.touch()
+    while psutil.Process(before.pid).name() != "sleep":
+        assert before.poll() is None
+    assert ours.living() == []
 
 
 def test_a_tree_is_proven_empty_when_the_last_child_is_reaped(
