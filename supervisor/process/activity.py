@@ -67,10 +67,12 @@ def _waits_its_turn(process: psutil.Process) -> bool:
     if sys.platform != "linux":
         return process.status() in _AT_WORK
     # node writes and syncs files in threads of its own, and the first thread's state tells nothing of theirs.
-    for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            if thread.read_bytes().rpartition(b")")[2].split()[0] in _AT_WORK_LETTERS:
-                return True
+    # The process may end between the question whether its folder is there and the listing of it.
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if thread.read_bytes().rpartition(b")")[2].split()[0] in _AT_WORK_LETTERS:
+                    return True
     return False
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,12 @@ async def test_one_that_is_gone_does_nothing(spawn: Spawn) -> None:
     process.wait()
     assert not activity.look()
     assert not activity.awaits_answer()
+
+
+def test_one_that_ends_while_its_threads_are_listed_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise FileNotFoundError("/proc/1/task")
+
+    monkeypatch.setattr(Path, "glob", gone)
+    monkeypatch.setattr("supervisor.process.activity._done", lambda _process: (0.0,))
+    assert not Activity([os.getpid()]).look()
