@@ -1,6 +1,8 @@
 """A fake bot. Its arguments script it; without any it runs until SIGTERM or SIGINT.
 
-    browser=DIR[,WORD,...]  open a browser on the profile DIR; the words as in browser.py; may be repeated
+    browser=DIR[,WORD,...]  open a browser on the profile DIR, and wait until it is up or has failed, as puppeteer does;
+                            the words as in browser.py; may be repeated
+    launch=DIR[,WORD,...]   the same without waiting for it
     relaunch[=SECONDS]      open a browser again as soon as it is gone, as some frameworks do, or that much later
     falls=CODE              exit with this status as soon as a browser is gone, as node does that has nothing left to do
     relaunch-on-term        ignore SIGTERM, and open the browsers again on it
@@ -80,6 +82,10 @@ class Bot:
     def do_browser(self, value: str) -> None:
         profile, _, words = value.partition(",")
         self.browsers[open_browser(profile, words)] = (profile, words)
+
+    def do_launch(self, value: str) -> None:
+        profile, _, words = value.partition(",")
+        self.browsers[launch_browser(profile, words)] = (profile, words)
 
     def do_relaunch(self, value: str) -> None:
         self.relaunch = float(value or 0)
@@ -283,7 +289,7 @@ class Bot:
             self.reap()
             gone, self.browsers = self.browsers, {}
             for profile, words in gone.values():
-                self.browsers[open_browser(profile, words)] = (profile, words)
+                self.browsers[launch_browser(profile, words)] = (profile, words)
 
     def reap(self) -> None:
         while True:
@@ -300,10 +306,18 @@ class Bot:
                     self.do_exit(str(self.falls))
                 if self.relaunch is not None:
                     time.sleep(self.relaunch)
-                    self.browsers[open_browser(profile, words)] = (profile, words)
+                    self.browsers[launch_browser(profile, words)] = (profile, words)
 
 
 def open_browser(profile: str, words: str) -> int:
+    """Start a fake browser, and wait until it is up, or has ended; returns its pid."""
+    pid = launch_browser(profile, words)
+    while journal.lives(pid) and not journal.has_started("browser", pid):
+        time.sleep(0.005)
+    return pid
+
+
+def launch_browser(profile: str, words: str) -> int:
     """Start a fake browser detached, as puppeteer does it; returns its pid."""
     program, script = os.environ["FAKE_CHROMIUM"], os.path.join(os.path.dirname(__file__), "run.py")
     argv = [program, "-I", "-S", script, "browser", f"--user-data-dir={profile}", f"--fake={words}"]
@@ -327,8 +341,8 @@ def main(words: list[str]) -> int:
     """Carry out the script, then run until told to exit."""
     for pid in journal.others("bot"):
         journal.note("bot", "overlap", str(pid))
-    journal.note("bot", "start")
     bot = Bot()
+    journal.note("bot", "start")  # whoever has read this may send a signal
     for word in words:
         if word.startswith("when="):
             path, *inner = word.removeprefix("when=").split(":")

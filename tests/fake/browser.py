@@ -10,13 +10,14 @@ Run it by `run.py`, under the name `chromium` (`Bot.open`). `--user-data-dir=DIR
     bare-children   give the children an empty environment, as sandboxed renderers have
     children=N      start N renderers (2)
     slow=SECONDS    take that long to write everything down
+    waits=FILE      write nothing down before FILE is there
 
 SIGINT and Browser.close are clean exits: it writes what it holds to DIR/Default/flushed and removes its locks. On
 SIGTERM it exits without either. Its renderers go with it, however it ends.
 """
 
 # pathlib takes longer to import than all the rest:
-# ruff: noqa: PTH103, PTH108, PTH115, PTH123, PTH211
+# ruff: noqa: PTH103, PTH108, PTH110, PTH115, PTH123, PTH211
 
 from __future__ import annotations
 
@@ -60,6 +61,8 @@ def main(argv: list[str]) -> int:
     if clean:
         journal.note("browser", "asked", profile)
         time.sleep(float(script.get("slow", 0)))
+        while "waits" in script and not os.path.exists(script["waits"]):
+            time.sleep(0.01)
         flush(profile)
         journal.note("browser", "clean", profile)
     else:

@@ -22,7 +22,7 @@ from tests.fake.journal import VARIABLE as JOURNAL_VARIABLE
 from tests.fake.journal import lives
 
 #: Seconds; longer than anything here takes, and reached only when something is broken.
-DEADLINE = 15.0
+DEADLINE = 60.0
 
 _POLL = 0.01
 _RUN = Path(__file__).with_name("run.py")
@@ -59,9 +59,13 @@ class Note:
 
 @dataclass
 class Running:
-    """One supervisor that has been started, and what it has said so far."""
+    """One supervisor that has been started, and what it has said so far.
+
+    `awake` tells of a pid whether a bot that has it has come so far as to note its start.
+    """
 
     process: asyncio.subprocess.Process
+    awake: Callable[[int], bool] = lambda _: True
     events: list[dict[str, Any]] = field(default_factory=list)
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
@@ -74,7 +78,11 @@ class Running:
         self._readers = [asyncio.create_task(self._read_out()), asyncio.create_task(self._read_err())]
 
     async def until(self, name: str, deadline: float = DEADLINE, **fields: object) -> dict[str, Any]:
-        """The next event of this name, with these fields, after the one that was last waited for."""
+        """The next event of this name, with these fields, after the one that was last waited for.
+
+        After `restart.done` the bot has noted its start as well, unless it is dead: a bot is up for its supervisor as
+        soon as it is there, which on a busy machine is long before it has run a line and hears signals.
+        """
 
         def found() -> dict[str, Any] | None:
             while self._seen < len(self.events):
@@ -92,6 +100,9 @@ class Running:
                     await self._news.wait()
         except TimeoutError:
             raise AssertionError(f"no {name} within {deadline:g} s: {self.told()}") from None
+        if name == "restart.done":
+            pid = next(one["pid"] for one in reversed(self.events[: self._seen]) if one["event"] == "bot.started")
+            await eventually(lambda: self.awake(pid), f"the start of bot {pid}", deadline)
         return event
 
     async def until_output(self, text: bytes, deadline: float = DEADLINE) -> None:
@@ -238,6 +249,9 @@ class Project:
         """The pids of all bots, or browsers, that live."""
         return sorted({note.pid for note in self.notes(who, "start") if lives(note.pid)})
 
+    def _is_awake(self, pid: int) -> bool:
+        return not lives(pid) or pid in {note.pid for note in self.notes("bot", "start")}
+
     def processes(self) -> list[psutil.Process]:
         """Every process of this project that lives, the supervisor included."""
         return processes_of(self.home)
@@ -271,7 +285,7 @@ class Project:
             stderr=subprocess.PIPE,
             limit=1 << 20,
         )
-        running = Running(process)
+        running = Running(process, self._is_awake if command is None else lambda _: True)
         running.listen()
         self._started.append(running)
         return running

@@ -37,9 +37,21 @@ def lives(pid: int) -> bool:
 
 def others(who: str) -> list[int]:
     """The living processes of this kind that have noted a start, this one excepted."""
+    return [pid for pid in sorted((_started(who) or set()) - {os.getpid()}) if lives(pid)]
+
+
+def has_started(who: str, pid: int) -> bool:
+    """Whether this process has noted its start; where there is no journal, nobody knows and the answer is yes."""
+    started = _started(who)
+    return started is None or pid in started
+
+
+def _started(who: str) -> set[int] | None:
+    """The processes of this kind that have noted a start; None without a journal."""
     path = os.environ.get(VARIABLE)
-    if path is None or not os.path.exists(path):
-        return []
+    if path is None:
+        return None
+    if not os.path.exists(path):
+        return set()
     with open(path, encoding="utf-8") as file:
-        started = {int(pid) for _, name, pid, what, *_ in map(str.split, file) if (name, what) == (who, "start")}
-    return [pid for pid in sorted(started - {os.getpid()}) if lives(pid)]
+        return {int(pid) for _, name, pid, what, *_ in map(str.split, file) if (name, what) == (who, "start")}
