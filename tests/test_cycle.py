@@ -105,16 +105,19 @@ async def test_the_phases_of_a_restart_add_up_to_the_whole(project: Project) -> 
 
 
 async def test_the_bot_stands_still_while_its_browser_is_closed_and_is_asked_when_it_wakes(project: Project) -> None:
-    words = ["relaunch", f"browser={project.profile('1')},slow=2", "children=1"]
+    project.configure('[stop]\ngrace = "10s"\n')
+    go = project.home / "go"
+    words = ["relaunch", f"browser={project.profile('1')},waits={go}", "children=1"]
     async with project.supervised("dev", *words) as running:
-        await opened(project, running)
-        (bot,) = project.living("bot")
+        (browser,) = await opened(project, running)
+        bot = (await project.noted("bot", "up"))[0].pid
         project.touch("index.js")
-        await eventually(lambda: bot in {process.pid for process in project.frozen()}, "the bot is frozen")
-        assert not clean_exits(project)
+        await project.noted("browser", "asked")
+        assert bot in {process.pid for process in project.frozen()}
+        go.touch()
         await running.until("restart.done", reason="change")
-    order = [note.what for note in project.notes() if note.what in {"clean", "term", "stop"}]
-    assert order[:3] == ["clean", "term", "stop"]
+    of_both = [note.what for note in project.notes() if note.pid in {browser, bot}]
+    assert [what for what in of_both if what in {"clean", "term", "stop"}] == ["clean", "term", "stop"]
     assert clean_exits(project) == [note.pid for note in project.notes("browser", "start")]
 
 
@@ -169,10 +172,9 @@ async def test_a_bot_that_should_close_its_browser_and_does_not_is_helped(projec
 
 
 async def test_behind_a_shell_the_bot_itself_is_asked(project: Project) -> None:
-    project.configure(
-        '[stop]\ngrace = "10s"\n'
-    )  # its cleanup shows that it was asked, whatever the machine is busy with
-    script = subprocess.list2cmdline(project.bot(f"browser={project.profile('1')}"))
+    # Its cleanup shows that it was asked, whatever the machine is busy with; and it is there once it has said a word.
+    project.configure('[stop]\ngrace = "10s"\n[ready]\noutput = "here"\n')
+    script = subprocess.list2cmdline(project.bot(f"browser={project.profile('1')}", "write=here"))
     async with project.supervised("dev", command=["sh", "-c", f"{script}; true"]) as running:
         await opened(project, running)
         await project.noted("bot", "up")
@@ -475,7 +477,7 @@ async def test_a_browser_that_is_being_launched_is_closed_and_not_taken_for_a_bo
     launcher.write_text(_LAUNCHER)
     launcher.chmod(0o700)
     environment = {"FAKE_CHROMIUM": str(launcher), "CHROMIUM": str(project.chromium)}
-    async with project.supervised("dev", f"browser={project.profile('1')}", environment=environment) as running:
+    async with project.supervised("dev", f"launch={project.profile('1')}", environment=environment) as running:
         await eventually((project.folder / "launching").exists)
         project.touch("index.js")
         await project.noted("bot", "term")
@@ -520,7 +522,7 @@ async def test_a_process_that_will_not_die_is_named_and_nothing_starts_beside_it
     await running.until("restart.done")
     project.touch("index.js")
     stuck = await running.until("bot.stuck")
-    assert stuck["pids"] == [int(immortal.more)]
+    assert int(immortal.more) in stuck["pids"]
     project.touch("index.js")
     psutil.Process(int(immortal.more)).kill()
     await running.until("restart.done", reason="change")

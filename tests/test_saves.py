@@ -18,7 +18,7 @@ from tests.triggers.test_programs import PROGRAMS, run
 TIMES = int(os.environ.get("SCANONCE_SAVES", "1"))
 
 #: Twenty times as many saves may take twenty times as long.
-pytestmark = pytest.mark.timeout(60 * TIMES)
+pytestmark = pytest.mark.timeout(180 * TIMES)
 
 #: A bot that shows what it was started on, and stays.
 SHOWS = ["sh", "-c", "cat src/*.js; echo end; exec sleep 600"]
@@ -68,6 +68,7 @@ async def test_a_checkout_of_500_files_is_one_restart(project: Project) -> None:
         run("git", "commit", "-qm", branch, cwd=project.folder)
     running = await project.start("dev", command=SHOWS)
     await running.until("restart.done")
+    await starts(running, 1)
     number = 1
     for branch in ("one", "two") * TIMES:
         await asyncio.to_thread(run, "git", "checkout", "-q", branch, cwd=project.folder)
@@ -89,6 +90,7 @@ async def test_an_npm_install_is_one_restart(project: Project) -> None:
     install = ["npm", "install", "--offline", "--no-audit", "--no-fund", "--install-links"]
     running = await project.start("dev", command=["sh", "-c", "cat package.json; echo end; exec sleep 600"])
     await running.until("restart.done")
+    await starts(running, 1)
     number = 1
     for name in ("one", "two") * TIMES:
         await asyncio.to_thread(run, *install, str(project.home / name), cwd=project.folder)
@@ -106,6 +108,7 @@ async def test_many_writes_without_a_pause_are_one_restart(project: Project) -> 
     project.configure('[watch]\nquiet = "1s"\n')  # longer than any pause of ours on a machine that is busy
     running = await project.start("dev", command=SHOWS)
     await running.until("restart.done")
+    await starts(running, 1)
     for number in range(1, 201):
         file.write_text(f"// {number}\n")
         await asyncio.sleep(0.005)  # a thousand in five seconds, as is promised; a fifth of that here

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 import psutil
 
 from supervisor.control.client import Client
-from tests.control.checked import connected, validator
+from tests.control.checked import PATIENCE, connected, validator
 from tests.control.conftest import Ask, socket_of
 from tests.fake.command import QUICK, eventually
 
 if TYPE_CHECKING:
     from tests.fake.command import Project
 
-#: Long enough to be met by a request; a restart takes a tenth of that.
-_SLOW = '[ready]\nmethod = "up"\nsettle = "600ms"\n'
+#: A bot that is ready when it says so, which the test decides.
+_TOLD = '[ready]\nmethod = "notify"\n'
 _EVENT = {"$ref": "#/components/schemas/EventLine"}
+
+
+async def arrived(asked: Ask) -> None:
+    """Wait until what was asked before this has reached the supervisor: it takes connections in their order."""
+    for _ in range(2):
+        await asked("GET", "/v1/status")
 
 
 # -- status ------------------------------------------------------------------------------------------------------------
@@ -77,26 +83,32 @@ async def test_a_restart_is_told_of_at_once_or_waited_for_and_returns_its_record
 
 
 async def test_restarts_that_are_asked_for_during_one_are_served_by_it(project: Project, asked: Ask) -> None:
-    project.configure(_SLOW)
-    async with project.supervised("run") as running:
+    project.configure(_TOLD)
+    go = project.touch("go")
+    async with project.supervised("run", f"until={go}", "notify") as running:
+        go.unlink()
         first = asyncio.create_task(asked("POST", "/v1/restart?wait=ready"))
         await running.until("restart.requested")
         others = [asyncio.create_task(asked("POST", "/v1/restart?wait=ready")) for _ in range(3)]
         await running.until("bot.started")
         others.append(asyncio.create_task(asked("POST", "/v1/restart?wait=ready")))
+        await arrived(asked)
+        go.touch()
         replies = [await first, *(await asyncio.gather(*others))]
         assert [reply.json["joined"] for reply in replies] == [False, True, True, True, True]
         assert len({json.dumps(reply.json["restart"]) for reply in replies}) == 1
         assert len(project.notes("bot", "start")) == 2
         # One whose outcome takes too long goes on.
+        go.unlink()
         assert (await asked("POST", "/v1/restart?wait=ready&timeout=0.1")).status == 504
+        go.touch()
         assert (await running.until("restart.done", reason="control"))["outcome"] == "ready"
 
 
 async def test_a_bot_that_crashes_on_the_way_up_is_told_of(project: Project, asked: Ask) -> None:
     flag = project.folder / "crash"
-    project.configure(_SLOW + '[restart]\nbackoff_initial = "60s"\n')
-    running = await project.start("run", f"when={flag}:exit=3")
+    project.configure(_TOLD + '[restart]\nbackoff_initial = "60s"\n')
+    running = await project.start("run", f"when={flag}:exit=3", "notify")
     await running.until("restart.done")
     flag.touch()
     reply = await asked("POST", "/v1/restart?wait=ready")
@@ -137,18 +149,29 @@ async def test_a_stop_that_is_waited_for_tells_how_it_ended(project: Project, as
 async def test_asking_for_a_stop_again_does_not_hurry_it_and_nothing_else_is_begun(
     project: Project, asked: Ask
 ) -> None:
-    project.configure('[stop]\ngrace = "700ms"\nidle = "off"\n' + QUICK)
-    running = await project.start("run", "deaf-term", f"browser={project.profile('1')}")
-    await running.until("restart.done")
-    assert (await asked("POST", "/v1/stop")).status == 202
-    await running.until("supervisor.stopping")
-    assert (await asked("POST", "/v1/restart")).status == 409
-    assert (await asked("POST", "/v1/snapshots")).status == 409
-    assert (await asked("GET", "/v1/status")).json["phase"] == "closing"
-    replies = await asyncio.gather(*(asked("POST", "/v1/stop?wait=stopped") for _ in range(3)))
-    assert {reply.json["exit_code"] for reply in replies} == {0}
-    await running.ends()
-    assert running.all("supervisor.stopped")[0]["total_ms"] >= 700
+    project.configure('[stop]\ngrace = "10min"\n' + QUICK)
+    let_go = asyncio.Event()
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await let_go.wait()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        running = await project.start("run", f"asks-on-term={port}", f"browser={project.profile('1')}")
+        await running.until("restart.done")
+        assert (await asked("POST", "/v1/stop")).status == 202
+        await running.until("supervisor.stopping")
+        assert (await asked("POST", "/v1/restart")).status == 409
+        assert (await asked("POST", "/v1/snapshots")).status == 409
+        assert (await asked("GET", "/v1/status")).json["phase"] == "closing"
+        stops = [asyncio.create_task(asked("POST", "/v1/stop?wait=stopped")) for _ in range(3)]
+        await arrived(asked)
+        await project.noted("bot", "term")
+        let_go.set()
+        assert {stop.json["exit_code"] for stop in await asyncio.gather(*stops)} == {0}
+        await running.ends()
+    assert project.notes("bot", "stop"), "it had its time"
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -197,7 +220,7 @@ async def test_only_so_many_can_follow_and_one_that_goes_makes_room(project: Pro
             await writer.wait_closed()
             return b"200" in status
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not await follow():
                 pass
 

@@ -12,7 +12,6 @@ import pytest
 
 from supervisor.control.address import listen
 from tests.control.conftest import socket_of
-from tests.fake.command import QUICK
 from tests.shell import Ended, invoke, invoke_anywhere, make_session
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 Shell = Callable[..., Coroutine[Any, Any, Ended]]
 
-#: A bot that crashes at once has not been ready before.
-_SLOW = QUICK.replace("20ms", "600ms")
+#: A bot that crashes before it says that it is ready has never been so.
+_TOLD = '[ready]\nmethod = "notify"\n'
 
 
 @pytest.fixture
@@ -85,6 +84,7 @@ async def test_a_history_that_tells_nothing_keeps_nobody_from_asking(project: Pr
 async def test_a_bot_that_outlived_its_scanonce_is_not_passed_over_in_silence(project: Project, shell: Shell) -> None:
     running = await project.start("run", f"browser={project.profile('1')}")
     await running.until("restart.done")
+    await project.noted("browser", "start")
     running.process.kill()
     await running.ends()
     for words in (["status"], ["stop"]):
@@ -99,6 +99,7 @@ async def test_a_bot_that_outlived_its_scanonce_is_not_passed_over_in_silence(pr
 async def test_a_bot_is_looked_at_restarted_and_stopped_from_another_shell(project: Project, shell: Shell) -> None:
     running = await project.start("run", f"browser={project.profile('1')}")
     await running.until("restart.done")
+    await running.until("browser.up") if not running.all("browser.up") else None
     # A configuration that somebody is just editing keeps nobody from asking.
     (project.folder / "scanonce.toml").write_text("[ready\n")
     said = await shell("status")
@@ -130,9 +131,9 @@ async def test_a_bot_is_looked_at_restarted_and_stopped_from_another_shell(proje
 
 
 async def test_a_bot_that_does_not_come_back_is_status_3(project: Project, shell: Shell) -> None:
-    project.configure(_SLOW)
+    project.configure(_TOLD)
     flag = project.folder / "crash"
-    running = await project.start("run", f"when={flag}:exit=7")
+    running = await project.start("run", f"when={flag}:exit=7", "notify")
     await running.until("restart.done")
     flag.touch()
     said = await shell("restart")
@@ -223,10 +224,10 @@ async def test_a_snapshot_of_a_bot_that_scanonce_runs_goes_through_it(project: P
 
 
 async def test_a_snapshot_of_a_bot_that_rests_is_of_the_quiet_profile(project: Project, shell: Shell) -> None:
-    project.configure(_SLOW)
+    project.configure(_TOLD)
     make_session(project.folder, "1")
     flag = project.folder / "crash"
-    running = await project.start("dev", f"browser={project.profile('1')}", f"when={flag}:exit=1")
+    running = await project.start("dev", f"browser={project.profile('1')}", f"when={flag}:exit=1", "notify")
     await running.until("restart.done")
     flag.touch()
     (project.folder / "index.js").write_text("// changed\n")
