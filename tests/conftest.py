@@ -23,7 +23,7 @@ settings.register_profile("any-machine", parent=settings(), deadline=None)
 settings.load_profile("any-machine")
 
 #: Seconds that threads and children which are about to end are given after a test.
-_PATIENCE = 3.0
+_PATIENCE = 30.0
 
 
 def _children() -> set[int]:

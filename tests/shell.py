@@ -23,7 +23,7 @@ from supervisor.session import Profile, SessionStore, Snapshot
 from tests.session import build
 
 SCANONCE = Path(sysconfig.get_path("scripts")) / "scanonce"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a command may take; a busy machine takes ten times what a quiet one does."""
 
 _BROWSER = """

@@ -309,7 +309,7 @@ async def test_the_bots_output_passes_through_and_ours_stands_beside_it(project:
 async def test_a_gigabyte_without_a_newline_is_searched_in_bounded_memory(project: Project) -> None:
     project.configure('[ready]\noutput = "never"\ntimeout = "60s"\n')
     running = await project.start("run", "fill=1000000000", stdout=subprocess.DEVNULL)
-    await project.noted("bot", "up", deadline=30)
+    await project.noted("bot", "up")
     assert psutil.Process(running.process.pid).memory_info().rss < 120_000_000
     assert await running.stop() == 143
 
@@ -339,7 +339,7 @@ async def test_nobody_reads_what_we_say_and_still_all_goes_its_way(project: Proj
         await project.noted("browser", "start")
         await project.noted("bot", "up")
         process.terminate()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             assert await process.wait() == 143
     finally:
         if process.returncode is None:
@@ -488,7 +488,7 @@ class Inside:
         )
         self.supervisor = Supervisor(setting, self.care, Sessions(config, store, self.care), self.history, policy)
 
-    async def run(self, deadline: float = 10.0) -> int:
+    async def run(self, deadline: float = 60.0) -> int:
         """Run it to its end."""
         forget = logs.subscribe(lambda name, fields: self.events.append((name, fields)))
         try:

@@ -69,7 +69,7 @@ async def test_no_zombie_is_left_of_a_thousand_orphaned_grandchildren(project: P
     running = await project.start("run", command=[sys.executable, "-c", GRANDCHILDREN], prefix=namespace())
     started = await running.until("supervisor.starting")
     assert started["pid"] == 1, "it is not PID 1: nothing would be proven"
-    await running.until_output(b"all gone", deadline=45)
+    await running.until_output(b"all gone")
     init = first(running)
     await eventually(lambda: psutil.STATUS_ZOMBIE not in states(init), f"no zombie: {states(init)}")
     assert len(states(init)) == 1, "the bot itself"

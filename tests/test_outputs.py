@@ -79,7 +79,7 @@ async def test_our_own_lines_on_the_same_clogged_stream_hold_nobody_up(project: 
     await project.noted("bot", "flooded", 2)
     flag.unlink()
     await project.noted("bot", "up")
-    assert await running.stop(deadline=5.0) == 143
+    assert await running.stop() == 143
     _, events = kept(project)
     assert events[-1] == "supervisor.stopped", "the log has what could not be said"
     project.is_left_alone()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = "/usr/bin/chromium"
-START_LIMIT = 20.0
+START_LIMIT = 60.0
 
 
 class Chromium:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(40)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 CUSTOM = """<title>x</title><script>
   const query = new URLSearchParams(location.search);
@@ -99,7 +99,7 @@ class Watch:
     async def expect(self, status: SessionStatus, detail: str = "") -> PageState:
         """Wait until the last state reported has this status, and this text in its detail."""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not self.states or self.states[-1].status is not status or detail not in self.states[-1].detail:
                     self._news.clear()
                     await self._news.wait()
@@ -425,7 +425,7 @@ def test_a_foreign_lock_keeps_chromium_out_until_it_is_cleared(tmp_path: Path) -
     assert singleton.foreign(tmp_path)
     refused = Chromium(tmp_path)
     try:
-        assert refused.process.wait(timeout=20) != 0
+        assert refused.process.wait(timeout=60) != 0
         assert singleton.foreign(tmp_path)
     finally:
         refused.kill()  # which clears the lock

@@ -17,7 +17,7 @@ from .fake import FakeBrowser, fake_browser
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = pytest.mark.timeout(10)
+pytestmark = pytest.mark.timeout(120)
 
 URL = "https://bot.example/"
 PRESET = PagePreset("test", re.compile(r"https://bot\.example/.*"), "read()", interpret_custom)

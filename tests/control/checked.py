@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 
 #: Seconds; longer than anything here takes, and reached only when something is broken.
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from supervisor.triggers import watch_inotify
 from supervisor.triggers.watch_source import WatchLimitError
 
 #: Seconds; less than what lies between two looks that nothing has called for.
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def instances() -> int:

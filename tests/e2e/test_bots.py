@@ -12,7 +12,7 @@ from examples.offline import Tally, prepare
 from examples.offline.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 BOTS = Path(__file__).parents[1] / "bots"
 OTHER_NUMBER = "971505760057"

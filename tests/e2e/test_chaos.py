@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.supervised import NOTHING, Supervised, supervised
 from tests.e2e.victims import victim
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 #: Everything is borne for moments only.
 IMPATIENT = """

@@ -21,7 +21,7 @@ from supervisor.session import CheckContext, SessionStore
 from tests.e2e.conftest import surroundings
 from tests.e2e.supervised import BOT, PATIENCE, Supervised, supervised
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 BOTS = Path(__file__).parents[1] / "bots"
 RECORDS = 3000

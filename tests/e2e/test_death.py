@@ -13,7 +13,7 @@ from examples.offline.phone import DEFAULT_NUMBER
 from tests.e2e.processes import end_processes_of, processes_of
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def assert_back(bot: Supervised, before: Tally) -> None:

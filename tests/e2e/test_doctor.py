@@ -14,7 +14,7 @@ from tests.e2e.supervised import supervised
 from tests.e2e.victims import victim
 from tests.shell import run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def doctor(folder: Path, *words: str) -> tuple[int, Any, dict[str, Any]]:

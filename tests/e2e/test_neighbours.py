@@ -11,7 +11,7 @@ from examples.offline import Phone, State, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import supervised
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 BUSY = 5
 

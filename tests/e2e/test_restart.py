@@ -14,7 +14,7 @@ from examples.offline.phone import DEFAULT_NUMBER
 from supervisor.timing.reader import read
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ROUNDS = 3
 

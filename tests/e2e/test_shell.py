@@ -15,7 +15,7 @@ from tests.e2e.supervised import Supervised, snapshots, supervised
 from tests.e2e.test_example_bot import running
 from tests.shell import Ended, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 MESSAGES = 2000  # of about 2 kB
 LONGEST_PAUSE_MS = 1000

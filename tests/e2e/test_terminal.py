@@ -12,7 +12,7 @@ from examples.offline.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import NOTHING, PATIENCE, assert_nothing_left, supervised
 from tests.e2e.terminal import COLUMNS, Terminal, on_terminal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 GREEN = "\x1b[32m"
 CTRL_C = "\x03"

@@ -13,7 +13,7 @@ from examples.offline.bot import WEB_VERSION
 from examples.offline.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import snapshots, supervised
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 NEVER_BECAME_READY = 3
 

@@ -16,7 +16,7 @@ from supervisor.logfiles import recorder as module
 from supervisor.outlet import Loss, Losses
 from tests.logfiles.conftest import KEY
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Disk(Segments):

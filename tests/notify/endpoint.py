@@ -43,7 +43,7 @@ class Endpoint:
 
     async def until(self, count: int) -> list[Received]:
         """Wait until so many requests have come."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while len(self.received) < count:
                 self._news.clear()
                 await self._news.wait()

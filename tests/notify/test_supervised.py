@@ -177,7 +177,7 @@ async def test_a_chat_is_told_by_a_process_that_is_gone_afterwards(project: Proj
         project.configure(configuration(apprise=["env:CHAT"]), quick=False)
         given = {"CHAT": f"json://user:{SECRET}@127.0.0.1:{server.port}/{SECRET}"}
         async with project.supervised("run", f"browser={profile},devtools", environment=given) as running:
-            sent = await running.until("notify.sent", deadline=40)
+            sent = await running.until("notify.sent")
             assert sent["target"] == "apprise 1 (env:CHAT)"
             assert not list(project.runtime.rglob("notify-*"))
             said = running.told()

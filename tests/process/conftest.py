@@ -20,7 +20,7 @@ from supervisor.process.reap import become_subreaper
 Spawn = Callable[..., subprocess.Popen[bytes]]
 
 #: Seconds; longer than anything here takes.
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 KILLS = int(os.environ.get("SCANONCE_KILLS", "5"))
 RING = 400
-START = 20.0  # seconds that a browser may take until its page has read everything
+START = 60.0  # seconds that a browser may take until its page has read everything
 
 
 def indexed_db(profile: Path) -> Path:

@@ -16,7 +16,7 @@ from supervisor.triggers.watch_source import Source
 QUIET = 0.05
 
 #: Longer than anything here takes; reached only when something is broken.
-BOUND = 10.0
+BOUND = 60.0
 
 
 class Watched:
