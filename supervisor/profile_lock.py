@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +67,7 @@ class ProfileLocks:
             lock.release()
 
 
+@lru_cache(maxsize=64)  # or pathlib would intern both names anew at each start of a browser (see supervisor.allocator)
 def files_of(profile: Path) -> tuple[Path, Path]:
     """The lock beside a profile, and the note that tells who holds it."""
     name = safe_name(profile.name)

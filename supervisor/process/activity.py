@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import psutil
@@ -67,13 +67,16 @@ def _waits_its_turn(process: psutil.Process) -> bool:
     if sys.platform != "linux":
         return process.status() in _AT_WORK
     # node writes and syncs files in threads of its own, and the first thread's state tells nothing of theirs.
-    # The process may end between the question whether its folder is there and the listing of it.
+    return any(stat.rpartition(b")")[2].split()[0] in _AT_WORK_LETTERS for stat in _stats(process.pid))
+
+
+def _stats(pid: int) -> Iterator[bytes]:
+    """What the kernel tells of each thread of a process (proc_pid_stat(5)), as far as they have not ended meanwhile."""
     with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"):
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                if thread.read_bytes().rpartition(b")")[2].split()[0] in _AT_WORK_LETTERS:
-                    return True
-    return False
+        # Strings: of a path that it takes apart pathlib interns each pid (see supervisor.allocator).
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:  # noqa: PTH123
+                yield file.read()
 
 
 def _done(process: psutil.Process) -> tuple[float, ...]:

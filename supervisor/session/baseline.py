@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from supervisor.session import clock, fsio, layout
@@ -76,5 +77,6 @@ def forget(cache: Path, profile: Profile) -> None:
     _path(cache, profile).unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=64)  # or pathlib would intern the name anew at each call (see supervisor.allocator)
 def _path(cache: Path, profile: Profile) -> Path:
     return cache / f"{layout.STOP_PREFIX}{profile.key}.json"

@@ -241,42 +241,43 @@ def _share(taken: Capture, path: str, target: str) -> bool:
 
 def _publish(taken: Capture, staging: Path, progress: Progress) -> Snapshot:
     tree = taken.tree
+    root = f"{staging}{os.sep}"  # paths are strings below it: pathlib interns all names (see supervisor.allocator)
     copied = [path for path in tree.files if path not in taken.shared]
     # The disk writes while the checksums are taken, so that there is little left to wait for.
-    fsio.begin_writing(staging / path for path in copied)
+    fsio.begin_writing(root + path for path in copied)
     wanted = _databases(taken, staging)
     total = taken.copied_bytes + databases.size_to_read(staging, wanted, taken.is_verified)
     summing = parallel.part(progress, 0, total)
     # With a base some files are given back for what it holds: those need not be waited for.
-    records = _records(taken, staging, copied, summing) if taken.base is not None else None
-    left = [staging / path for path in copied if path not in taken.shared]  # the rest has been durable since its own
+    records = _records(taken, root, copied, summing) if taken.base is not None else None
+    left = [root + path for path in copied if path not in taken.shared]  # the rest has been durable since its own
     with parallel.beside(fsio.sync_file, left, total_bytes=taken.copied_bytes):
-        records = records if records is not None else _records(taken, staging, copied, summing)
+        records = records if records is not None else _records(taken, root, copied, summing)
         verifying = parallel.part(progress, taken.copied_bytes, total)
         verdicts = databases.verify(staging, wanted, trusted=taken.is_verified, progress=verifying)
     header = _header(taken, verdicts)
     body = manifest.encode(Manifest(header, records, tree.folders, tree.links, tree.skipped))
     fsio.write_new(staging / layout.MANIFEST, body)
     for folder in reversed(tree.folders):
-        fsio.sync_folder(staging / folder)
+        fsio.sync_folder(root + folder)
     fsio.sync_folder(staging)
     return _name(taken, staging, header)
 
 
-def _records(taken: Capture, staging: Path, copied: list[str], progress: Progress) -> dict[str, FileRecord]:
+def _records(taken: Capture, root: str, copied: list[str], progress: Progress) -> dict[str, FileRecord]:
     """What the manifest says of each file, in the order of the walk."""
     fresh: dict[str, FileRecord] = {}
     done = 0
     for path in copied:
         source = taken.tree.files[path]
-        fresh[path] = FileRecord(source, fsio.checksum(staging / path))
-        _give_back(taken, staging, path, fresh[path])
+        fresh[path] = FileRecord(source, fsio.checksum(root + path))
+        _give_back(taken, root + path, path, fresh[path])
         done += source.size
         progress(done, taken.copied_bytes)
     return {path: fresh.get(path) or taken.shared[path] for path in taken.tree.files}
 
 
-def _give_back(taken: Capture, staging: Path, path: str, record: FileRecord) -> None:
+def _give_back(taken: Capture, target: str, path: str, record: FileRecord) -> None:
     """Share a copied file after all, if the base holds the same.
 
     It does after a restore: every file of the profile is a new one, most with the contents of the base's.
@@ -284,7 +285,7 @@ def _give_back(taken: Capture, staging: Path, path: str, record: FileRecord) -> 
     then = taken.base.record(path) if taken.base is not None else None
     if taken.base is None or then is None or then.crc32c != record.crc32c or then.source[:2] != record.source[:2]:
         return
-    if fsio.replace_by_link(taken.base.snapshot.path / path, staging / path):
+    if fsio.replace_by_link(f"{taken.base.snapshot.path}{os.sep}{path}", target):
         taken.shared[path] = record
 
 

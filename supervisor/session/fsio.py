@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,7 @@ def sync_file(path: Path | str) -> None:
         os.close(fd)
 
 
-def begin_writing(paths: Iterable[Path]) -> None:
+def begin_writing(paths: Iterable[Path | str]) -> None:
     """Have the kernel begin to write files to the disk, and wait for nothing: a `sync_file` that follows waits less."""
     if sys.platform != "linux":
         return
@@ -107,7 +107,7 @@ def sync_folder(path: Path | str) -> None:
         os.close(fd)
 
 
-def write_new(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_new(path: Path | str, data: bytes, *, durable: bool = True) -> None:
     """Create a file, mode 0600, with `data`, its contents durable. The name is not: see `sync_folder`."""
     fd = os.open(path, _CREATE_FLAGS, FILE_MODE)
     try:
@@ -125,12 +125,12 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     So does one after a power cut if `durable`; if not, it may then find the file empty. One thread at a time.
     """
     temporary = _temporary_of(path)
-    temporary.unlink(missing_ok=True)  # left by a process that was killed and whose id we were given
+    _unlink(temporary)  # left by a process that was killed and whose id we were given
     try:
         write_new(temporary, data, durable=durable)
-        temporary.replace(path)
+        os.replace(temporary, path)  # noqa: PTH105
     except OSError:
-        temporary.unlink(missing_ok=True)
+        _unlink(temporary)
         raise
     if durable:
         sync_folder(path.parent)
@@ -141,9 +141,15 @@ def temporaries(folder: Path) -> Iterator[Path]:
     return folder.glob(f".*{TEMPORARY_SUFFIX}")
 
 
-def _temporary_of(path: Path) -> Path:
+def _temporary_of(path: Path | str) -> str:
     """A name of this process's own: two that replaced one file at once would else publish each other's halves."""
-    return path.with_name(f".{path.name[:100]}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name[:100]}.{os.getpid()}{TEMPORARY_SUFFIX}")  # noqa: PTH118
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -211,7 +217,7 @@ def keep_a_copy(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def replace_by_link(source: Path, target: Path) -> bool:
+def replace_by_link(source: Path | str, target: Path | str) -> bool:
     """Replace `target` by a hard link to `source` if both hold the same bytes; says whether that was done.
 
     It is not where there are no hard links, or `source` is gone.
@@ -223,7 +229,7 @@ def replace_by_link(source: Path, target: Path) -> bool:
         os.link(source, temporary)
     except OSError:
         return False
-    temporary.replace(target)
+    os.replace(temporary, target)  # noqa: PTH105
     return True
 
 

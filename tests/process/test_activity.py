@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -74,6 +73,6 @@ def test_one_that_ends_while_its_threads_are_listed_does_nothing(monkeypatch: py
     def gone(*_: object) -> None:
         raise FileNotFoundError("/proc/1/task")
 
-    monkeypatch.setattr(Path, "glob", gone)
+    monkeypatch.setattr(os, "listdir", gone)
     monkeypatch.setattr("supervisor.process.activity._done", lambda _process: (0.0,))
     assert not Activity([os.getpid()]).look()

@@ -103,8 +103,8 @@ def test_a_trusted_table_is_not_read_again_and_a_deep_check_trusts_nobody(tmp_pa
     folder = Database(tmp_path / "db").write(seed=2, batches=400).folder
     asked: dict[str, int] = {}
 
-    def trust(path: Path, status: os.stat_result) -> bool:
-        asked[path.name] = status.st_size
+    def trust(name: str, status: os.stat_result) -> bool:
+        asked[name] = status.st_size
         return True
 
     whole = verify(folder, deep=True)
@@ -115,7 +115,7 @@ def test_a_trusted_table_is_not_read_again_and_a_deep_check_trusts_nobody(tmp_pa
     assert asked == {f"{number:06d}.ldb": size for number, size in live_tables(folder).items()}
     flip(folder / max(asked), 100)
     assert verify(folder, trusted=trust).ok
-    assert not verify(folder, trusted=lambda _path, _status: False).ok
+    assert not verify(folder, trusted=lambda _name, _status: False).ok
     assert not verify(folder).ok
     assert not verify(folder, deep=True, trusted=trust).ok
 

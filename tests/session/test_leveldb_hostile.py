@@ -173,8 +173,8 @@ def test_a_read_that_fails_is_a_problem(tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / file).write_bytes(contents)
     assert verify(tmp_path).ok
 
-    def open_all_but_one(path: Path) -> BinaryIO | Failing:
-        return Failing(path) if path.name == name else path.open("rb")
+    def open_all_but_one(path: str) -> BinaryIO | Failing:
+        return Failing(path) if Path(path).name == name else Path(path).open("rb")
 
     monkeypatch.setattr("supervisor.session.leveldb.check.open_regular", open_all_but_one)
     (problem,) = verify(tmp_path).problems

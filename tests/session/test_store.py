@@ -64,6 +64,28 @@ def test_unchanged_files_are_shared_between_snapshots_and_never_with_the_profile
     assert json.loads((first.path / "Default/Preferences").read_text()) == {"profile": {"exit_type": "Normal"}}
 
 
+def test_no_name_of_a_profiles_files_is_interned(
+    store: SessionStore, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python never takes back the room of one (supervisor.allocator), and tables and logs have ever new names."""
+    interned: set[str] = set()
+    intern = sys.intern
+
+    def note(text: str) -> str:
+        interned.add(text)
+        return intern(text)
+
+    take(store, profile)
+    change(profile)
+    monkeypatch.setattr(sys, "intern", note)
+    second = take(store, profile)
+    store.check(profile, context=FREE)
+    monkeypatch.undo()
+    files = {file.name for file in second.path.rglob("*") if file.suffix in {".ldb", ".log"}}
+    assert files
+    assert not files & interned
+
+
 _watched: list[str] | None = None
 
 

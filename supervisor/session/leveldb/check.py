@@ -18,6 +18,7 @@ from .table import check_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from .log import Record
     from .manifest import Version
@@ -37,26 +38,26 @@ def verify(
     folder: Path,
     *,
     deep: bool = False,
-    trusted: Callable[[Path, os.stat_result], bool] = lambda _path, _status: False,
+    trusted: Callable[[str, os.stat_result], bool] = lambda _name, _status: False,
     checked: Callable[[int], None] = lambda _bytes: None,
 ) -> LevelDbReport:
     """Check the LevelDB database in `folder`, which no process may be writing to. Nothing is changed.
 
     CURRENT, the MANIFEST, the live logs and each live table's footer and index are always checked. The rest of a
-    table's blocks are checked too, unless `trusted` says of the table's path and status (as of `os.fstat`) that it is
+    table's blocks are checked too, unless `trusted` says of the table's name and status (as of `os.fstat`) that it is
     as it was when last checked: a table never changes once written. With `deep` nobody is trusted. `checked` is told
     of the bytes of each file once they are checked.
 
     Whatever is wrong with the files, unreadable ones included, is in the report; no exception is raised for it.
     """
-    check = _Verification(folder, (lambda _path, _status: False) if deep else trusted, checked)
+    check = _Verification(folder, (lambda _name, _status: False) if deep else trusted, checked)
     check.run()
     return check.report()
 
 
 class _Verification:
     def __init__(
-        self, folder: Path, trusted: Callable[[Path, os.stat_result], bool], checked: Callable[[int], None]
+        self, folder: Path, trusted: Callable[[str, os.stat_result], bool], checked: Callable[[int], None]
     ) -> None:
         self._folder = folder
         self._trusted = trusted
@@ -68,6 +69,10 @@ class _Verification:
         self._bytes_checked = 0
         self._manifest: Tail | None = None
         self._logs: list[Tail] = []
+
+    def _open(self, name: str) -> BinaryIO:
+        # No Path: tables and logs have new names all the time, and pathlib interns each one (see supervisor.allocator).
+        return open_regular(f"{self._folder}{os.sep}{name}")
 
     def report(self) -> LevelDbReport:
         return LevelDbReport(
@@ -134,7 +139,7 @@ class _Verification:
                 )
 
     def _read_current(self) -> str:
-        with open_regular(self._folder / _CURRENT) as file:
+        with self._open(_CURRENT) as file:
             pointer = file.read(_POINTER_LIMIT)
         if not _POINTER.fullmatch(pointer):
             seen = f"it holds {pointer!r}" if pointer else "it is empty"
@@ -142,7 +147,7 @@ class _Verification:
         return pointer[:-1].decode("ascii")
 
     def _read_manifest(self, name: str) -> Version:
-        with open_regular(self._folder / name) as file:
+        with self._open(name) as file:
             reader = manifest_reader(file, name)
             try:
                 return read_version(reader)
@@ -160,14 +165,13 @@ class _Verification:
                 self._check_table(name, size)
 
     def _check_table(self, name: str, size: int) -> None:
-        path = self._folder / name
-        with open_regular(path) as file:
+        with self._open(name) as file:
             status = os.fstat(file.fileno())
             if status.st_size != size:
                 raise DamageError(
                     ProblemKind.WRONG_SIZE, None, f"it has {status.st_size} bytes where {size} were written"
                 )
-            self._count(check_table(file, size, every_block=not self._trusted(path, status)))
+            self._count(check_table(file, size, every_block=not self._trusted(name, status)))
 
     def _check_logs(self, version: Version) -> None:
         self._last_sequence = version.last_sequence
@@ -181,7 +185,7 @@ class _Verification:
                 self._check_log(name)
 
     def _check_log(self, name: str) -> None:
-        with open_regular(self._folder / name) as file:
+        with self._open(name) as file:
             reader = LogReader(file, name, keep=_BATCH_HEADER.size)
             try:
                 for record in reader:

@@ -17,7 +17,7 @@ _FLAGS = (
 )
 
 
-def open_regular(path: Path, mode: Literal["rb", "r+b"] = "rb") -> BinaryIO:
+def open_regular(path: Path | str, mode: Literal["rb", "r+b"] = "rb") -> BinaryIO:
     """Open a regular file, following no link and waiting for nobody; `OSError` if it is anything else."""
     try:
         file = open(path, mode, opener=_open)  # noqa: SIM115 - the caller closes it
