@@ -229,6 +229,8 @@ def replace_by_link(source: Path | str, target: Path | str) -> bool:
         os.link(source, temporary)
     except OSError:
         return False
+    finally:
+        filecmp.clear_cache()  # it would keep a hundred answers, and no pair is asked for twice
     os.replace(temporary, target)  # noqa: PTH105
     return True
 
