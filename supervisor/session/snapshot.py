@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from supervisor.session import manifest as manifests
 from supervisor.session.layout import MANIFEST, Stamped, id_of, parse_stamped, safe_name
@@ -14,10 +14,6 @@ from supervisor.session.tree import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-#: Snapshots whose manifests are not read again: some sessions with as many as are kept.
-_REMEMBERED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +79,7 @@ def of_all(cache: Path) -> dict[str, list[Snapshot]]:
         snapshot = load(cache / f"backup-{name}-{stamp}")
         if snapshot is not None:
             sessions.setdefault(snapshot.session_id, []).append(snapshot)
+    _forget_all_but({one.path for snapshots in sessions.values() for one in snapshots}, cache)
     return sessions
 
 
@@ -93,18 +90,24 @@ def load(folder: Path) -> Snapshot | None:
         return None
     try:
         status = (folder / MANIFEST).stat()
-        return _read(folder, parsed.stamp, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        version = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        known, snapshot = _known.get(folder, (None, None))
+        if snapshot is None or known != version:
+            snapshot = from_header(folder, parsed.stamp, manifests.read_header(folder))
+            _known[folder] = version, snapshot
+        return snapshot
     except (manifests.ManifestError, OSError):
         return _without_manifest(folder, id_of(parsed.name), parsed.stamp)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _read(folder: Path, stamp: int, _version: tuple[int, ...]) -> Snapshot:
-    """What the manifest says that has this inode, size and these times: it is read once.
+#: Of each folder the inode, size and times of its manifest, and what that said: a restart asks for all snapshots some
+#: five times, and each manifest is read once. What is gone is forgotten when all are asked for.
+_known: Final[dict[Path, tuple[tuple[int, ...], Snapshot]]] = {}
 
-    A restart asks for all snapshots some five times. Raises `ManifestError`, `OSError`.
-    """
-    return from_header(folder, stamp, manifests.read_header(folder))
+
+def _forget_all_but(folders: set[Path], cache: Path) -> None:
+    for folder in [known for known in _known.copy() if known.parent == cache and known not in folders]:
+        _known.pop(folder, None)
 
 
 def from_header(folder: Path, stamp: int, header: manifests.Header) -> Snapshot:
