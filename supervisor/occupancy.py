@@ -13,7 +13,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from supervisor.browser.discovery import Browser, find_browsers
-from supervisor.process import find
+from supervisor.process import find_by_argument
 from supervisor.session import ProfileInUseError, SessionStore, fsio, layout
 from supervisor.session.errors import explained, printable
 
@@ -63,8 +63,7 @@ class Occupant:
 
 def open_browsers() -> dict[Path, Browser]:
     """Every browser of this machine, by the real path of its profile. Costs a look at each process."""
-    candidates = find(lambda argv, _mark: any(word.startswith(_SWITCH) for word in argv[1:]))
-    return {browser.profile: browser for browser in find_browsers(candidates)}
+    return {browser.profile: browser for browser in find_browsers(find_by_argument(_SWITCH))}
 
 
 def occupant(profile: Profile, store: SessionStore, browsers: Mapping[Path, Browser] | None = None) -> Occupant | None:

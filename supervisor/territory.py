@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from supervisor.browser.discovery import find_browsers, profile_of
-from supervisor.process import Descendants, Entry, childless, find, offspring, parent_program
+from supervisor.process import Descendants, Entry, childless, find_by_argument, find_by_mark, offspring, parent_program
 
 #: Programs that adopt orphans: the user's own systemd, and what runs as init, or in its place, in containers.
 _ADOPTERS = frozenset({"systemd", "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
@@ -113,7 +113,7 @@ class Territory:
         return ours
 
     def _marked(self) -> Sequence[Entry]:
-        return find(lambda _argv, mark: mark.startswith(f"{self.key}-"))
+        return find_by_mark(f"{self.key}-")
 
     def _has_a_bot(self, browser: Entry) -> bool:
         """Whether whoever started the browser still runs. An orphan's parent is init, or another that adopts.
@@ -125,6 +125,4 @@ class Territory:
 
 
 def _browsers_of_the_machine() -> list[Entry]:
-    switch = "--user-data-dir="
-    candidates = find(lambda argv, _mark: any(word.startswith(switch) for word in argv[1:]))
-    return [browser.main for browser in find_browsers(candidates)]
+    return [browser.main for browser in find_browsers(find_by_argument("--user-data-dir="))]

@@ -96,21 +96,32 @@ def childless() -> bool:
     return False
 
 
-def find(wanted: Callable[[tuple[str, ...], str], bool]) -> list[Entry]:
-    """Every process of the machine for which `wanted(argv, mark)` holds, this one excepted.
+def find_by_argument(prefix: str) -> list[Entry]:
+    """Every process of the machine that was given an argument which begins so. Costs what `find_by_mark` does."""
+    return _find(lambda process: any(word.startswith(prefix) for word in process.cmdline()[1:]))
 
-    `mark` is the value of `ENVIRONMENT_MARK` in its environment, empty where there is none or where this user may not
-    look. Costs some tens of microseconds for each process of the machine.
+
+def find_by_mark(prefix: str) -> list[Entry]:
+    """Every process of the machine whose `ENVIRONMENT_MARK` begins so, as far as this user may look.
+
+    Costs some tens of microseconds for each process of the machine.
     """
+    return _find(lambda process: process.environ().get(ENVIRONMENT_MARK, "").startswith(prefix))
+
+
+def _find(wanted: Callable[[psutil.Process], bool]) -> list[Entry]:
+    """Every process of the machine that is wanted, this one excepted."""
     entries = []
-    for process in psutil.process_iter():
-        if process.pid == os.getpid():
+    # Not by psutil.process_iter, which keeps some 900 bytes for each process of the machine until it is next asked.
+    for pid in psutil.pids():
+        if pid == os.getpid():
             continue
         try:
-            argv = tuple(process.cmdline())
-        except _GONE:
+            process = psutil.Process(pid)
+            entry = enter_process(process) if wanted(process) else None
+        except (*_GONE, OSError):
             continue
-        if wanted(argv, _mark(process)) and (entry := enter_process(process)) is not None:
+        if entry is not None:
             entries.append(entry)
     return entries
 
@@ -131,10 +142,3 @@ def enter_process(process: psutil.Process) -> Entry | None:
             return Entry(handle, process.pid, process.ppid(), process.create_time(), tuple(process.cmdline()), stopped)
     except _GONE:
         return None
-
-
-def _mark(process: psutil.Process) -> str:
-    try:
-        return process.environ().get(ENVIRONMENT_MARK, "")
-    except (*_GONE, OSError):
-        return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.process import ENVIRONMENT_MARK, find, offspring, working_directory
+from supervisor.process import ENVIRONMENT_MARK, find_by_argument, find_by_mark, offspring, working_directory
 from supervisor.process.handle import Handle
 from tests.process.conftest import Spawn, entry, python
 
@@ -62,14 +62,14 @@ def test_a_process_is_found_by_its_mark_or_its_arguments(spawn: Spawn) -> None:
     process = spawn("env", f"{ENVIRONMENT_MARK}=key-1", "sh", "-c", "echo on; exec sleep 600.5")
     assert process.stdout is not None
     process.stdout.readline()
-    by_mark = find(lambda _argv, mark: mark == "key-1")
+    by_mark = find_by_mark("key-1")
     assert [one.pid for one in by_mark] == [process.pid]
     assert by_mark[0].parent == os.getpid()
-    assert process.pid in {one.pid for one in find(lambda argv, _mark: "600.5" in " ".join(argv))}
+    assert process.pid in {one.pid for one in find_by_argument("600.5")}
 
 
 def test_we_are_not_among_those_that_are_found() -> None:
-    assert os.getpid() not in {one.pid for one in find(lambda _argv, _mark: True)}
+    assert os.getpid() not in {one.pid for one in find_by_argument("")}
 
 
 @pytest.mark.parametrize(
