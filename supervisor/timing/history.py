@@ -39,7 +39,7 @@ _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
 """The statements that lead from each schema version (`PRAGMA user_version`) to the next. Append, never change."""
 
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_CACHE_KIB: Final = 256  # SQLite would come to hold 2 MB in the end; what is written is appended, and rarely read
+_CACHE_KIB: Final = 64  # SQLite would come to hold 2 MB in the end; what is written is appended, and rarely read
 _BUSY_TIMEOUT_S: Final = 0.25  # readers do not block a writer in WAL; only a second writer could
 _RETRY_AFTER_S: Final = 60.0
 _HELD: Final = 2000  # records that wait for a database that cannot be written; then the oldest go
