@@ -237,14 +237,14 @@ async def test_a_browser_whose_devtools_do_not_answer_is_asked_by_signal(project
 
 
 async def test_a_browser_that_is_lost_and_comes_back_needs_no_restart(project: Project) -> None:
-    project.configure('[browser]\nlost_patience = "700ms"\n')
+    project.configure('[browser]\nlost_patience = "2500ms"\n')
     words = ["relaunch=0.2", f"browser={project.profile('1')}", f"browser={project.profile('2')}"]
     async with project.supervised("dev", *words) as running:
         first, _ = await opened(project, running, 2)
         psutil.Process(first).kill()
         await running.until("browser.lost")
         # It is looked for before the patience is over, however seldom a running bot is looked at.
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.8)
         assert not running.all("restart.requested")
         assert len(project.notes("bot", "start")) == 1
         assert len(project.living("browser")) == 2

@@ -136,8 +136,9 @@ async def test_a_bot_that_keeps_its_promise_is_left_alone_until_it_does_not(proj
 
 async def test_a_bot_that_says_that_it_is_unwell_is_believed(project: Project) -> None:
     project.configure(HEALTH + 'watchdog = "60s"\n')
-    flag = project.touch("unwell")
-    async with project.supervised("run", f"when={flag}:after=0.3:tell=WATCHDOG=trigger") as running:
+    flag = project.folder / "unwell"
+    async with project.supervised("run", f"until={flag}", "tell=WATCHDOG=trigger") as running:
+        flag.touch()
         await running.until("bot.unhealthy", reason="watchdog")
         flag.unlink()
         await running.until("restart.done", reason="watchdog")
@@ -193,7 +194,13 @@ async def test_what_processes_share_counts_once(project: Project) -> None:
 
 async def test_a_bot_that_hangs_at_each_start_is_given_up(project: Project) -> None:
     project.configure(HEALTH.replace("[restart]", "[restart]\nlimit = 3"))
-    running = await project.start("run", f"browser={project.profile('1')},devtools", "after=0.3", "hang")
+    running = await project.start("run", f"browser={project.profile('1')},devtools")
+    for _ in range(3):
+        await running.until("restart.done")
+        await running.until("browser.up")
+        (pid,) = project.living("bot")
+        os.kill(pid, signal.SIGSTOP)
+        await running.until("bot.unhealthy")
     assert await running.ends() == 4
     assert [told["reason"] for told in running.all("bot.unhealthy")] == ["hang"] * 3
     assert running.all("bot.given_up")[0]["failures"] == 3

@@ -154,7 +154,7 @@ def drain(fd: int, wanted: Callable[[int], bool]) -> int:
 def test_what_finds_no_room_is_counted_and_the_rest_arrives_whole(pipe: tuple[int, int]) -> None:
     told: list[Loss] = []
     outlet = Outlet(pipe[1], Losses("stdout", told.append, calm=0.0), room=100_000, patience=0.02)
-    assert put_all(outlet, 100) < 1.0, "none of them waits for the reader"
+    assert put_all(outlet, 100) < 10, "none of them waits for the reader"
     assert told == [Loss("stdout", "nobody reads it", 0)]
     # The pipe has 65536 bytes, and what is being written is among the 100 000 that wait.
     taken = drain(pipe[0], lambda read: read >= 100_000)

@@ -125,7 +125,7 @@ def test_a_reader_that_does_not_read_does_not_hold_up_the_end(passing: Pass, tmp
     (bot,) = psutil.Process(process.pid).children()
     bot.kill()
     assert process.wait(DEADLINE) == 256 - signal.SIGKILL
-    assert report(tmp_path)[0] < 1.0
+    assert report(tmp_path)[0] < 10, "it would wait for ever"
 
 
 def test_a_stream_of_ours_that_somebody_made_non_blocking_loses_nothing(passing: Pass) -> None:
