@@ -91,9 +91,10 @@ async def test_restarts_go_on_and_what_has_waited_is_written_when_there_is_room(
         say(profile, "CONNECTED ")  # so that there is something to copy
         done = await restart(project, running)
         assert (done["outcome"], done["clean"]) == ("ready", True)
+    # The copy is made beside the start, and so may the word on it come after that.
+    await eventually(lambda: len(running.all("snapshot.failed")) == 2)
     for failed in running.all("snapshot.failed"):
         assert disk.problem in failed["reason"]
-    assert len(running.all("snapshot.failed")) == 2
     assert [remark["check"] for remark in running.all("session.remark")].count("noted") == 1, "told once"
     assert len(running.all("history.problem")) == 1
     store = SessionStore(project.folder)

@@ -37,7 +37,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if _carries(process, folder)]
 
 
-async def others_gone(folder: Path, pid: int, timeout: float = 10) -> None:
+async def others_gone(folder: Path, pid: int, timeout: float = 60) -> None:
     """Wait up to `timeout` seconds until no process started for `folder` is left but `pid`."""
     async with asyncio.timeout(timeout):
         # They are not our children, so nothing would set an event.
@@ -45,7 +45,7 @@ async def others_gone(folder: Path, pid: int, timeout: float = 10) -> None:
             await asyncio.sleep(_POLL)
 
 
-def end_processes_of(folder: Path, timeout: float = 10) -> list[str]:
+def end_processes_of(folder: Path, timeout: float = 60) -> list[str]:
     """Kill every process started for `folder`, wait until they are gone, and say which they were."""
     ended: dict[int, str] = {}
     deadline = time.monotonic() + timeout

@@ -22,7 +22,7 @@ from tests.e2e.processes import processes_of
 SCANONCE = Path(sysconfig.get_path("scripts")) / "scanonce"
 BOT = ("node", "index.js")
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that anything may take before a test gives up; a busy machine takes ten times what a quiet one does."""
 
 _LINE_LIMIT = 1 << 20

@@ -22,7 +22,7 @@ backoff_initial = "50ms"
 [browser]
 lost_patience = "500ms"
 [health]
-timeout = "2s"
+timeout = "5s"
 """
 
 #: A bot that hangs when it is told to: its event loop never turns again.

@@ -33,7 +33,7 @@ class Bot:
         self.folder = folder
         self.printed = ""
 
-    async def until(self, text: str, timeout: float = 20) -> None:
+    async def until(self, text: str, timeout: float = 120) -> None:
         """Read the bot's output until a line that begins with `text`."""
         assert self.process.stdout is not None
         async with asyncio.timeout(timeout):

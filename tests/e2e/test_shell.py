@@ -18,8 +18,8 @@ from tests.shell import Ended, run
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 MESSAGES = 2000  # of about 2 kB
-LONGEST_PAUSE_MS = 1000
-"""A busy machine takes ten times what a quiet one does; what it took is shown by `pytest -rP`."""
+LONGEST_PAUSE_MS = 10_000
+"""Of what a machine that stalls may take; what it took is shown by `pytest -rP`."""
 
 
 async def command(folder: Path, *words: str) -> Ended:

@@ -61,7 +61,7 @@ async def test_a_browser_that_hangs_before_it_opens_is_never_called_ready(
     """Its process is there, with all its arguments, but it gets nowhere."""
     hanging = "#!/bin/bash\nexec -a /usr/lib/chromium/chromium node -e 'setInterval(() => {}, 1e6)' -- \"$@\"\n"
     monkeypatch.setenv("PUPPETEER_EXECUTABLE_PATH", str(program(linked_folder / "hangs", hanging)))
-    configure(linked_folder, '[ready]\ntimeout = "7s"\n')
+    configure(linked_folder, '[ready]\ntimeout = "12s"\n')
     before = fingerprint(profile_of(linked_folder, DEFAULT_NUMBER))
     async with supervised(linked_folder) as bot:
         await bot.until("browser.up")
@@ -84,7 +84,7 @@ async def test_a_page_that_never_becomes_ready_is_said_to_and_stays_linked(linke
     page = linked_folder / ".wwebjs_cache" / f"{WEB_VERSION}.html"
     sound = page.read_text()
     change_page(linked_folder, "socket.set('hasSynced', true);", "")
-    configure(linked_folder, '[ready]\ntimeout = "8s"\n[restart]\nlimit = 1\n')
+    configure(linked_folder, '[ready]\ntimeout = "16s"\n[restart]\nlimit = 1\n')
     async with supervised(linked_folder, "run", options=["--grace=50ms"]) as bot:
         not_ready = await bot.until("bot.not_ready")
         assert bot.named("session.linked")
