@@ -77,18 +77,29 @@ def _the_main(profile: Path, known: Entry | None, other: Entry) -> Entry:
     """Of two candidates for one profile, the one that holds it.
 
     A launcher of the user's may carry the same argument as the browser that it starts, and comes before it in the
-    tree. The profile's lock names the true holder, once it has one.
+    tree. The profile's lock names the true holder, once it has one. A child that Chromium has just forked is the very
+    image of its parent until it becomes a renderer, a crash handler or the like: that can be seen on a busy machine,
+    also before there is a lock. Of two with the same arguments it is the elder, wherever in the tree they are: who
+    forks twice, as for the crash handler, leaves an orphan.
     """
     if known is None:
         return other
     holder = singleton.holder(profile)
+    if known.argv == other.argv and (holder is None or holder.pid not in {known.pid, other.pid}):
+        return min(known, other, key=lambda one: (one.started, one.pid))
     return known if holder is not None and holder.pid == known.pid else other
 
 
 def _family(main: Entry, entries: Sequence[Entry]) -> Iterable[Entry]:
     pids = {main.pid}
     for entry in entries:
-        if entry.pid == main.pid or entry.parent in pids or (_CRASHPAD in entry.name and entry is not main):
+        # With its arguments, and not itself: one that it has just forked, and perhaps not as a child of its own.
+        if (
+            entry.pid == main.pid
+            or entry.parent in pids
+            or entry.argv == main.argv
+            or (_CRASHPAD in entry.name and entry is not main)
+        ):
             pids.add(entry.pid)
             yield entry
 
