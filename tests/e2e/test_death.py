@@ -43,6 +43,7 @@ async def test_a_supervisor_killed_at_any_moment_is_taken_over_from(linked_folde
         if moment != "up":
             bot.save()
             await bot.until(moment)
+        main = {event["pid"] for name in ("bot.started", "browser.up") for event in bot.named(name)}
         await bot.kill()
     left = processes_of(linked_folder)
     async with supervised(linked_folder) as bot:
@@ -50,7 +51,7 @@ async def test_a_supervisor_killed_at_any_moment_is_taken_over_from(linked_folde
         assert not [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
         if moment == "up":
             [found] = bot.named("supervisor.leftovers")
-            assert set(found["pids"]) >= {process.pid for process in left}
+            assert set(found["pids"]) >= main, "of those that they have started, one or the other may just have ended"
             assert bot.named("browser.closed")
 
 
