@@ -52,3 +52,7 @@ del block
 print(held() - before)
 """)
     assert held < 5
+
+
+def test_the_collector_does_not_look_at_what_stays_until_the_end() -> None:
+    assert _run("print(len(gc.get_objects()) / gc.get_freeze_count())") < 0.1
