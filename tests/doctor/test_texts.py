@@ -54,7 +54,7 @@ class TestBetween:
         bomb = {"a": " & ".join(["npm run a"] * 1000)}
         began = time.monotonic()
         assert len(list(between.links(["npm", "run", "a"], bomb))) <= between.MOST_LINKS
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
     @pytest.mark.parametrize(
         ("command", "verdict"),
@@ -173,7 +173,7 @@ class TestHandlers:
         bot.write({"index.js": text})
         began = time.monotonic()
         assert bot.look(handlers)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
 
 
 class TestRemoval:
