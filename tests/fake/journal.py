@@ -36,8 +36,23 @@ def lives(pid: int) -> bool:
 
 
 def others(who: str) -> list[int]:
-    """The living processes of this kind that have noted a start, this one excepted."""
-    return [pid for pid in sorted((_started(who) or set()) - {os.getpid()}) if lives(pid)]
+    """The living processes of this kind that have noted a start, this one excepted.
+
+    Not a stranger that was given the number of one later: some thousand restarts use up all numbers that there are.
+    """
+    noted = _started(who) or {}
+    return [pid for pid, at in sorted(noted.items()) if pid != os.getpid() and lives(pid) and _began(pid) <= at]
+
+
+def _began(pid: int) -> int:
+    """When a process began, by the clock of the journal and never too late; now, if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])  # since the boot: proc_pid_stat(5)
+    except OSError:
+        return time.monotonic_ns()
+    asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") - asleep
 
 
 def has_started(who: str, pid: int) -> bool:
@@ -46,12 +61,12 @@ def has_started(who: str, pid: int) -> bool:
     return started is None or pid in started
 
 
-def _started(who: str) -> set[int] | None:
-    """The processes of this kind that have noted a start; None without a journal."""
+def _started(who: str) -> dict[int, int] | None:
+    """The processes of this kind that have noted a start, and when; None without a journal."""
     path = os.environ.get(VARIABLE)
     if path is None:
         return None
     if not os.path.exists(path):
-        return set()
+        return {}
     with open(path, encoding="utf-8") as file:
-        return {int(pid) for _, name, pid, what, *_ in map(str.split, file) if (name, what) == (who, "start")}
+        return {int(pid): int(at) for at, name, pid, what, *_ in map(str.split, file) if (name, what) == (who, "start")}
