@@ -54,8 +54,7 @@ async def test_the_status_tells_how_everything_stands(project: Project, asked: A
 async def test_names_that_are_not_utf_8_are_spelled_out(project: Project, asked: Ask) -> None:
     command = [*project.bot(), b"\xff".decode("utf-8", "surrogateescape")]
     running = await project.start("dev", command=command)
-    await running.until("supervisor.starting")
-    await eventually(socket_of(project).exists)
+    await running.until("control.on")
     status = (await asked("GET", "/v1/status")).json
     assert status["command"][-1] == r"\udcff"
     await running.stop()
@@ -79,6 +78,7 @@ async def test_a_restart_is_told_of_at_once_or_waited_for_and_returns_its_record
         assert sum(restart["phases_ms"].values()) == restart["total_ms"]
         assert restart["detail"].startswith("process ")
         assert reply.json["problem"] is None
+        await running.until("restart.done", reason="control")  # the answer may be read before the events are
         assert len(running.all("bot.started")) == 3
 
 
@@ -286,13 +286,13 @@ async def test_what_is_not_in_the_description_is_refused_and_changes_nothing(pro
 
 
 async def test_a_runtime_folder_that_is_removed_comes_back_with_the_socket(project: Project, asked: Ask) -> None:
-    async with project.supervised("run"):
+    async with project.supervised("run") as running:
         socket = socket_of(project)
         for path in [*socket.parent.iterdir()]:
             path.unlink()
         socket.parent.rmdir()
         socket.parent.parent.rmdir()
-        await eventually(socket.exists)
+        await running.until("control.on")
         assert (await asked("GET", "/v1/status")).status == 200
         assert socket.parent.stat().st_mode & 0o777 == 0o700
 

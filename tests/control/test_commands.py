@@ -114,7 +114,8 @@ async def test_a_bot_is_looked_at_restarted_and_stopped_from_another_shell(proje
     assert said.status == 0, said
     assert said.out.startswith("back online in ")
     assert "target 5-10 s: ahead" in said.out
-    assert running.all("restart.requested")[0]["detail"] == "by hand"
+    assert (await running.until("restart.requested"))["detail"] == "by hand"
+    await running.until("restart.done", reason="control")
     accepted = await shell("restart", "--no-wait", "--json")
     assert (accepted.status, accepted.json["restart"]) == (0, None)
     await running.until("restart.done", reason="control")

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from supervisor.process import ENVIRONMENT_MARK, find_by_argument, find_by_mark, offspring, working_directory
 from supervisor.process.handle import Handle
-from tests.process.conftest import Spawn, entry, python
+from tests.process.conftest import Spawn, entry, eventually, python
 
 Ready = Callable[[str], subprocess.Popen[bytes]]
 
@@ -58,10 +59,11 @@ def test_processes_that_come_and_go_meanwhile_do_no_harm(spawn: Spawn) -> None:
         assert process.pid in {one.pid for one in offspring()}
 
 
-def test_a_process_is_found_by_its_mark_or_its_arguments(spawn: Spawn) -> None:
+async def test_a_process_is_found_by_its_mark_or_its_arguments(spawn: Spawn) -> None:
     process = spawn("env", f"{ENVIRONMENT_MARK}=key-1", "sh", "-c", "echo on; exec sleep 600.5")
     assert process.stdout is not None
     process.stdout.readline()
+    await eventually(lambda: psutil.Process(process.pid).cmdline() == ["sleep", "600.5"])
     by_mark = find_by_mark("key-1")
     assert [one.pid for one in by_mark] == [process.pid]
     assert by_mark[0].parent == os.getpid()
