@@ -5,9 +5,9 @@ a heap, where they leave gaps. Python's own table of interned strings is such a 
 would grow by its 2 MB. See mallopt(3) and malloc_trim(3); other systems have neither.
 
 That table is rebuilt when as many strings were interned as it has room for, those included that are long gone, and with
-the 24,000 of our libraries in it becomes twice as large, for good: 1 MB. CPython interns each name in a path that
-pathlib takes apart. So what is at work in each restart names files by strings, if these have ever new names or would
-be forgotten and interned anew: hundreds in a browser's profile. 18,000 are room for years of what is left.
+the 24,000 of our libraries in it becomes twice as large, once and for good: 1 MB. pathlib interns each name in a path
+that it takes apart. So what is at work in each restart names files by strings, if these have ever new names or would be
+forgotten and interned anew, as hundreds in a browser's profile. A dozen are left, and there is room for 18,000.
 """
 
 from __future__ import annotations
