@@ -78,6 +78,9 @@ _RUN_FILES = frozenset(
         MANIFEST,
     }
 )
+# What LevelDB tells people of its doings (`InfoLogFileName` in its db/filename.cc). It begins that anew whenever it is
+# opened, and never reads it: of the files that a restart of a bot changes every second one is such a log.
+_INFO_LOGS = frozenset({"LOG", "LOG.old"})
 TRASH_SUFFIX = ".scanonce-trash"
 
 _USUAL_PLACES = (("sessions", "session-"), (".wwebjs_auth", "session"), ("tokens", ""))
@@ -159,7 +162,7 @@ def is_cache(name: str) -> bool:
 def is_left_out(name: str, *, top: bool, folder: bool) -> bool:
     """Whether an entry of a profile is left out of snapshots. `top`: it lies directly in the user data folder."""
     if not folder:
-        return (top and name in _RUN_FILES) or name.endswith(TEMPORARY_SUFFIX)
+        return name in _INFO_LOGS or (top and name in _RUN_FILES) or name.endswith(TEMPORARY_SUFFIX)
     if is_cache(name):
         return True
     return top and (name in _COMPONENTS or name.startswith(_COMPONENT_PREFIXES))

@@ -34,7 +34,6 @@ def database(folder: Path, records: int = RECORDS) -> None:
     (folder / "CURRENT").write_bytes(b"MANIFEST-000001\n")
     (folder / "000006.log").write_bytes(b"")
     (folder / "LOCK").write_bytes(b"")
-    (folder / "LOG").write_bytes(b"opened\n")
     append(folder, range(settled + 1, records + 1))
 
 
@@ -59,6 +58,8 @@ def profile(path: Path, records: int = RECORDS) -> None:
         "Default/Cache/Cache_Data/data_0": b"cached" * 1000,
         "Default/Code Cache/js/index": b"code",
         "Safe Browsing/list": b"component",
+        f"{INDEXED_DB}/LOG": b"opened",
+        f"{LOCAL_STORAGE}/LOG.old": b"opened before",
         "DevToolsActivePort": b"1234\n/devtools",
     }.items():
         file = path / name
@@ -104,7 +105,10 @@ KEPT = (
 def kept(root: Path) -> dict[str, bytes]:
     """What a snapshot must hold of a profile: its databases, and the other files worth keeping."""
     names = [
-        f"{database}/{path.name}" for database in (INDEXED_DB, LOCAL_STORAGE) for path in (root / database).iterdir()
+        f"{database}/{path.name}"
+        for database in (INDEXED_DB, LOCAL_STORAGE)
+        for path in (root / database).iterdir()
+        if not path.name.startswith("LOG")
     ]
     return {name: (root / name).read_bytes() for name in sorted([*names, *KEPT])}
 
