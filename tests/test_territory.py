@@ -87,12 +87,15 @@ async def test_where_orphans_leave_the_tree_they_are_found_by_their_mark(
     start("escape", mark=ours.new_mark())
     start("escape", mark=Territory(project.home, contained=False).new_mark())
     mine, other = (note.pid for note in await project.noted("bot", "up", 2))
+    contained = Territory(project.folder, contained=True)
+    await eventually(
+        lambda: not {entry.pid for entry in contained.living()} & {mine, other},
+        "they have left the tree, and there a walk of it suffices",
+    )
     marked = {entry.pid for entry in ours.living()}
     by_mark = {int(pid) for pid in (mine, other) if ours.key in _environment(pid).get(ENVIRONMENT_MARK, "")}
     assert len(by_mark) == 1
     assert marked & {mine, other} == by_mark
-    contained = Territory(project.folder, contained=True)
-    assert not {entry.pid for entry in contained.living()} & {mine, other}, "there a walk of the tree suffices"
 
 
 def _environment(pid: int) -> dict[str, str]:
