@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from supervisor.logs import emit
-from supervisor.process.wrappers import unwrap
+from supervisor.process.wrappers import runner_name, unwrap
 from supervisor.ready import Verdict
 from supervisor.run import Run, Setting
 from supervisor.timing import History, Outcome, Restart
@@ -58,9 +58,12 @@ class Starts:
     def _tell_about_npm(self, run: Run) -> None:
         if self._told_about_npm:
             return
-        self._told_about_npm = True
         tree = self._setting.territory.living()
-        bot, between = unwrap(run.child.pid, tree)
-        self._setting.provenance.note_bot(bot)
+        pid, between = unwrap(run.child.pid, tree)
+        bot = next((entry for entry in tree if entry.pid == pid), None)
+        if bot is None or runner_name(bot) is not None:
+            return  # it has ended, or is not there yet behind a slow npm: the next start may show it
+        self._told_about_npm = True
+        self._setting.provenance.note_bot(pid)
         if between:
-            emit("npm.between", command=next(list(entry.argv) for entry in tree if entry.pid == bot))
+            emit("npm.between", command=list(bot.argv))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -181,6 +182,23 @@ async def test_behind_a_shell_the_bot_itself_is_asked(project: Project) -> None:
     assert project.notes("bot")[-1].what == "stop"
     assert len(clean_exits(project)) == 1
     assert len(running.all("npm.between")) == 1
+
+
+async def test_a_shell_that_has_not_started_the_bot_yet_is_told_of_when_it_has(project: Project) -> None:
+    project.configure('[ready]\noutput = "here"\n')
+    flag, never = project.home / "flag", project.home / "never"
+    os.mkfifo(never)
+    bot = subprocess.list2cmdline(project.bot("write=here"))
+    script = f"if test -e {flag}; then {bot}; else echo here; read line < {never}; fi; true"
+    running = await project.start("dev", command=["sh", "-c", script])
+    await running.until("restart.done")
+    assert not running.all("npm.between")
+    flag.touch()
+    project.touch("index.js")
+    await running.until("restart.done", reason="change")
+    assert [event["command"] for event in running.all("npm.between")] == [project.bot("write=here")]
+    assert await running.stop() == 143
+    project.is_left_alone()
 
 
 async def test_a_bot_that_forks_away_is_found_and_ended(project: Project) -> None:
