@@ -544,7 +544,7 @@ async def test_a_process_that_will_not_die_is_named_and_nothing_starts_beside_it
     project.touch("index.js")
     psutil.Process(int(immortal.more)).kill()
     await running.until("restart.done", reason="change")
-    await project.noted("bot", "start", 2)
+    await project.noted("bot", "other-user", 2)
     assert not project.notes("bot", "overlap")
     assert await running.stop() == 6
     assert "bot.stuck" in {event["event"] for event in running.events[-3:]}
