@@ -12,6 +12,7 @@ from .coding import LARGEST_SEQUENCE, DamageError
 from .files import open_regular
 from .log import LogReader
 from .manifest import manifest_reader, read_version
+from .prefix import PREFIXES
 from .report import LevelDbReport, Problem, ProblemKind, Tail
 from .table import check_table
 
@@ -45,21 +46,28 @@ def verify(
 
     CURRENT, the MANIFEST, the live logs and each live table's footer and index are always checked. The rest of a
     table's blocks are checked too, unless `trusted` says of the table's name and status (as of `os.fstat`) that it is
-    as it was when last checked: a table never changes once written. With `deep` nobody is trusted. `checked` is told
-    of the bytes of each file once they are checked.
+    as it was when last checked: a table never changes once written. Of a log, what has been parsed before is compared
+    with what it was then, and only the rest is parsed. With `deep` nobody is trusted, and all is parsed. `checked` is
+    told of the bytes of each file once they are checked.
 
     Whatever is wrong with the files, unreadable ones included, is in the report; no exception is raised for it.
     """
-    check = _Verification(folder, (lambda _name, _status: False) if deep else trusted, checked)
+    check = _Verification(folder, (lambda _name, _status: False) if deep else trusted, checked, deep=deep)
     check.run()
     return check.report()
 
 
 class _Verification:
     def __init__(
-        self, folder: Path, trusted: Callable[[str, os.stat_result], bool], checked: Callable[[int], None]
+        self,
+        folder: Path,
+        trusted: Callable[[str, os.stat_result], bool],
+        checked: Callable[[int], None],
+        *,
+        deep: bool,
     ) -> None:
         self._folder = folder
+        self._deep = deep
         self._trusted = trusted
         self._tell_checked = checked
         self._problems: list[Problem] = []
@@ -185,13 +193,18 @@ class _Verification:
                 self._check_log(name)
 
     def _check_log(self, name: str) -> None:
+        above = self._last_sequence
         with self._open(name) as file:
-            reader = LogReader(file, name, keep=_BATCH_HEADER.size)
+            known = None if self._deep else PREFIXES.find(file, above)
+            if known is not None:
+                self._last_sequence = max(above, known.last)
+            reader = LogReader(file, name, keep=_BATCH_HEADER.size, start=known.end if known is not None else 0)
             try:
                 for record in reader:
                     self._follow(record)
             finally:
                 self._count(reader.bytes_read)
+            PREFIXES.note(file, known, end=reader.tail.end, above=above, last=self._last_sequence)
         self._logs.append(reader.tail)
 
     def _follow(self, record: Record) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BLOCK_SIZE = 32768
 _HEADER = struct.Struct("<IHB")  # masked CRC32C of type and payload, length of the payload, type
+_HEADER_SIZE = _HEADER.size
 _ZERO, _FULL, _FIRST, _MIDDLE, _LAST = range(5)
 
 
@@ -47,11 +48,8 @@ class Record(NamedTuple):
     """The payload, or as much of its beginning as the reader was asked to keep."""
 
 
-class _Fragment(NamedTuple):
-    offset: int
-    end: int
-    kind: int
-    payload: bytes
+#: Where a fragment begins and ends, its type and its payload. A plain tuple: a log may hold a hundred thousand.
+_Fragment = tuple[int, int, int, bytes]
 
 
 class LogReader:
@@ -60,14 +58,17 @@ class LogReader:
     Raises `DamageError` at the first damage, and `OSError` if the file cannot be read.
     """
 
-    def __init__(self, file: BinaryIO, name: str, *, keep: int) -> None:
-        """Read `file` from its start, keeping at most `keep` bytes of each payload in memory."""
+    def __init__(self, file: BinaryIO, name: str, *, keep: int, start: int = 0) -> None:
+        """Read `file` from `start`, where a record ends, keeping at most `keep` bytes of each payload in memory."""
         self._file = file
         self._name = name
         self._keep = keep
-        self._end = 0
+        self._end = start
         self._torn = False
-        self.bytes_read = 0
+        self._position = start % BLOCK_SIZE  # in the first block
+        #: Where it has come to in the file, in bytes.
+        self.bytes_read = start - self._position
+        file.seek(self.bytes_read)
 
     @property
     def tail(self) -> Tail:
@@ -79,6 +80,10 @@ class LogReader:
         length = 0
         kept = bytearray()
         for offset, end, kind, payload in self._fragments():
+            if kind == _FULL and start is None:  # nearly all are
+                self._end = end
+                yield Record(offset, len(payload), payload[: self._keep])
+                continue
             if kind in (_FULL, _FIRST):
                 # An empty FIRST before a FULL is what early versions of LevelDB left at the end of a block.
                 if start is not None and length:
@@ -96,13 +101,15 @@ class LogReader:
         self._torn |= start is not None
 
     def _fragments(self) -> Iterator[_Fragment]:
+        unpack = _HEADER.unpack_from
         while block := self._file.read(BLOCK_SIZE):
             base = self.bytes_read
             self.bytes_read += len(block)
-            position = 0
-            while len(block) - position >= _HEADER.size:
-                stored, length, kind = _HEADER.unpack_from(block, position)
-                end = position + _HEADER.size + length
+            position, self._position = self._position, 0
+            last = len(block) - _HEADER_SIZE
+            while position <= last:
+                stored, length, kind = unpack(block, position)
+                end = position + _HEADER_SIZE + length
                 if kind == _ZERO and length == 0:
                     self._require_zeros_to_the_end(block[position:], base + position)
                     self._torn = True
@@ -116,7 +123,7 @@ class LogReader:
                     raise DamageError(
                         ProblemKind.CHECKSUM, base + position, f"a record of {length} bytes fails its checksum"
                     )
-                yield _Fragment(base + position, base + end, kind, checked[1:])
+                yield base + position, base + end, kind, checked[1:]
                 position = end
             if len(block) < BLOCK_SIZE:
                 self._torn = position < len(block)
