@@ -57,6 +57,16 @@ class Descent:
         return not self.survivors and all(closed.clean for closed in self.closed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """A browser that is being closed."""
+
+    profile: Path
+    let_go: asyncio.Future[bool]
+    """Settled once it can write nothing more, which is before it is gone: with whether it has left no lock."""
+    task: asyncio.Task[Closed]
+
+
 @dataclass(slots=True)
 class Stop:
     """One stop of a bot: what there is to stop, and how much of a hurry there is."""
@@ -69,8 +79,10 @@ class Stop:
     clock: PhaseClock
     leader: int | None = None
     live: Mapping[Path, Live] = field(default_factory=dict)
-    on_closed: Callable[[Sequence[Closed]], None] = lambda _closed: None
-    """Told of the browsers that have closed while the bot stands still; it may open others in its grace."""
+    on_let_go: Callable[[Mapping[Path, bool]], None] = lambda _profiles: None
+    """Told of the profiles that nobody writes to any more, and whether each was left in order, while the bot still
+    stands still; it may open others, or the same again, in its grace."""
+    closing: list[_Closing] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     tree: Sequence[Entry] = ()
     """The bot's processes when last looked at; while they are frozen none can be added to them."""
@@ -83,14 +95,13 @@ class Stop:
             if self.config.order == "bot-first":
                 self.clock.enter("close")
                 await self._let_bot_close(frost)
+                self.clock.enter("stop")
+                await self._stop_bot(frost)
             else:
                 self.clock.enter("freeze")
                 self._freeze(frost)
                 self.clock.enter("close")
-                await self._close_browsers(self.tree)
-                self.on_closed(self.closed)
-            self.clock.enter("stop")
-            await self._stop_bot(frost)
+                await self._close_and_stop(frost)
         self.clock.enter("prove")
         survivors = await self._prove()
         return Descent(tuple(self.closed), tuple(survivors))
@@ -106,22 +117,38 @@ class Stop:
         for pid in frost.refused:
             emit("bot.not_frozen", pid=pid)
 
+    async def _close_and_stop(self, frost: Frost) -> None:
+        """Close every browser, and stop the bot as soon as they can write nothing more: both then end side by side."""
+        async with asyncio.TaskGroup() as group:
+            self._begin_to_close(group, self.tree)
+            self.on_let_go({one.profile: await one.let_go for one in self.closing})
+            self.clock.enter("stop")
+            await self._stop_bot(frost)
+        self._note_closed()
+
     async def _close_browsers(self, tree: Sequence[Entry]) -> None:
         """Close every browser in the tree, all at once."""
         async with asyncio.TaskGroup() as group:
-            closing = [
-                group.create_task(
-                    close(
-                        browser,
-                        self.live[browser.profile].devtools if browser.profile in self.live else None,
-                        haste=self.haste,
-                        close_timeout=self.config.close_timeout,
-                        term_timeout=self.config.term_timeout,
-                    )
-                )
-                for browser in find_browsers(tree)
-            ]
-        self.closed += [task.result() for task in closing]
+            self._begin_to_close(group, tree)
+        self._note_closed()
+
+    def _begin_to_close(self, group: asyncio.TaskGroup, tree: Sequence[Entry]) -> None:
+        for browser in find_browsers(tree):
+            let_go = asyncio.get_running_loop().create_future()
+            live = self.live.get(browser.profile)
+            closing = close(
+                browser,
+                live.devtools if live else None,
+                haste=self.haste,
+                close_timeout=self.config.close_timeout,
+                term_timeout=self.config.term_timeout,
+                let_go=let_go,
+            )
+            self.closing.append(_Closing(browser.profile, let_go, group.create_task(closing)))
+
+    def _note_closed(self) -> None:
+        self.closed += [one.task.result() for one in self.closing]
+        self.closing.clear()
 
     async def _let_bot_close(self, frost: Frost) -> None:
         """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
@@ -159,9 +186,10 @@ class Stop:
             if self.config.order == "browser-first":
                 self._ask_bot(bot)
             frost.release()
-            grace = self.config.grace if self.closed else max(self.config.grace, _PLAIN_GRACE)
+            had_browsers = bool(self.closing or self.closed)
+            grace = self.config.grace if had_browsers else max(self.config.grace, _PLAIN_GRACE)
             idle = None if self.config.idle is None else min(self.config.idle, grace * _IDLE_SHARE)
-            handles = await self._wait_for_bot(handles, grace, idle if self.closed else None)
+            handles = await self._wait_for_bot(handles, grace, idle if had_browsers else None)
         await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
 
     async def _wait_for_bot(self, handles: Sequence[Handle], grace: float, idle: float | None) -> Sequence[Handle]:

@@ -6,10 +6,9 @@ is known of the profiles that have become quiet by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from supervisor.browser.close import Closed
 from supervisor.care import Care
 from supervisor.copies import Quiet
 from supervisor.cycle import Descent, Stop
@@ -50,7 +49,7 @@ class Takedown:
             clock=self._turn().clock,
             leader=run.child.pid if run else None,
             live=run.observer.live if run else {},
-            on_closed=lambda closed: self._look_ahead(run, closed),
+            on_let_go=lambda profiles: self._look_ahead(run, profiles),
             frost=frost,
         )
         if run is None and (strangers := await self._find_leftovers(stop)):
@@ -93,9 +92,9 @@ class Takedown:
             stop.look = self._setting.territory.leftovers(profiles)
         return strangers
 
-    def _look_ahead(self, run: Run | None, closed: Sequence[Closed]) -> None:
+    def _look_ahead(self, run: Run | None, profiles: Mapping[Path, bool]) -> None:
         if run is not None:
-            self._care.look_ahead(run.quiet({one.profile: one.clean for one in closed}))
+            self._care.look_ahead(run.quiet(profiles))
 
     def _note(self, descent: Descent, run: Run | None) -> None:
         """Say how each browser has closed, and keep what is known of its profile."""

@@ -574,11 +574,11 @@ def stop_of(sleeper: psutil.Process) -> Stop:
 async def test_a_stop_that_fails_leaves_nothing_frozen(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(self: Stop, tree: object) -> None:
+    async def fail(self: Stop, frost: object) -> None:
         await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
         raise KeyError("a fault of our own")
 
-    monkeypatch.setattr(Stop, "_close_browsers", fail)
+    monkeypatch.setattr(Stop, "_close_and_stop", fail)
     with pytest.raises(KeyError):
         await stop_of(sleeper).bring_down()
     await eventually(lambda: sleeper.status() != psutil.STATUS_STOPPED)
@@ -587,10 +587,10 @@ async def test_a_stop_that_fails_leaves_nothing_frozen(
 async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(self: Stop, tree: object) -> None:
+    async def never(self: Stop, frost: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(Stop, "_close_browsers", never)
+    monkeypatch.setattr(Stop, "_close_and_stop", never)
     stopping = asyncio.create_task(stop_of(sleeper).bring_down())
     await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
     stopping.cancel()

@@ -22,6 +22,9 @@ from supervisor.process import Handle, Haste, Rung, climb, kill, terminate
 #: Seconds between the start of a browser and the writing of its port file by which their two clocks may disagree.
 _CLOCK_SLACK = 2.0
 
+#: Seconds between two looks at whether a closing browser has let go of its profile.
+_LOOK = 0.002
+
 #: Seconds given to processes after SIGKILL; one in uninterruptible sleep takes as long as its device does.
 _KILL_PATIENCE = 5.0
 
@@ -39,22 +42,29 @@ class Closed:
 
 
 async def close(
-    browser: Browser, devtools: DevTools | None, *, haste: Haste, close_timeout: float, term_timeout: float
+    browser: Browser,
+    devtools: DevTools | None,
+    *,
+    haste: Haste,
+    close_timeout: float,
+    term_timeout: float,
+    let_go: asyncio.Future[bool],
 ) -> Closed:
     """Close one browser: DevTools or SIGINT, then SIGTERM, then SIGKILL; timeouts in seconds.
 
-    `devtools` is a connection that is already open, if there is one. Never raises for a browser that does not answer:
-    the result says how it went.
+    `devtools` is a connection that is already open, if there is one. `let_go` is settled as soon as the browser can
+    write nothing more, which is before it is gone, with whether it has left no lock. Never raises for a browser that
+    does not answer: the result says how it went.
     """
     began = time.monotonic()
     handles = [entry.handle for entry in browser.processes]
-    asked: list[asyncio.Task[None]] = []
+    tasks = [asyncio.create_task(_await_letting_go(browser, let_go))]
 
     def ask(handle: Handle) -> None:
         # A supervisor that was killed while it took a live snapshot has left it frozen, and frozen it answers nothing.
         handle.resume()
         if handle is browser.main.handle:
-            asked.append(asyncio.create_task(_ask(browser, devtools, close_timeout)))
+            tasks.append(asyncio.create_task(_ask(browser, devtools, close_timeout)))
 
     rungs = (
         Rung("asked", ask, close_timeout),
@@ -64,12 +74,27 @@ async def close(
     try:
         how, survivors = await climb(handles, rungs, haste)
     finally:
-        for task in asked:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
-    clean = how in {None, "asked"} and not survivors and not singleton.remaining(browser.profile)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if not let_go.done():
+        let_go.set_result(not singleton.remaining(browser.profile))
+    clean = how in {None, "asked"} and not survivors and let_go.result()
     pids = tuple(handle.pid for handle in survivors)
     return Closed(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
+
+
+async def _await_letting_go(browser: Browser, let_go: asyncio.Future[bool]) -> None:
+    """Settle the future when none of the processes that write runs any code of its own any more.
+
+    In the last third of a close the kernel only takes apart what the main process had in memory, and the processes that
+    do not write wait for that (measured; `docs/how-it-works.md`). The lock is looked at now: once the bot goes on it
+    may open another browser on the same profile, whose lock would be taken for this one's.
+    """
+    writers = browser.writers
+    while not all(entry.handle.leaving for entry in writers):  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(_LOOK)
+    let_go.set_result(not singleton.remaining(browser.profile))
 
 
 async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> None:

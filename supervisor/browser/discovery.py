@@ -12,6 +12,7 @@ from supervisor.process import Entry, working_directory
 
 _PROFILE_SWITCH = "--user-data-dir="
 _TYPE_SWITCH = " --type="
+_ZYGOTE = " --type=zygote "
 _CRASHPAD = "crashpad_handler"
 
 #: Programs that run scripts. A launcher script (Debian's `chromium` is one) carries the browser's arguments, and so
@@ -39,6 +40,16 @@ class Browser:
     profile: Path
     main: Entry
     processes: tuple[Entry, ...]
+
+    @property
+    def writers(self) -> tuple[Entry, ...]:
+        """Those that may write to the profile, or have others write: all but its crash handler and its zygotes.
+
+        A zygote is what Chromium forks its renderers from; both live until the main process is gone.
+        """
+        return tuple(
+            entry for entry in self.processes if _ZYGOTE not in f"{entry.command_line} " and _CRASHPAD not in entry.name
+        )
 
 
 def profile_of(entry: Entry) -> Path | None:

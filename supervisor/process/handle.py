@@ -21,6 +21,9 @@ import psutil
 #: Seconds between two looks at a process that has no pidfd: when the waiting begins, and in the end.
 _LOOK_FIRST, _LOOK_LATER = 0.002, 0.05
 
+#: The kernel's mark of a thread that has begun to exit, and executes nothing any more (linux/sched.h).
+_PF_EXITING = 0x4
+
 #: Descriptors that are left for files, sockets and pipes however many processes there are; 1,024 is a usual limit.
 _DESCRIPTORS_KEPT = 128
 
@@ -33,6 +36,13 @@ class Handle(Protocol):
     @property
     def alive(self) -> bool:
         """False once the process has exited, whether or not its parent has reaped it."""
+
+    @property
+    def leaving(self) -> bool:
+        """True once it runs no code of its own any more: it has exited, or the system is only taking it apart.
+
+        Told apart on Linux; elsewhere the same as not `alive`.
+        """
 
     def signal(self, number: int) -> bool:
         """Send a signal; False if the process is gone. PermissionError if it may not be signalled."""
@@ -72,6 +82,12 @@ class PidfdHandle:
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         return not poll.poll(0)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether all of its threads are on their way out: the memory of a large process takes a while to give back."""
+        exiting = _all_threads_exit(self.pid)
+        return exiting or not self.alive  # asked last: had another process been given the number, this one is gone
 
     @property
     def is_one_too_many(self) -> bool:
@@ -154,6 +170,11 @@ class PsutilHandle:
         except psutil.NoSuchProcess:
             return False
 
+    @property
+    def leaving(self) -> bool:
+        """The same as not `alive`: nothing tells more."""
+        return not self.alive
+
     def _do(self, verb: str, *args: int) -> bool:
         try:
             getattr(self._process, verb)(*args)
@@ -202,6 +223,30 @@ class PsutilHandle:
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
+
+
+def _all_threads_exit(pid: int) -> bool:
+    """Whether every thread of a process is on its way out, as the kernel says; True if there is none."""
+    # A leader may go before its threads do. It is asked first, and mostly answers for them.
+    return _exits(f"/proc/{pid}/stat") and all(
+        _exits(f"/proc/{pid}/task/{thread}/stat") for thread in _threads(pid) if thread != str(pid)
+    )
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names
+    except OSError:
+        return []
+
+
+def _exits(stat: str) -> bool:
+    try:
+        with open(stat, "rb") as file:  # noqa: PTH123 - pathlib would intern the number
+            flags = int(file.read().rpartition(b")")[2].split()[6])  # proc_pid_stat(5), field 9
+    except OSError:
+        return True
+    return bool(flags & _PF_EXITING)
 
 
 def _pidfd_works() -> bool:

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import resource
 import signal
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from supervisor.process import handle, open_handle
 from supervisor.process.handle import Handle, PidfdHandle
-from tests.process.conftest import DEADLINE, KILLED, STOPPED, TERMINATED, Spawn, eventually, held, state
+from tests.process.conftest import DEADLINE, KILLED, STOPPED, TERMINATED, Spawn, eventually, held, python, state
+
+_LARGE = """
+import mmap
+memory = mmap.mmap(-1, 1 << 29)
+memory.madvise(mmap.MADV_NOHUGEPAGE)
+for page in range(0, len(memory), mmap.PAGESIZE):
+    memory[page] = 1
+print(flush=True)
+input()
+"""
+
+_EXIT = {"x86_64": 60, "aarch64": 93}  # the number of exit(2), which ends one thread
+_LEADERLESS = f"""
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=[600]).start()
+ctypes.CDLL(None).syscall({_EXIT.get(platform.machine())}, 0)
+"""
 
 _LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
@@ -66,6 +87,39 @@ async def test_a_zombie_counts_as_gone(handle_type: type[Handle], spawn: Spawn) 
     assert not one.alive
     assert await one.wait(0)
     assert process.wait() == KILLED, "whoever waits must not take the status from the owner"
+
+
+def test_one_that_runs_is_not_leaving_and_a_zombie_is(handle_type: type[Handle], spawn: Spawn) -> None:
+    process = spawn()
+    one = held(process.pid)
+    seen = [one.leaving]
+    process.kill()
+    wait_unreaped(process)
+    seen.append(one.leaving)
+    process.wait()
+    seen.append(one.leaving)
+    assert seen == [False, True, True]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_one_that_only_gives_its_memory_back_is_leaving(ready: Callable[[str], subprocess.Popen[bytes]]) -> None:
+    """That takes the kernel a while for half a gigabyte in small pages; on a busy machine we may miss it."""
+    for _ in range(20):
+        process = ready(_LARGE)
+        one = PidfdHandle(process.pid)
+        process.kill()
+        while one.alive:
+            leaving = one.leaving
+            if leaving and one.alive:
+                return
+    pytest.fail("it was never seen to be leaving")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_one_whose_first_thread_alone_has_ended_is_not_leaving(spawn: Spawn) -> None:
+    process = spawn(*python(_LEADERLESS))
+    await eventually(lambda: state(process.pid) == psutil.STATUS_ZOMBIE)
+    assert not PidfdHandle(process.pid).leaving
 
 
 def test_signals_to_a_process_that_is_gone_do_nothing(handle_type: type[Handle], spawn: Spawn) -> None:
