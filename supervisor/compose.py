@@ -39,6 +39,10 @@ from supervisor.territory import Territory, project_key
 from supervisor.timing import History
 from supervisor.triggers.keys import Keys
 
+#: Seconds that a thread at work, on a check or a checksum, may keep the event loop waiting. A stop waits for a handful
+#: of things, one after the other, while such work is done, and to each of them Python's own 5 ms would be added.
+_SWITCH_INTERVAL = 0.0005
+
 
 def open_store(project: Path, config: Config) -> SessionStore:
     """The project's sessions on disk, as configured."""
@@ -63,6 +67,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     project that cannot be written to; nothing has been started then.
     """
     allocator.restrain()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     logs.hide(Redactor(os.environ, config.bot.env))
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)

@@ -55,11 +55,25 @@ class Activity:
 
 def _is_connected(process: psutil.Process) -> bool:
     try:
-        return any(one.status in _CONNECTED for one in process.net_connections("tcp"))
+        return _has_sockets(process.pid) and any(one.status in _CONNECTED for one in process.net_connections("tcp"))
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
         return True
+
+
+def _has_sockets(pid: int) -> bool:
+    """Whether a process has any socket open, where that is quickly known; most bots have none without a browser."""
+    descriptors = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(descriptors)  # noqa: PTH208 - strings, as below
+    except OSError:  # no Linux, or no right to look: to be asked in full
+        return True
+    for name in names:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if os.readlink(f"{descriptors}/{name}").startswith("socket:"):  # noqa: PTH115
+                return True
+    return False
 
 
 def _waits_its_turn(process: psutil.Process) -> bool:
