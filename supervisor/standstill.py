@@ -78,7 +78,7 @@ class Standstill:
         guard.kill()
         guard.wait()
         self._errands.discard(guard.pid)
-        self._reaper.own.discard(guard.pid)
+        self._reaper.let_go(guard.pid)
         assert guard.stdin is not None
         with contextlib.suppress(OSError):
             guard.stdin.close()

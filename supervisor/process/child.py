@@ -117,7 +117,7 @@ class Child:
         """Wait for the leader's exit and take its status: an exit code, or minus the signal that ended it."""
         await self.handle.wait()
         code = self._popen.wait()
-        self._reaper.own.discard(self.pid)
+        self._reaper.let_go(self.pid)
         return code
 
     def release(self) -> None:

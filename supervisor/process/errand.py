@@ -69,7 +69,7 @@ class Errands:
                 end_family(popen)
                 handle.close()
                 self.running.discard(popen.pid)
-                self._reaper.own.discard(popen.pid)
+                self._reaper.let_go(popen.pid)
             output.seek(0)
             said = output.read(OUTPUT_LIMIT).decode(errors="replace")
         return Finished(popen.returncode if in_time else None, said)

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections import deque
+from collections.abc import Iterator
 
 import psutil
 
@@ -45,7 +46,7 @@ class Reaper:
     """Reaps adopted processes, and only those.
 
     `own` holds the pids of the children that this process started itself and waits for elsewhere. A pid enters it
-    before its process can exit unseen, and leaves it once its owner has taken the status.
+    before its process can exit unseen, and leaves it by `let_go` once its owner has taken the status.
     """
 
     def __init__(self) -> None:
@@ -53,21 +54,37 @@ class Reaper:
         self._reaped: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
 
     def reap(self) -> int:
-        """Take the status of every adopted process that has exited; how many there were."""
-        if sys.platform == "win32" or (sys.platform == "linux" and not _some_have_exited()):
-            return 0
-        reaped = 0
-        for process in psutil.Process().children():
-            if process.pid in self.own:
-                continue
-            try:
-                pid, status = os.waitpid(process.pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
-            if pid != 0:
-                reaped += 1
-                self._reaped.append((pid, status))
-        return reaped
+        """Take the status of every adopted process that has exited; how many there were.
+
+        Those that the kernel lists behind an exited child of our own are taken when that one is let go of.
+        """
+        match sys.platform:
+            case "win32":
+                return 0
+            case "linux":
+                return sum(self._take(pid) for pid in self._exited())
+            case _:  # it may have no waitid; a walk through the process table does as well
+                return sum(self._take(child.pid) for child in psutil.Process().children() if child.pid not in self.own)
+
+    def let_go(self, pid: int) -> None:
+        """Its owner has taken the status of a child of our own."""
+        self.own.discard(pid)
+        self.reap()
+
+    def _exited(self) -> Iterator[int]:
+        """The adopted that have exited, as long as they are taken one by one: a question each, and one in vain."""
+        last = None
+        while (pid := _first_exited()) not in {None, last} and pid not in self.own:
+            yield (last := pid)
+
+    def _take(self, pid: int) -> bool:
+        try:
+            taken, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if taken != 0:
+            self._reaped.append((taken, status))
+        return taken != 0
 
     def status_of(self, pid: int) -> int | None:
         """The wait status of a process that was adopted and has exited; None for one that its own parent has reaped."""
@@ -75,9 +92,10 @@ class Reaper:
         return dict(self._reaped).get(pid)
 
 
-def _some_have_exited() -> bool:
-    """Whether there is a zombie of ours, adopted or not: one question, instead of a walk through the process table."""
+def _first_exited() -> int | None:
+    """The first zombie of ours, adopted or not, as the kernel lists them; its status is not taken."""
     try:
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        return False
+        return None
+    return found.si_pid if found is not None else None

@@ -105,7 +105,7 @@ class Standby:
             assert pipe is not None
             pipe.close()
         self._running.discard(popen.pid)
-        self._reaper.own.discard(popen.pid)
+        self._reaper.let_go(popen.pid)
         self._said = b""
         while self._asked:
             self._answer(None)

@@ -22,9 +22,13 @@ open('report', 'w').write(f'{os.getsid(0) == os.getpid()} {fds} {masks}')
 """
 
 
+#: One for all of them: it takes the status of whoever is not known to it as another's.
+REAPER = Reaper()
+
+
 def start(command: list[str], directory: Path, environment: dict[str, str] | None = None) -> Child:
     environment = dict(os.environ) if environment is None else environment
-    return Child.spawn(command, directory=directory, environment=environment, reaper=Reaper())
+    return Child.spawn(command, directory=directory, environment=environment, reaper=REAPER)
 
 
 async def ends(child: Child) -> int:
