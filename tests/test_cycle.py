@@ -152,7 +152,7 @@ async def test_the_signal_to_stop_is_the_one_that_is_configured(project: Project
 
 
 async def test_a_bot_that_closes_its_own_browser_is_asked_first(project: Project) -> None:
-    project.configure('[stop]\norder = "bot-first"\n')
+    project.configure('[stop]\norder = "bot-first"\ngrace = "10s"\n')
     async with project.supervised("dev", "closes-browsers", f"browser={project.profile('1')}") as running:
         await opened(project, running)
         await restart(project, running)
@@ -165,7 +165,7 @@ async def test_a_bot_that_closes_its_own_browser_is_asked_first(project: Project
 
 
 async def test_a_bot_that_should_close_its_browser_and_does_not_is_helped(project: Project) -> None:
-    project.configure('[stop]\norder = "bot-first"\nclose_timeout = "300ms"\ngrace = "50ms"\n')
+    project.configure('[stop]\norder = "bot-first"\nclose_timeout = "2s"\ngrace = "50ms"\n')
     async with project.supervised("dev", "deaf-term", f"browser={project.profile('1')}") as running:
         await opened(project, running)
     assert len(clean_exits(project)) == 1

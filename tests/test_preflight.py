@@ -40,6 +40,7 @@ async def test_a_syntax_error_leaves_the_bot_running_and_the_next_good_save_rest
     configure(project)
     project.touch("index.js", GOOD)
     async with project.supervised("dev") as running:
+        await project.noted("bot", "up")
         project.touch("index.js", BAD)
         failed = await running.until("preflight.failed")
         assert (failed["path"], failed["line_number"], failed["source"]) == ("index.js", 2, "foo(;")
@@ -144,7 +145,7 @@ async def checking(project: Project, **options: object) -> Running:
     configure(project, **{"command": ["sleep", "600"], "timeout": "60s"} | options)
     running = await project.start("dev", f"browser={project.profile('1')}")
     await running.until("restart.done")
-    await project.noted("browser", "start")
+    await project.noted("bot", "up")  # and its browser with it
     await running.until("browser.up") if not running.all("browser.up") else None
     project.touch("index.js", GOOD)
     await eventually(lambda: project.frozen(), "the bot stands still")

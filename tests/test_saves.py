@@ -122,7 +122,7 @@ async def test_a_change_while_the_bot_goes_down_is_neither_lost_nor_doubled(proj
     project.touch("a.js")
     async with project.supervised("dev", f"browser={project.profile('1')},slow=0.5", "report-env") as running:
         await running.until("browser.up") if not running.all("browser.up") else None
-        await project.noted("browser", "start")
+        await project.noted("bot", "up")
         project.touch("a.js")
         await running.until("restart.requested", reason="change")
         project.touch("b.js")  # the browser takes half a second to close
