@@ -35,7 +35,7 @@ _PLAIN_GRACE = 2.0
 _REAPING = 0.001
 
 #: The share of its grace that a bot is given at least before it counts as one that does nothing.
-_IDLE_SHARE = 0.25
+_IDLE_SHARE = 0.125
 
 #: Seconds between two looks at whether a bot still does something, and what its processes have become; and how many
 #: looks there are at least before it counts as one that does nothing.

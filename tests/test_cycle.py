@@ -621,7 +621,7 @@ async def test_a_bot_without_a_browser_has_two_seconds_at_least(
     assert [grace for grace, _ in waits] == [2.0]
 
 
-@pytest.mark.parametrize(("grace", "idle"), [("50ms", 0.0125), ("10s", 0.3)])
+@pytest.mark.parametrize(("grace", "idle"), [("50ms", 0.00625), ("10s", 0.3)])
 async def test_a_short_grace_is_not_used_up_either_by_a_bot_that_does_nothing(
     sleeper: psutil.Process, waits: list[tuple[float, float | None]], grace: str, idle: float
 ) -> None:

@@ -49,7 +49,7 @@ class StopConfig(Section):
     )
     idle: DurationOrOff = option(
         "300ms",
-        "A bot that has done nothing for this long after the signal, or for a quarter of its grace if that is less, "
+        "A bot that has done nothing for this long after the signal, or for an eighth of its grace if that is less, "
         "its browsers being closed, has nothing to clean up, and its grace ends early: no processor time, nothing read "
         'or written, no TCP connection open. Lengthen it, or set "off" to wait out the grace, for a bot whose cleanup '
         "waits for a timer.",
