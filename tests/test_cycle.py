@@ -237,7 +237,8 @@ async def test_a_process_that_forks_and_exits_all_the_time_is_not_taken_for_gone
     ],
 )
 async def test_a_browser_that_does_not_close_is_ended_and_said_to_be(project: Project, words: str, reason: str) -> None:
-    project.configure('[stop]\nclose_timeout = "300ms"\nterm_timeout = "300ms"\n')
+    patience = "300ms" if reason == "SIGKILL" else "1min"
+    project.configure(f'[stop]\nclose_timeout = "300ms"\nterm_timeout = "{patience}"\n')
     async with project.supervised("dev", f"browser={project.profile('1')},{words}") as running:
         await opened(project, running)
     (unclean,) = running.all("browser.unclean")
@@ -247,7 +248,7 @@ async def test_a_browser_that_does_not_close_is_ended_and_said_to_be(project: Pr
 
 
 async def test_a_browser_whose_devtools_do_not_answer_is_asked_by_signal(project: Project) -> None:
-    project.configure('[stop]\nclose_timeout = "600ms"\n')
+    project.configure('[stop]\nclose_timeout = "2s"\n')
     async with project.supervised("dev", f"browser={project.profile('1')},devtools,deaf-close") as running:
         await running.until("session.linked")
     assert len(clean_exits(project)) == 1

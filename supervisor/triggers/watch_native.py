@@ -138,8 +138,12 @@ class WatchfilesSource:
                 path = lexical + path[len(real) :]
                 break
         folder, name = os.path.split(path)
+        if change == _DELETED and path in self._paths:
+            # What takes its place may be given the very number that it had, and is not what was armed all the same.
+            self._armed[path] = None
+            return Hint(path, "", Kind.SELF_GONE)
         if change == _DELETED:
-            return Hint(path, "", Kind.SELF_GONE) if path in self._paths else Hint(folder, name, Kind.GONE)
+            return Hint(folder, name, Kind.GONE)
         return Hint(folder, name, Kind.FOLDER if os.path.isdir(path) else Kind.WRITTEN)
 
 

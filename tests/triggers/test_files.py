@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 import time
 from functools import partial
@@ -176,6 +177,21 @@ async def test_watched_folder_deleted_and_back(watch: Watch, project: Path) -> N
         (project / "src").mkdir()
         (project / "src" / "a.js").write_text("// back\n")
         assert await w.changed() == {"src/a.js"}
+        (project / "src" / "a.js").write_text("// and watched\n")
+        assert await w.changed() == {"src/a.js"}
+
+
+async def test_watched_folder_that_comes_back_under_the_number_that_it_had(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ext4 gives it to it, now and then."""
+    identity = "supervisor.triggers.watch_native._identity"
+    monkeypatch.setattr(identity, lambda path: (1, 1) if Path(path).exists() else None)
+    async with watching(WatchRules(project, paths=(Path("src"),)), source=watchfiles_source) as w:
+        shutil.rmtree(project / "src")
+        (project / "src").mkdir()
+        (project / "src" / "a.js").write_text("// back\n")
+        assert "src/a.js" in await w.changed()
         (project / "src" / "a.js").write_text("// and watched\n")
         assert await w.changed() == {"src/a.js"}
 
