@@ -226,26 +226,27 @@ class PsutilHandle:
 
 
 def _all_threads_exit(pid: int) -> bool:
-    """Whether every thread of a process is on its way out, as the kernel says; True if there is none."""
-    # A leader may go before its threads do. It is asked first, and mostly answers for them.
-    return _exits(f"/proc/{pid}/stat") and all(
-        _exits(f"/proc/{pid}/task/{thread}/stat") for thread in _threads(pid) if thread != str(pid)
-    )
-
-
-def _threads(pid: int) -> list[str]:
+    """Whether every thread of a process is on its way out, as the kernel says; False if it does not say."""
     try:
-        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names
+        # A leader may go before its threads do. It is asked first, and mostly answers for them.
+        return _exits(f"/proc/{pid}/stat") and all(
+            _is_gone_or_exits(f"/proc/{pid}/task/{thread}/stat")
+            for thread in os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names
+        )
     except OSError:
-        return []
+        return False
+
+
+def _is_gone_or_exits(stat: str) -> bool:
+    try:
+        return _exits(stat)
+    except (FileNotFoundError, ProcessLookupError):  # before it was opened, before it was read
+        return True
 
 
 def _exits(stat: str) -> bool:
-    try:
-        with open(stat, "rb") as file:  # noqa: PTH123 - pathlib would intern the number
-            flags = int(file.read().rpartition(b")")[2].split()[6])  # proc_pid_stat(5), field 9
-    except OSError:
-        return True
+    with open(stat, "rb") as file:  # noqa: PTH123 - pathlib would intern the number
+        flags = int(file.read().rpartition(b")")[2].split()[6])  # proc_pid_stat(5), field 9
     return bool(flags & _PF_EXITING)
 
 

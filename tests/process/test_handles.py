@@ -115,6 +115,23 @@ def test_one_that_only_gives_its_memory_back_is_leaving(ready: Callable[[str], s
     pytest.fail("it was never seen to be leaving")
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_one_that_the_system_hides_is_not_leaving(
+    spawn: Spawn, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    """As /proc mounted with hidepid= hides another user's."""
+    process = spawn()
+    one = PidfdHandle(process.pid)
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("builtins.open", refuse)
+    leaving = one.leaving
+    monkeypatch.undo()
+    assert not leaving
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 async def test_one_whose_first_thread_alone_has_ended_is_not_leaving(spawn: Spawn) -> None:
     process = spawn(*python(_LEADERLESS))
