@@ -8,9 +8,10 @@ speaks to its browser through a pipe.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from supervisor.process import sockets
 
 #: `tcp_states.h` of Linux.
 _ESTABLISHED = "01"
@@ -43,12 +44,8 @@ def _waiting(fields: list[str], port: int) -> tuple[str, int] | None:
 
 def _sockets(pids: Iterable[int]) -> set[str]:
     """The inodes of the sockets that these processes have open."""
-    inodes = set()
+    inodes: set[str] = set()
     for pid in pids:
         with contextlib.suppress(OSError):  # it is gone, or another user's
-            for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    target = os.readlink(descriptor.path)  # noqa: PTH115  a socket's name is no path
-                    if target.startswith("socket:["):
-                        inodes.add(target[8:-1])
+            inodes.update(sockets(pid))
     return inodes

@@ -22,6 +22,7 @@ from supervisor.process.errand import Errands, Finished
 from supervisor.process.freeze import Frost
 from supervisor.process.handle import Handle, open_handle
 from supervisor.process.ladder import Haste, Rung, climb, kill, terminate
+from supervisor.process.procfs import sockets
 from supervisor.process.reap import Reaper, become_subreaper, crashed
 from supervisor.process.standby import Standby
 
@@ -52,6 +53,7 @@ __all__ = [
     "open_handle",
     "parent_program",
     "resolve_command",
+    "sockets",
     "terminate",
     "working_directory",
 ]

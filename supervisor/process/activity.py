@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import psutil
+
+from supervisor.process.procfs import sockets, thread_stats
 
 _AT_WORK = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
 #: The same as the kernel writes it.
@@ -64,33 +65,21 @@ def _is_connected(process: psutil.Process) -> bool:
 
 def _has_sockets(pid: int) -> bool:
     """Whether a process has any socket open, where that is quickly known; most bots have none without a browser."""
-    descriptors = f"/proc/{pid}/fd"
     try:
-        names = os.listdir(descriptors)  # noqa: PTH208 - strings, as below
+        return any(sockets(pid))
     except OSError:  # no Linux, or no right to look: to be asked in full
         return True
-    for name in names:
-        with contextlib.suppress(OSError):  # closed meanwhile
-            if os.readlink(f"{descriptors}/{name}").startswith("socket:"):  # noqa: PTH115
-                return True
-    return False
 
 
 def _waits_its_turn(process: psutil.Process) -> bool:
     """Whether it has a processor, or waits for one or for a disk."""
     if sys.platform != "linux":
         return process.status() in _AT_WORK
-    # node writes and syncs files in threads of its own, and the first thread's state tells nothing of theirs.
-    return any(stat.rpartition(b")")[2].split()[0] in _AT_WORK_LETTERS for stat in _stats(process.pid))
-
-
-def _stats(pid: int) -> Iterator[bytes]:
-    """What the kernel tells of each thread of a process (proc_pid_stat(5)), as far as they have not ended meanwhile."""
-    with contextlib.suppress(OSError):
-        # Strings: of a path that it takes apart pathlib interns each pid (see supervisor.allocator).
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:  # noqa: PTH123
-                yield file.read()
+    try:
+        # node writes and syncs files in threads of its own, and the first thread's state tells nothing of theirs.
+        return any(stat[0] in _AT_WORK_LETTERS for stat in thread_stats(process.pid))
+    except OSError:
+        return False
 
 
 def _done(process: psutil.Process) -> tuple[float, ...]:

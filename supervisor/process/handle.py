@@ -18,11 +18,16 @@ from typing import Protocol
 
 import psutil
 
+from supervisor.process.procfs import thread_stats
+
 #: Seconds between two looks at a process that has no pidfd: when the waiting begins, and in the end.
 _LOOK_FIRST, _LOOK_LATER = 0.002, 0.05
 
 #: The kernel's mark of a thread that has begun to exit, and executes nothing any more (linux/sched.h).
 _PF_EXITING = 0x4
+
+#: Where a thread's flags are among what `thread_stats` tells.
+_FLAGS = 6
 
 #: Descriptors that are left for files, sockets and pipes however many processes there are; 1,024 is a usual limit.
 _DESCRIPTORS_KEPT = 128
@@ -228,26 +233,11 @@ class PsutilHandle:
 def _all_threads_exit(pid: int) -> bool:
     """Whether every thread of a process is on its way out, as the kernel says; False if it does not say."""
     try:
-        # A leader may go before its threads do. It is asked first, and mostly answers for them.
-        return _exits(f"/proc/{pid}/stat") and all(
-            _is_gone_or_exits(f"/proc/{pid}/task/{thread}/stat")
-            for thread in os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names
-        )
+        # A leader may go before its threads do. It is listed first, and mostly answers for them.
+        exits = (bool(int(stat[_FLAGS]) & _PF_EXITING) for stat in thread_stats(pid))
+        return next(exits, False) and all(exits)
     except OSError:
         return False
-
-
-def _is_gone_or_exits(stat: str) -> bool:
-    try:
-        return _exits(stat)
-    except (FileNotFoundError, ProcessLookupError):  # before it was opened, before it was read
-        return True
-
-
-def _exits(stat: str) -> bool:
-    with open(stat, "rb") as file:  # noqa: PTH123 - pathlib would intern the number
-        flags = int(file.read().rpartition(b")")[2].split()[6])  # proc_pid_stat(5), field 9
-    return bool(flags & _PF_EXITING)
 
 
 def _pidfd_works() -> bool:
