@@ -82,7 +82,6 @@ class Stop:
     on_let_go: Callable[[Mapping[Path, bool]], None] = lambda _profiles: None
     """Told of the profiles that nobody writes to any more, and whether each was left in order, while the bot still
     stands still; it may open others, or the same again, in its grace."""
-    closing: list[_Closing] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     tree: Sequence[Entry] = ()
     """The bot's processes when last looked at; while they are frozen none can be added to them."""
@@ -95,7 +94,6 @@ class Stop:
             if self.config.order == "bot-first":
                 self.clock.enter("close")
                 await self._let_bot_close(frost)
-                self.clock.enter("stop")
                 await self._stop_bot(frost)
             else:
                 self.clock.enter("freeze")
@@ -120,23 +118,23 @@ class Stop:
     async def _close_and_stop(self, frost: Frost) -> None:
         """Close every browser, and stop the bot as soon as they can write nothing more: both then end side by side."""
         async with asyncio.TaskGroup() as group:
-            self._begin_to_close(group, self.tree)
-            self.on_let_go({one.profile: await one.let_go for one in self.closing})
-            self.clock.enter("stop")
-            await self._stop_bot(frost)
-        self._note_closed()
+            closing = self._begin_to_close(group, self.tree)
+            self.on_let_go({one.profile: await one.let_go for one in closing})
+            await self._stop_bot(frost, closing)
+        self.closed += [one.task.result() for one in closing]
 
     async def _close_browsers(self, tree: Sequence[Entry]) -> None:
         """Close every browser in the tree, all at once."""
         async with asyncio.TaskGroup() as group:
-            self._begin_to_close(group, tree)
-        self._note_closed()
+            closing = self._begin_to_close(group, tree)
+        self.closed += [one.task.result() for one in closing]
 
-    def _begin_to_close(self, group: asyncio.TaskGroup, tree: Sequence[Entry]) -> None:
+    def _begin_to_close(self, group: asyncio.TaskGroup, tree: Sequence[Entry]) -> list[_Closing]:
+        begun = []
         for browser in find_browsers(tree):
             let_go = asyncio.get_running_loop().create_future()
             live = self.live.get(browser.profile)
-            closing = close(
+            work = close(
                 browser,
                 live.devtools if live else None,
                 haste=self.haste,
@@ -144,11 +142,8 @@ class Stop:
                 term_timeout=self.config.term_timeout,
                 let_go=let_go,
             )
-            self.closing.append(_Closing(browser.profile, let_go, group.create_task(closing)))
-
-    def _note_closed(self) -> None:
-        self.closed += [one.task.result() for one in self.closing]
-        self.closing.clear()
+            begun.append(_Closing(browser.profile, let_go, group.create_task(work)))
+        return begun
 
     async def _let_bot_close(self, frost: Frost) -> None:
         """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
@@ -177,8 +172,9 @@ class Stop:
                 with contextlib.suppress(PermissionError):  # one that has changed its user; the rest is asked still
                     entry.handle.signal(number)
 
-    async def _stop_bot(self, frost: Frost) -> None:
-        """Let the bot clean up for as long as its grace lasts, then end what is left of it."""
+    async def _stop_bot(self, frost: Frost, closing: Sequence[_Closing] = ()) -> None:
+        """Let the bot clean up for as long as its grace lasts, then end what is left of it; browsers may yet close."""
+        self.clock.enter("stop")
         bot = without_browsers(self.tree)
         handles: Sequence[Handle] = [entry.handle for entry in bot]
         if not self.haste.ruthless:
@@ -186,7 +182,7 @@ class Stop:
             if self.config.order == "browser-first":
                 self._ask_bot(bot)
             frost.release()
-            had_browsers = bool(self.closing or self.closed)
+            had_browsers = bool(closing or self.closed)
             grace = self.config.grace if had_browsers else max(self.config.grace, _PLAIN_GRACE)
             idle = None if self.config.idle is None else min(self.config.idle, grace * _IDLE_SHARE)
             handles = await self._wait_for_bot(handles, grace, idle if had_browsers else None)

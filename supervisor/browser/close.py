@@ -77,8 +77,7 @@ async def close(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    if not let_go.done():
-        let_go.set_result(not singleton.remaining(browser.profile))
+    _settle(let_go, browser.profile)
     clean = how in {None, "asked"} and not survivors and let_go.result()
     pids = tuple(handle.pid for handle in survivors)
     return Closed(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
@@ -94,7 +93,12 @@ async def _await_letting_go(browser: Browser, let_go: asyncio.Future[bool]) -> N
     writers = browser.writers
     while not all(entry.handle.leaving for entry in writers):  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(_LOOK)
-    let_go.set_result(not singleton.remaining(browser.profile))
+    _settle(let_go, browser.profile)
+
+
+def _settle(let_go: asyncio.Future[bool], profile: Path) -> None:
+    if not let_go.done():
+        let_go.set_result(not singleton.remaining(profile))
 
 
 async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> None:
