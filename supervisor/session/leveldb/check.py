@@ -52,7 +52,7 @@ def verify(
 
     Whatever is wrong with the files, unreadable ones included, is in the report; no exception is raised for it.
     """
-    check = _Verification(folder, (lambda _name, _status: False) if deep else trusted, checked, deep=deep)
+    check = _Verification(folder, trusted, checked, deep=deep)
     check.run()
     return check.report()
 
@@ -179,7 +179,7 @@ class _Verification:
                 raise DamageError(
                     ProblemKind.WRONG_SIZE, None, f"it has {status.st_size} bytes where {size} were written"
                 )
-            self._count(check_table(file, size, every_block=not self._trusted(name, status)))
+            self._count(check_table(file, size, every_block=self._deep or not self._trusted(name, status)))
 
     def _check_logs(self, version: Version) -> None:
         self._last_sequence = version.last_sequence
