@@ -8,7 +8,6 @@ from supervisor.process.activity import Activity
 from supervisor.process.census import (
     ENVIRONMENT_MARK,
     Entry,
-    childless,
     enter,
     find_by_argument,
     find_by_mark,
@@ -23,7 +22,7 @@ from supervisor.process.freeze import Frost
 from supervisor.process.handle import Handle, open_handle
 from supervisor.process.ladder import Haste, Rung, climb, kill, terminate
 from supervisor.process.procfs import sockets
-from supervisor.process.reap import Reaper, become_subreaper, crashed
+from supervisor.process.reap import Reaper, become_subreaper, childless, crashed
 from supervisor.process.standby import Standby
 
 __all__ = [

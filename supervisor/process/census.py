@@ -7,7 +7,6 @@ however often it forked away. Elsewhere an orphan leaves the tree; there the mar
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -79,21 +78,6 @@ def enter(pid: int) -> Entry | None:
         return enter_process(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return None
-
-
-def childless() -> bool:
-    """Whether this process has no child, zombies included.
-
-    For a subreaper that is the proof that nothing descends from it any more. It is one question to the kernel: a walk
-    through the process table, however often repeated, misses a process that forks and exits while it is under way.
-    """
-    if sys.platform == "win32":
-        return True
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return True
-    return False
 
 
 def find_by_argument(prefix: str) -> list[Entry]:

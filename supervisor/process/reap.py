@@ -7,6 +7,7 @@ reap, but must not take the exit status of a child that somebody else in this pr
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -74,8 +75,9 @@ class Reaper:
     def _exited(self) -> Iterator[int]:
         """The adopted that have exited, as long as they are taken one by one: a question each, and one in vain."""
         last = None
-        while (pid := _first_exited()) not in {None, last} and pid not in self.own:
-            yield (last := pid)
+        with contextlib.suppress(ChildProcessError):
+            while (pid := _first_exited()) not in {None, last} and pid not in self.own:
+                yield (last := pid)
 
     def _take(self, pid: int) -> bool:
         try:
@@ -92,10 +94,25 @@ class Reaper:
         return dict(self._reaped).get(pid)
 
 
-def _first_exited() -> int | None:
-    """The first zombie of ours, adopted or not, as the kernel lists them; its status is not taken."""
+def childless() -> bool:
+    """Whether this process has no child, zombies included.
+
+    For a subreaper that is the proof that nothing descends from it any more. It is one question to the kernel: a walk
+    through the process table, however often repeated, misses a process that forks and exits while it is under way.
+    """
+    if sys.platform == "win32":
+        return True
     try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        _first_exited()
     except ChildProcessError:
-        return None
+        return True
+    return False
+
+
+def _first_exited() -> int | None:
+    """The first zombie of ours, adopted or not, as the kernel lists them; its status is not taken.
+
+    Raises `ChildProcessError` if there is no child at all.
+    """
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return found.si_pid if found is not None else None
