@@ -118,10 +118,14 @@ class WatchfilesSource:
                 if not self._closing:
                     self._rearm()
                     post([Hint("", "", Kind.LOST)])
-            elif len(found) > _CROWD:
+                continue
+            changes = [(change, self._lexically(path)) for change, path in found]
+            # What takes the place of a watched path may be given its very number, and yet is not what was armed.
+            self._armed |= {path: None for change, path in changes if change == _DELETED and path in self._armed}
+            if len(changes) > _CROWD:
                 post([Hint("", "", Kind.LOST)])
             else:
-                post([self._hint(change, path) for change, path in found])
+                post([self._hint(change, path) for change, path in changes])
 
     def _rearm(self) -> None:
         assert self._notify is not None
@@ -132,18 +136,17 @@ class WatchfilesSource:
             self._armed = dict.fromkeys(self._paths)
             self._notify = RustNotify([], False, False, 0, True, True)
 
-    def _hint(self, change: int, path: str) -> Hint:
+    def _lexically(self, path: str) -> str:
+        """A path as it was asked for."""
         for real, lexical in self._lexical.items():
             if is_below(path, real):
-                path = lexical + path[len(real) :]
-                break
+                return lexical + path[len(real) :]
+        return path
+
+    def _hint(self, change: int, path: str) -> Hint:
         folder, name = os.path.split(path)
-        if change == _DELETED and path in self._paths:
-            # What takes its place may be given the very number that it had, and is not what was armed all the same.
-            self._armed[path] = None
-            return Hint(path, "", Kind.SELF_GONE)
         if change == _DELETED:
-            return Hint(folder, name, Kind.GONE)
+            return Hint(path, "", Kind.SELF_GONE) if path in self._paths else Hint(folder, name, Kind.GONE)
         return Hint(folder, name, Kind.FOLDER if os.path.isdir(path) else Kind.WRITTEN)
 
 

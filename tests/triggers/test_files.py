@@ -181,10 +181,12 @@ async def test_watched_folder_deleted_and_back(watch: Watch, project: Path) -> N
         assert await w.changed() == {"src/a.js"}
 
 
+@pytest.mark.parametrize("crowd", [1000, 0], ids=["one by one", "in a crowd of changes"])
 async def test_watched_folder_that_comes_back_under_the_number_that_it_had(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch, crowd: int
 ) -> None:
     """As ext4 gives it to it, now and then."""
+    monkeypatch.setattr("supervisor.triggers.watch_native._CROWD", crowd)
     identity = "supervisor.triggers.watch_native._identity"
     monkeypatch.setattr(identity, lambda path: (1, 1) if Path(path).exists() else None)
     async with watching(WatchRules(project, paths=(Path("src"),)), source=watchfiles_source) as w:
