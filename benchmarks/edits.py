@@ -136,7 +136,7 @@ class Tree:
         for verb in chosen:
             verb()
             if self.chance.random() < 0.2:
-                time.sleep(self.chance.uniform(0, 0.04))
+                time.sleep(self.chance.uniform(0, 0.04))  # within the quiet time, or just after it
         return [verb.__name__ for verb in chosen]
 
 
@@ -168,7 +168,7 @@ def run(minutes: float, root: Path, chance: random.Random) -> str:
             told = launcher.waiting("")
             late = cause and delays[-1] > LIMIT
             while late and not (phases := _phases(told)):
-                time.sleep(0.05)
+                time.sleep(0.05)  # between two looks at what it has said
                 told += launcher.waiting("")
             more = [line for line in told if line.startswith("read ")]
             assert cause or not more, f"a restart without cause after {names}"

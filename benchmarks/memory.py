@@ -56,7 +56,7 @@ def _until(what: str, found: Callable[[], object]) -> None:
     while not found():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {PATIENCE:g} s")
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks
 
 
 @contextlib.contextmanager

@@ -230,7 +230,7 @@ def _wait_until_dead(processes: list[psutil.Process]) -> None:
     while any(map(_alive, processes)):
         if time.monotonic() > deadline:
             raise TimeoutError(f"still alive {_END_TIMEOUT:g} s after the end: {processes}")
-        time.sleep(0.002)
+        time.sleep(0.002)  # between two looks
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -46,7 +46,7 @@ def measure(edits: int, pause: float, folder: Path) -> dict[str, list[float]]:
                 took, bots[launcher.name] = edit(launcher, bots[launcher.name], number)
                 if number:  # the first one warms the caches
                     found[launcher.name].append(took)
-                time.sleep(pause)
+                time.sleep(pause)  # until both are at rest again
     return found
 
 

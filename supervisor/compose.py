@@ -176,7 +176,7 @@ def _signals(supervisor: Supervisor, reaper: Reaper) -> Iterator[None]:
         return
     requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     handlers: dict[signal.Signals, Callable[[], object]] = {
-        number: lambda number=number: supervisor.on_signal(number)  # type: ignore[misc]
+        number: lambda number=number: supervisor.on_signal(number)  # type: ignore[misc]  # of a default it infers no type
         for number in requests
         # Under nohup SIGHUP is ignored from the start, and that is what was asked for.
         if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)

@@ -78,7 +78,7 @@ def _write(file: Path, text: str) -> None:
         if os.path.lexists(file):
             file.replace(file.with_name(f"{_NAME}.bak"))
         Path(temporary).replace(file)
-    except BaseException:
+    except BaseException:  # a Ctrl+C as well must leave nothing behind
         Path(temporary).unlink(missing_ok=True)
         raise
 
