@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -18,6 +19,9 @@ from collections.abc import Iterator
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
+
+#: Of wait(2): only the children of the thread that asks.
+_WNOTHREAD = 0x20000000
 
 #: The signals that a process gets for what it does itself; a failed assertion of Chromium's is a SIGTRAP or SIGILL.
 _FAULTS = frozenset(
@@ -95,24 +99,40 @@ class Reaper:
 
 
 def childless() -> bool:
-    """Whether this process has no child, zombies included.
+    """Whether this thread has no child, zombies included. To be asked in the main thread.
 
-    For a subreaper that is the proof that nothing descends from it any more. It is one question to the kernel: a walk
-    through the process table, however often repeated, misses a process that forks and exits while it is under way.
+    For a subreaper that is the proof that nothing descends from it any more, but for what other threads have started
+    themselves: orphans are given to its first thread (`find_new_reaper` in Linux's `kernel/exit.c`). It is one question
+    to the kernel: a walk through the process table, however often repeated, misses a process that forks and exits while
+    it is under way.
     """
     if sys.platform == "win32":
         return True
     try:
-        _first_exited()
+        _first_exited(_WNOTHREAD if tells_threads_apart() else 0)
     except ChildProcessError:
         return True
     return False
 
 
-def _first_exited() -> int | None:
+@functools.cache
+def tells_threads_apart() -> bool:
+    """Whether `childless` leaves out the children of other threads (Linux 4.7)."""
+    if sys.platform != "linux":
+        return False
+    try:
+        _first_exited(_WNOTHREAD)
+    except ChildProcessError:
+        return True
+    except OSError:  # EINVAL
+        return False
+    return True
+
+
+def _first_exited(also: int = 0) -> int | None:
     """The first zombie of ours, adopted or not, as the kernel lists them; its status is not taken.
 
     Raises `ChildProcessError` if there is no child at all.
     """
-    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | also)
     return found.si_pid if found is not None else None

@@ -115,25 +115,22 @@ def _widen(pipe: int) -> None:
 class Wiring:
     """The three streams of one child: its ends, our ends, and the pumps between."""
 
-    def __init__(self, on_output: OnOutput | None = None, ways: Mapping[int, Way] = NO_WAYS) -> None:
-        """Open a pseudo-terminal wherever our own stream is a terminal, pipes elsewhere.
-
-        `on_output` is called with each chunk, from a pump's thread, before it is passed on. `ways` has what takes the
-        output for a descriptor of ours without ever waiting; without one the bot waits for our reader.
-        """
+    def __init__(self) -> None:
+        """Open a pseudo-terminal wherever our own stream is a terminal, pipes elsewhere."""
         self._pumps: list[Pump] = []
         self._input_lock = threading.Lock()
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
         self._mode = None if self._terminal is None else Mode(self._terminal)
-        if self._terminal is not None and self._mode is not None:
-            follow = self._mode.follow if _STDIN in ends else lambda: None
-            self._pumps.append(Pump(os.dup(self._terminal), _STDOUT, on_output, ways.get(_STDOUT), follow))
+        self._follows = _STDIN in ends
+        #: Where the child's output comes out, by the descriptor of ours that it is for.
+        self._sources: dict[int, int] = {}
+        if self._terminal is not None:
+            self._sources[_STDOUT] = os.dup(self._terminal)
         for fd in (_STDOUT, _STDERR):
             if fd not in ends:
-                read, ends[fd] = os.pipe()
-                _widen(read)
-                self._pumps.append(Pump(read, fd, on_output, ways.get(fd)))
+                self._sources[fd], ends[fd] = os.pipe()
+                _widen(self._sources[fd])
         self._input: int | None
         if _STDIN in ends:
             assert self._terminal is not None
@@ -157,10 +154,20 @@ class Wiring:
             return False
         return True
 
-    def start(self) -> None:
-        """The child has its ends: close ours of them, so that its exit ends the streams, and begin to copy."""
-        self._let_go()
-        for pump in self._pumps:
+    def start(self, on_output: OnOutput | None = None, ways: Mapping[int, Way] = NO_WAYS) -> None:
+        """Begin to copy; the child has its ends, and ours of them are closed, so that its exit ends the streams.
+
+        `on_output` is called with each chunk, from a pump's thread, before it is passed on. `ways` has what takes the
+        output for a descriptor of ours without ever waiting; without one the bot waits for our reader.
+        """
+        self.let_go()
+        self.resize()  # the child may have been started a while ago
+        follow = self._mode.follow if self._mode is not None and self._follows else lambda: None
+        while self._sources:
+            fd, source = self._sources.popitem()
+            before = follow if self._terminal is not None and fd == _STDOUT else lambda: None
+            pump = Pump(source, fd, on_output, ways.get(fd), before)
+            self._pumps.append(pump)
             pump.start()
 
     def write(self, data: bytes) -> None:
@@ -180,13 +187,12 @@ class Wiring:
 
     def close(self) -> None:
         """Close everything once what the bot wrote has been passed on. Call it when the bot's tree is gone."""
-        self._let_go()
+        self.let_go()
+        while self._sources:
+            os.close(self._sources.popitem()[1])
         for pump in self._pumps:
-            if pump.ident is None:
-                pump.run()
             # A reader of ours that does not read keeps the pump; a daemon with its own descriptors, it may stay.
-            else:
-                pump.join(_PATIENCE)
+            pump.join(_PATIENCE)
         self._pumps.clear()
         if self._mode is not None:
             self._mode.restore()
@@ -195,7 +201,8 @@ class Wiring:
             os.close(self._terminal)
             self._terminal = None
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Close our copies of the child's ends, once it has them."""
         while self._ends:
             os.close(self._ends.pop())
 

@@ -13,12 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-from supervisor.process import Child, Reaper
+from supervisor.process import Child, Launch, Reaper
 
 
 async def main(command: list[str]) -> tuple[int, float]:
     """Run the command; returns its status, and how many seconds letting go took."""
-    child = Child.spawn(command, directory=Path.cwd(), environment=os.environ, reaper=Reaper())
+    child = Child.spawn(Launch(command, Path.cwd(), os.environ), reaper=Reaper())
     asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, child.wiring.resize)
     child.wiring.resize()  # our terminal may have got another size before there was anybody to hear of it
     code = await child.wait()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.process import Child, CommandError, Reaper, resolve_command
+from supervisor.process import Child, CommandError, Launch, Reaper, resolve_command
 from supervisor.process.handle import Handle
 from tests.process.conftest import DEADLINE, python
 
@@ -28,7 +28,7 @@ REAPER = Reaper()
 
 def start(command: list[str], directory: Path, environment: dict[str, str] | None = None) -> Child:
     environment = dict(os.environ) if environment is None else environment
-    return Child.spawn(command, directory=directory, environment=environment, reaper=REAPER)
+    return Child.spawn(Launch(command, directory, environment), reaper=REAPER)
 
 
 async def ends(child: Child) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from pathlib import Path
 
 import psutil
 import pytest
 
-from supervisor.process import Child, Haste, Reaper, Rung, climb, kill, offspring
+from supervisor.process import Child, Haste, Launch, Reaper, Rung, climb, kill, offspring
 from tests.process.conftest import DEADLINE, Spawn, eventually, python
 
 pytestmark = pytest.mark.usefixtures("subreaper")
@@ -69,12 +70,7 @@ async def test_the_statuses_of_our_own_children_are_never_taken(spawn: Spawn) ->
     for status in range(20):
         pause = random.uniform(0, 0.1)
         children.append(
-            Child.spawn(
-                ["/bin/sh", "-c", f"sleep {pause}; exit {status}"],
-                directory=".",  # type: ignore[arg-type]
-                environment=os.environ,
-                reaper=reaper,
-            )
+            Child.spawn(Launch(["/bin/sh", "-c", f"sleep {pause}; exit {status}"], Path(), os.environ), reaper=reaper)
         )
         if status % 5 == 0:
             leave(spawn, 10, exit_at_once=True)

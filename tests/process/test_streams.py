@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.process import Child, Reaper
+from supervisor.process import Child, Launch, Reaper
 from tests.process.conftest import DEADLINE, python
 
 _DRIVER = Path(__file__).with_name("passing.py")
@@ -192,7 +192,7 @@ def cat(tmp_path: Path) -> Child:
 
 
 def start(script: str, directory: Path) -> Child:
-    return Child.spawn(["/bin/sh", "-c", script], directory=directory, environment=os.environ, reaper=Reaper())
+    return Child.spawn(Launch(["/bin/sh", "-c", script], directory, os.environ), reaper=Reaper())
 
 
 async def test_input_reaches_the_bot_and_so_does_its_end(cat: Child, tmp_path: Path) -> None:
