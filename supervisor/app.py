@@ -23,6 +23,7 @@ from supervisor.config import Config
 from supervisor.cycle import Descent
 from supervisor.examination import Examination
 from supervisor.faults import report_fault
+from supervisor.head_start import HeadStart
 from supervisor.lifecycle import Action, Event, Kind, Phase, Policy, State
 from supervisor.logs import emit
 from supervisor.process import CommandError, Frost, Haste
@@ -69,7 +70,8 @@ class Supervisor:
         self._turn = Turn("start")
         self._haste = Haste()
         self._examination = Examination(setting.territory, setting.reaper)
-        self._takedown = Takedown(setting, care, lambda: self._turn)
+        self._head_start = HeadStart(setting, self.bot, wanted=lambda: self._state.after is lifecycle.After.START)
+        self._takedown = Takedown(setting, care, lambda: self._turn, self._head_start.begin)
         self._descent = Descent()
         self._starts = Starts(setting, history, lambda: self._turn)
         self._sights = Sights(setting, care, sessions, self, on_held=self._held_elsewhere, on_lost=self._browser_lost)
@@ -185,9 +187,11 @@ class Supervisor:
                 event = await self._events.get()
                 self._state, actions = lifecycle.step(self._state, event, self._policy)
                 self._carry_out(actions)
+                self._head_start.review()
                 self._tell_moved()
         finally:
             self._examination.thaw()  # whatever this ends with
+            self._head_start.drop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -336,6 +340,7 @@ class Supervisor:
                 on_exit=self._exited,
                 on_start_over=self._start_over,
                 on_unhealthy=self._unhealthy,
+                ahead=self._head_start.take(),
             )
         except CommandError as error:
             emit("error", problem=str(error))
@@ -372,6 +377,7 @@ class Supervisor:
         self._cancel_timers()
         # The last run's connections, and its snapshot's buffers: when nothing else is going on.
         self._later(_TIDY_AFTER, allocator.give_back)
+        self._later(_TIDY_AFTER, self._head_start.begin)
         self.care.copies.finish_in_background()
         self.sessions.note_start(run.observer.live.values())
         self._starts.over(run, verdict, since=self.bot.spawned_at)

@@ -15,11 +15,12 @@ from supervisor import ready, singleton
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.config import Config, Mode, ReadyPageConfig
 from supervisor.copies import Quiet
+from supervisor.environment import CHANGES, NOTIFY, bot_environment, may_notify
 from supervisor.faults import report_fault
 from supervisor.health import Health
 from supervisor.observe import Live, Observer, Reports
 from supervisor.outputs import Outputs
-from supervisor.process import ENVIRONMENT_MARK, Child, Handle, Reaper, crashed
+from supervisor.process import Ahead, Child, Handle, Launch, Reaper, can_be_held, crashed, tells_threads_apart
 from supervisor.profile_lock import ProfileLocks
 from supervisor.provenance import Provenance
 from supervisor.qr import Screen
@@ -28,6 +29,7 @@ from supervisor.readiness.notify import Notification, NotifySocket
 from supervisor.readiness.output import OutputMatcher
 from supervisor.runtime import runtime_folder
 from supervisor.territory import Territory
+from supervisor.triggers import javascript
 from supervisor.triggers.liveness import Symptom
 from supervisor.unheld import unheld
 
@@ -56,6 +58,24 @@ class Setting:
     locks: ProfileLocks = field(default_factory=ProfileLocks)
     """The profiles that no other supervisor may use meanwhile."""
 
+    def environment(self, mark: str, number: int) -> dict[str, str]:
+        """The environment of the run that bears this mark and follows so many others."""
+        runtime = self.runtime
+        if not runtime.is_dir():
+            # systemd removes a user's runtime folder when he logs out; a bot under nohup or tmux goes on.
+            runtime = runtime_folder(self.territory.key)
+        return bot_environment(self.config, runtime, mark=mark, number=number)
+
+    def starts_ahead(self, environment: Mapping[str, str]) -> bool:
+        """Whether the bot's leader may be started before its time, in this environment."""
+        return (
+            self.mode is Mode.DEV
+            and self.config.bot.start_ahead
+            and (tells_threads_apart() or not self.territory.contained)
+            and can_be_held()
+            and javascript.starts_plainly(self.command, environment.get("NODE_OPTIONS", ""))
+        )
+
 
 class Run:
     """A bot that is running, and what is seen of it.
@@ -77,11 +97,15 @@ class Run:
         on_exit: Callable[[Run, int], None],
         on_start_over: Callable[[Run, ready.Verdict], None],
         on_unhealthy: Callable[[Run, Symptom], None],
+        ahead: Ahead | None = None,
     ) -> None:
-        """Spawn the bot. Raises CommandError if that cannot be done, and then leaves nothing behind."""
+        """Spawn the bot, or go on with what was started `ahead` for it.
+
+        Raises CommandError if that cannot be done, and then leaves nothing behind.
+        """
         self.setting = setting
         self.number = number
-        self.mark = setting.territory.new_mark()
+        self.mark = ahead.mark if ahead is not None else setting.territory.new_mark()
         self.expected = expected
         self.opens_browser = opens_browser
         self.stopping = False
@@ -101,9 +125,11 @@ class Run:
         self._resources = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         try:
-            self.child = self._spawn(changes)
+            self.child = self._spawn(changes, ahead)
         except BaseException:
             self._resources.close()
+            if ahead is not None:
+                ahead.drop()
             raise
         ready_config = setting.config.ready
         self.observer = Observer(
@@ -122,7 +148,7 @@ class Run:
         if ready_config.http is not None:
             self._begin(self._ask_http(ready_config.http), "http-ready")
 
-    def _spawn(self, changes: Sequence[Path]) -> Child:
+    def _spawn(self, changes: Sequence[Path], ahead: Ahead | None) -> Child:
         setting = self.setting
         listeners = [setting.outputs.on_output] if setting.outputs.on_output is not None else []
         if (screen := setting.screen) is not None:
@@ -140,41 +166,27 @@ class Run:
             for listener in listeners:
                 listener(stream, chunk)
 
+        launch = Launch(setting.command, setting.directory, self._environment(changes), setting.umask)
         return Child.spawn(
-            setting.command,
-            directory=setting.directory,
-            environment=self._environment(changes),
+            launch,
             reaper=setting.reaper,
             on_output=on_output if listeners else None,
             ways=setting.outputs.ways,
-            umask=setting.umask,
+            holdable=setting.starts_ahead(launch.environment),
+            ahead=ahead,
         )
 
     def _environment(self, changes: Sequence[Path]) -> Mapping[str, str]:
-        """Our own environment, without what was meant for us, with what the bot should know."""
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
-        }
-        environment |= self.setting.config.bot.env
-        environment |= {"SCANONCE": "1", ENVIRONMENT_MARK: self.mark, "SCANONCE_RESTARTS": str(self.number)}
-        runtime = self.setting.runtime
-        if not runtime.is_dir():
-            # systemd removes a user's runtime folder when he logs out; a bot under nohup or tmux goes on.
-            runtime = runtime_folder(self.setting.territory.key)
-        changed = runtime / "changes"
-        with contextlib.suppress(OSError):  # a full disk: better a bot that does not hear what has changed than none
-            changed.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
-            environment["SCANONCE_CHANGES"] = str(changed)
-        health = self.setting.config.health
-        watchdog = health.watchdog if health.enabled else None
-        if watchdog is not None:
-            environment["WATCHDOG_USEC"] = str(round(watchdog * 1e6))
-        if self.setting.config.ready.method in {"auto", "notify"} or watchdog is not None:
-            notify = NotifySocket(runtime / "notify", self._notified, trusted=self._is_mine)
+        """The bot's environment, with what it names in place."""
+        setting = self.setting
+        environment = setting.environment(self.mark, self.number)
+        try:
+            Path(environment[CHANGES]).write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
+        except OSError:  # a full disk: better a bot that does not hear what has changed than none
+            del environment[CHANGES]
+        if may_notify(setting.config):
+            notify = NotifySocket(Path(environment[NOTIFY]), self._notified, trusted=self._is_mine)
             self._resources.enter_context(notify)
-            environment |= notify.environment
         return environment
 
     def _is_mine(self, pid: int) -> bool:

@@ -40,6 +40,8 @@ class Territory:
         self._inherited = self._descendants.look()
         #: The pids of processes that the supervisor runs for itself; neither they nor what they start is the bot's.
         self.errands: set[int] = set()
+        #: The same of those that another thread has started: they are not in the way of the proof that nothing lives.
+        self.apart: set[int] = set()
         self._numbers = itertools.count(1)
         self.key = project_key(project)
 
@@ -99,11 +101,11 @@ class Territory:
 
     def _without_others(self, descendants: list[Entry]) -> list[Entry]:
         """Leave out what was handed down to us, what runs for ourselves, and what either has started."""
-        if not self._inherited and not self.errands:
+        if not self._inherited and not self.errands and not self.apart:
             return descendants
         # By what holds them, not by how they looked: since then they may have become another program, have lost their
         # parent, or have been in the midst of either when they were seen.
-        theirs = self.errands | {entry.pid for entry in self._inherited if entry.handle.alive}
+        theirs = self.errands | self.apart | {entry.pid for entry in self._inherited if entry.handle.alive}
         ours = []
         for entry in descendants:  # parents come before children
             if entry.pid in theirs or entry.parent in theirs:
@@ -112,8 +114,9 @@ class Territory:
                 ours.append(entry)
         return ours
 
-    def _marked(self) -> Sequence[Entry]:
-        return find_by_mark(f"{self.key}-")
+    def _marked(self) -> list[Entry]:
+        # What waits for its start bears its mark already.
+        return [entry for entry in find_by_mark(f"{self.key}-") if entry.pid not in self.apart]
 
     def _has_a_bot(self, browser: Entry) -> bool:
         """Whether whoever started the browser still runs. An orphan's parent is init, or another that adopts.

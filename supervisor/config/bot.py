@@ -4,7 +4,7 @@ from typing import Literal
 
 from supervisor.config.mode import by_mode
 from supervisor.config.section import Section, option
-from supervisor.config.units import Command, Duration, DurationOrOff, FilePath, PositiveDuration, Str
+from supervisor.config.units import Bool, Command, Duration, DurationOrOff, FilePath, PositiveDuration, Str
 
 
 class BotConfig(Section):
@@ -27,6 +27,11 @@ class BotConfig(Section):
         "Variables added to the bot's environment. Use it for settings that belong to the project; "
         "keep secrets elsewhere.",
         examples=[{"NODE_ENV": "development"}],
+    )
+    start_ahead: Bool = option(
+        True,
+        "In `dev`, let node itself start while the last bot's browsers close; it waits before the bot's first line "
+        "until nothing of the last bot lives. Turn it off if it gets in the way of how your node is started.",
     )
 
 

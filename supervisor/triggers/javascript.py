@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -41,6 +41,16 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 #: Options of node whose value is the next word.
 _WITH_VALUE = {"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"}
+
+#: Options that change nothing of what node does before its program, or only what it does after all preloading.
+_HARMLESS = re.compile(
+    r"-r|-C|--(require|import|conditions)(=.*)?|--disable-warning=.*|--dns-result-order=.*|--enable-source-maps"
+    r"|--experimental-(fetch|json-modules|require-module|strip-types|transform-types|vm-modules|wasm-modules)"
+    r"|--expose[-_]gc|--max[-_](http-header|old[-_]space|semi[-_]space)[-_]size=\d+|--no-(deprecation|warnings)"
+    r"|--no-experimental-.*|--openssl-legacy-provider|--optimize[-_]for[-_]size|--preserve-symlinks(-main)?"
+    r"|--stack[-_](size|trace[-_]limit)=\d+|--throw-deprecation|--trace-(deprecation|exit|sigint|sync-io|uncaught|warnings)"
+    r"|--unhandled-rejections=.*|--use-(bundled|openssl|system)-ca"
+)
 
 _PLACE = re.compile(r"^(?P<file>\S.*):(?P<line>\d+)$")
 _MESSAGE = re.compile(r"^SyntaxError: .*")
@@ -72,6 +82,31 @@ def is_plain_node(commands: Iterable[Sequence[str]], node_options: str = "") -> 
     if not nodes or _translates(node_options.split()):
         return False
     return not any(_translates(_up_to_script(words)) for words in nodes)
+
+
+def starts_plainly(command: Sequence[str], node_options: str = "") -> bool:
+    """Whether a command has node do nothing before its program's first line that must not be done early.
+
+    A debugger's port may still be taken, a file of variables may yet change, a test runner or `--watch` is no program
+    that waits. Of node's many options only those count as harmless that are known to be; `--require` and `--import` are
+    carried out one after the other, after those that stand before.
+    """
+    if not command or not is_node(command[0]):
+        return False
+    options = [*_options(_up_to_script(command))]
+    script = options.pop() if options else "-"
+    return not script.startswith("-") and all(map(_HARMLESS.fullmatch, [*options, *_options(node_options.split())]))
+
+
+def _options(words: Iterable[str]) -> Iterator[str]:
+    """Options of node without the words that are their values."""
+    before = ""
+    for word in words:
+        if before not in _WITH_VALUE:
+            yield word
+            before = word
+        else:
+            before = ""
 
 
 def _up_to_script(words: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from supervisor.triggers.javascript import (
     needs_a_second_look,
     question,
     read_answer,
+    starts_plainly,
 )
 
 NODE = shutil.which("node") or "node"
@@ -153,3 +154,35 @@ def test_node_is_asked_only_about_what_it_reads_itself(commands: list[str], plai
 def test_a_translator_in_the_environment_counts() -> None:
     assert not is_plain_node([["node", "index.js"]], "--import tsx")
     assert is_plain_node([["node", "index.js"]], "--max-old-space-size=4096")
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "plainly"),
+    [
+        ("node index.js", "", True),
+        ("/usr/bin/nodejs . --inspect -e x", "", True),
+        ("node -r dotenv/config --import ./telemetry.mjs --require=./x.js index.js", "", True),
+        ("node --max-old-space-size=512 --enable-source-maps dist/", "--no-warnings --max_old_space_size=256", True),
+        ("node --experimental-strip-types -C development index.ts", "--import tsx", True),
+        ("node", "", False),
+        ("node -", "", False),
+        ("node -r ./x.js", "", False),
+        ("node -e process.exit()", "", False),
+        ("node --inspect index.js", "", False),
+        ("node --inspect-brk=9229 index.js", "", False),
+        ("node --env-file=.env index.js", "", False),
+        ("node --env-file .env index.js", "", False),
+        ("node --watch index.js", "", False),
+        ("node --test", "", False),
+        ("node --permission --allow-fs-read=* index.js", "", False),
+        ("node --what-comes-next index.js", "", False),
+        ("node --import-map=x --requires index.js", "", False),
+        ("node index.js", "--inspect", False),
+        ("node index.js", "--require '/a b.js' --no-warnings", False),
+        ("npm start", "", False),
+        ("tsx index.ts", "", False),
+        ("", "", False),
+    ],
+)
+def test_node_is_started_early_only_if_nothing_comes_of_it(command: str, options: str, plainly: bool) -> None:
+    assert starts_plainly(command.split(), options) is plainly
