@@ -1,6 +1,7 @@
 """Edit-to-ready against another launcher: the same bot, the same edits, in turns.
 
     python -m benchmarks restart --vs nodemon --edits 20
+    python -m benchmarks restart --vs-version ../before/.venv/bin/scanonce --no-preflight
 
 Each launcher runs the bot in a folder of its own, on its own copy of one linked profile. The edits go to them in turns,
 so that whatever else the machine does meets both. Lost writes are those that the page had seen acknowledged before the
@@ -22,7 +23,7 @@ import psutil
 from benchmarks.launchers import LAUNCHERS, Launched, Restart, describe, link_once
 from examples.offline import ensure_node_modules
 
-OURS, UNCHECKED = "scanonce", "scanonce --no-preflight"
+OURS, UNCHECKED, OTHER = "scanonce", "scanonce --no-preflight", "scanonce, the other"
 DOWN = ("close", "stop", "prove")
 """The phases of the stop that the project has set itself a limit for."""
 
@@ -56,14 +57,15 @@ async def restart_in_turns(
 
 
 async def measure(
-    ours: str, rival: str, edits: int, pause: float, busy: float, folder: Path
+    commands: Mapping[str, Sequence[str]], edits: int, pause: float, busy: float, folder: Path
 ) -> tuple[Mapping[str, Sequence[Restart]], str]:
     """Restart the bot under each launcher, as in `restart_in_turns`. The restarts, and the launchers' memory."""
     linked = await link_once(folder / "linked", folder / "t0")
     runs: dict[str, Launched] = {}
     try:
-        for number, name in enumerate((ours, rival)):
-            runs[name] = await Launched.start(name, folder / f"bot-{number}", linked, folder / f"t{number + 1}")
+        for number, (name, command) in enumerate(commands.items()):
+            project, temporary = folder / f"bot-{number}", folder / f"t{number + 1}"
+            runs[name] = await Launched.start(name, project, linked, temporary, command=command)
         results = await restart_in_turns(runs, edits, pause, busy)
         memory = ", ".join(f"{name} {run.rss():.1f} MB" for name, run in runs.items())
     finally:
@@ -79,20 +81,20 @@ def median_phases(restarts: Sequence[Restart]) -> str:
     return "  ".join(f"{name} {value:.0f}" for name, value in medians.items())
 
 
-def report(name_of_ours: str, rival: str, results: Mapping[str, Sequence[Restart]], memory: str) -> str:
-    """The figures as a table, least / median / greatest."""
+def report(results: Mapping[str, Sequence[Restart]], memory: str) -> str:
+    """The figures of ours, the first, and of the rival as a table, least / median / greatest."""
     lines = [f"{'':25}{'edit to ready, s':24}{'writes lost':>13}  QR codes"]
     for name, restarts in results.items():
         seconds = describe([restart.seconds for restart in restarts], ".2f")
         lost = sum(restart.lost.indexed_db + restart.lost.local_storage + restart.lost.cookie for restart in restarts)
         codes = sum(not restart.linked for restart in restarts)
         lines.append(f"{name:25}{seconds:24}{lost:13}  {codes} of {len(restarts)}")
-    ours, theirs = results[name_of_ours], results[rival]
+    ours, theirs = results.values()
     ratios = [a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True)]
     lines.append(f"ratio, pair by pair: {describe(ratios, '.3f')}")
     down = [float(sum(restart.phases.get(name, 0) for name in DOWN)) for restart in ours]
     lines.append(f"{' + '.join(DOWN)}, ms: {describe(down, '.0f')}")
-    lines.append(f"phases, median ms: {median_phases(ours)}")
+    lines += [f"phases, median ms: {found}" for restarts in results.values() if (found := median_phases(restarts))]
     lines.append(f"memory after {len(ours) + 1} restarts: {memory}")
     return "\n".join(lines)
 
@@ -103,21 +105,26 @@ def main(arguments: list[str]) -> None:
     rivals = [name for name in LAUNCHERS if name != OURS]
     help_preflight = "whether scanonce checks a change before it stops the bot (it does)"
     parser.add_argument("--preflight", action=argparse.BooleanOptionalAction, default=True, help=help_preflight)
-    parser.add_argument("--vs", choices=rivals, default="nodemon", help="the other launcher (%(default)s)")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--vs", choices=rivals, default="nodemon", help="the other launcher (%(default)s)")
+    help_version = "the program of another version of scanonce, to be compared with this one"
+    other.add_argument("--vs-version", metavar="PROGRAM", type=Path, help=help_version)
     parser.add_argument("--edits", type=int, default=20, help="edits under each (%(default)s)")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two edits (%(default)s)")
     help_busy = "edit only while no more than this share of the machine is busy, in percent (%(default)s)"
     parser.add_argument("--busy", type=float, default=100.0, help=help_busy)
     options = parser.parse_args(arguments)
-    ours = OURS if options.preflight else UNCHECKED
-    if options.vs == ours:
+    ours, rival = OURS if options.preflight else UNCHECKED, OTHER if options.vs_version else options.vs
+    if rival == ours:
         parser.error("nothing to compare: with --vs scanonce --no-preflight leave preflight on")
     ensure_node_modules()
-    LAUNCHERS[options.vs]()  # an installation must not fall into the measurement
+    command = LAUNCHERS[ours]()
+    version = options.vs_version
+    # Which may install it: that must not fall into the measurement.
+    its_command = LAUNCHERS[rival]() if version is None else [str(version.absolute()), *command[1:]]
+    commands = {ours: command, rival: its_command}
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, {options.edits} edits each")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        results, memory = asyncio.run(
-            measure(ours, options.vs, options.edits, options.pause, options.busy, Path(folder))
-        )
-    print(report(ours, options.vs, results, memory))
+        results, memory = asyncio.run(measure(commands, options.edits, options.pause, options.busy, Path(folder)))
+    print(report(results, memory))
     print(f"load after: {os.getloadavg()[0]:.2f}, of which the two bots make about 1")
