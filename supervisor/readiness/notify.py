@@ -13,7 +13,7 @@ import stat
 import struct
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,12 +69,7 @@ class NotifySocket:
         self._socket: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the bot needs in its environment."""
-        return {"NOTIFY_SOCKET": str(self._path)}
-
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         """Bind the socket and start to listen. Raises NotifyError."""
         self._check_address()
         self._remove_stale()
@@ -91,7 +86,6 @@ class NotifySocket:
             raise NotifyError(f"cannot offer the notification socket {self._path}: {error.strerror}") from error
         self._inode = _identity(self._path)
         self._socket = receiver
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._socket is None:

@@ -75,10 +75,10 @@ def path(tmp_path: Path) -> Path:
 def listening(path: Path, *, trusted: bool = True) -> Iterator[tuple[Inbox, socket.socket]]:
     inbox = Inbox()
     with (
-        NotifySocket(path, inbox.take, trusted=lambda pid: trusted and pid == OURS) as notify,
+        NotifySocket(path, inbox.take, trusted=lambda pid: trusted and pid == OURS),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
     ):
-        sender.connect(notify.environment["NOTIFY_SOCKET"])
+        sender.connect(str(path))
         yield inbox, sender
 
 
@@ -91,9 +91,9 @@ async def test_ready_reaches_the_caller_with_its_sender(path: Path) -> None:
 async def test_a_process_that_is_trusted_is_heard(path: Path) -> None:
     inbox, pids = Inbox(), set[int]()
     code = "import os,socket; input(); socket.socket(1, 2).sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])"
-    with NotifySocket(path, inbox.take, trusted=lambda pid: pid in pids) as notify:
+    with NotifySocket(path, inbox.take, trusted=lambda pid: pid in pids):
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, env={**os.environ, **notify.environment}, stdin=asyncio.subprocess.PIPE
+            sys.executable, "-c", code, env={**os.environ, "NOTIFY_SOCKET": str(path)}, stdin=asyncio.subprocess.PIPE
         )
         pids.add(child.pid)
         await child.communicate(b"\n")
