@@ -30,8 +30,8 @@ class BotConfig(Section):
     )
     start_ahead: Bool = option(
         True,
-        "In `dev`, let node itself start while the last bot's browsers close; it waits before the bot's first line "
-        "until nothing of the last bot lives. Turn it off if it gets in the way of how your node is started.",
+        "In `dev`, start the next bot's node before its time; it waits before the bot's first line until nothing of "
+        "the last bot lives. Turn it off if it gets in the way of how your node is started.",
     )
 
 
