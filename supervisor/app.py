@@ -65,6 +65,8 @@ class Supervisor:
         self._policy = policy
         self._changes: Changes | None = None
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        #: That no bot could be spawned: heard before whatever has been waiting, which would be about that bot.
+        self._not_spawned: Event | None = None
         self._moved = asyncio.Event()
         self._state = State()
         self._turn = Turn("start")
@@ -184,7 +186,8 @@ class Supervisor:
         try:
             self._carry_out(actions)
             while self._state.phase is not Phase.ENDED:
-                event = await self._events.get()
+                failed, self._not_spawned = self._not_spawned, None
+                event = failed or await self._events.get()
                 self._state, actions = lifecycle.step(self._state, event, self._policy)
                 self._carry_out(actions)
                 self._head_start.review()
@@ -344,7 +347,7 @@ class Supervisor:
             )
         except CommandError as error:
             emit("error", problem=str(error))
-            self._post(Kind.SPAWN_FAILED, error.code)
+            self._not_spawned = Event(Kind.SPAWN_FAILED, error.code)
             return
         self.bot.take_in(run)
         self._later(self._config.ready.timeout, self._never_ready)

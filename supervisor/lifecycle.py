@@ -24,8 +24,9 @@ restart, and nothing overrides a quit.
 
 Everything that happens outside is told as an event: signals, exits, changed files, finished steps. `step` answers with
 the next state and the actions to begin. An action reports back as an event when it has finished; there is never more
-than one of CHECK, BRING_DOWN, PREPARE and SPAWN under way; only a CHECK is cut short, by a BRING_DOWN. Three rules
-follow from the table alone, and are tested on generated sequences of events:
+than one of CHECK, BRING_DOWN, PREPARE and SPAWN under way; only a CHECK is cut short, by a BRING_DOWN. A SPAWN that
+fails is told before whatever has been waiting: a CHECK, for instance, would find no bot. Three rules follow from the
+table alone, and are tested on generated sequences of events:
 
 - SPAWN is an answer to PREPARED only, PREPARE to a proof only: no bot starts before the last one is proven gone.
 - Every BRING_DOWN ends in DOWN or NOT_DOWN, and whoever carries it out thaws what it froze before it says either.

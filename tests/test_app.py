@@ -26,11 +26,11 @@ from supervisor.compose import open_store
 from supervisor.config import LogConfig, Mode, fingerprint, load
 from supervisor.cycle import Stop
 from supervisor.events import EVENTS
-from supervisor.lifecycle import Policy
+from supervisor.lifecycle import Kind, Policy
 from supervisor.outputs import Outputs
-from supervisor.process import Reaper, handle
+from supervisor.process import CommandError, Reaper, handle
 from supervisor.provenance import Provenance
-from supervisor.run import Setting
+from supervisor.run import Run, Setting
 from supervisor.sessions import Sessions
 from supervisor.status import gather
 from supervisor.territory import Territory
@@ -543,6 +543,27 @@ async def test_work_on_the_profiles_that_fails_does_not_leave_us_waiting_for_it(
     monkeypatch.setattr(Care, "prepare", fail)
     assert await one.run() == 70
     assert not one.told("bot.starting")
+
+
+async def test_a_change_that_waits_while_the_command_breaks_does_no_harm(
+    project: Project, inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = inside()
+    monkeypatch.setattr(Run, "_spawn", broken)
+    post = one.supervisor._post
+
+    def post_with_change(kind: Kind, code: int = 0) -> None:
+        post(kind, code)
+        if kind is Kind.PREPARED:
+            one.supervisor.changed("index.js")
+
+    monkeypatch.setattr(one.supervisor, "_post", post_with_change)
+    assert await one.run() == 127
+    assert [fields["problem"] for fields in one.told("error")] == ["node was not found"]
+
+
+def broken(*_: object) -> None:
+    raise CommandError("node was not found", 127)
 
 
 async def test_a_request_to_end_from_before_the_first_step_is_kept(inside: Callable[..., Inside]) -> None:

@@ -307,7 +307,7 @@ async def test_a_browser_that_never_opens_is_said(project: Project) -> None:
 
 
 async def test_a_page_that_never_becomes_ready_is_said(project: Project) -> None:
-    project.configure('[ready]\ntimeout = "700ms"\n', quick=False)
+    project.configure('[ready]\ntimeout = "4s"\n', quick=False)
     profile = project.profile("1")
     profile.mkdir(parents=True)
     (profile / "page").write_text("OPENING")

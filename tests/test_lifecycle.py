@@ -120,7 +120,7 @@ class World:
         assert self.bots == 0, "two bots"
         assert not self.quit_codes, "a start after a quit"
         if self.spawn_fails:
-            self.post(Kind.SPAWN_FAILED, 127)
+            self.queue.appendleft(Event(Kind.SPAWN_FAILED, 127, self.now))
             return
         self.bots += 1
         self.spawns += 1
@@ -250,6 +250,18 @@ class Lifecycles(RuleBasedStateMachine):
 
 Lifecycles.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestLifecycles = Lifecycles.TestCase
+
+
+def test_a_change_that_waits_while_the_command_breaks_is_not_checked_without_a_bot() -> None:
+    world = World(DEVELOPMENT)
+    world.finish(good=True)
+    world.deliver()
+    world.spawn_fails = True
+    world.finish(good=True)
+    world.post(Kind.CHANGED)
+    while world.queue:
+        world.deliver()
+    assert world.state.phase is Phase.ENDED
 
 
 # -- the table, cell by cell -------------------------------------------------------------------------------------------
