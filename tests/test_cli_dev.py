@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from supervisor import logs
-from supervisor.cli import supervise
+from supervisor import compose, logs
 from supervisor.cli.main import app
 from supervisor.config import Config, Mode
 from supervisor.lifecycle import Action, After, Policy, begin
@@ -26,7 +25,7 @@ class Asked:
         self.command: list[str] = []
         self.config = Config()
         self.rest_first = False
-        monkeypatch.setattr(supervise, "supervise", self._note)
+        monkeypatch.setattr(compose, "supervise", self._note)
         for name in ("_writer", "_log"):
             monkeypatch.setattr(logs, name, getattr(logs, name))
 

@@ -10,7 +10,6 @@ import typer
 from supervisor import logs
 from supervisor.cli.dev_command import DevCommand, bot_command, check_meaning, extension_list, quiet_time
 from supervisor.cli.output import complain, exits
-from supervisor.compose import supervise
 from supervisor.config import Config, ConfigError, Mode, load
 from supervisor.logs import emit
 from supervisor.process import CommandError
@@ -176,6 +175,8 @@ def _load(mode: Mode, project: Path, file: Path | None, overrides: dict[str, Any
 
 
 def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_first: bool = False) -> int:
+    from supervisor.compose import supervise  # all of the supervisor, which no other command needs
+
     try:
         return supervise(project, config, mode, command, rest_first=rest_first)
     except CommandError as error:
