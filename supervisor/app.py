@@ -73,7 +73,7 @@ class Supervisor:
         self._haste = Haste()
         self._examination = Examination(setting.territory, setting.reaper)
         self._head_start = HeadStart(setting, self.bot, wanted=lambda: self._state.after is lifecycle.After.START)
-        self._takedown = Takedown(setting, care, lambda: self._turn, self._head_start.begin)
+        self._takedown = Takedown(setting, care, lambda: self._turn)
         self._descent = Descent()
         self._starts = Starts(setting, history, lambda: self._turn)
         self._sights = Sights(setting, care, sessions, self, on_held=self._held_elsewhere, on_lost=self._browser_lost)

@@ -82,8 +82,6 @@ class Stop:
     on_let_go: Callable[[Mapping[Path, bool]], None] = lambda _profiles: None
     """Told of the profiles that nobody writes to any more, and whether each was left in order, while the bot still
     stands still; it may open others, or the same again, in its grace."""
-    on_closing: Callable[[], None] = lambda: None
-    """Called once every browser has been asked to close: there is nothing to do until they let go."""
     closed: list[Closed] = field(default_factory=list)
     tree: Sequence[Entry] = ()
     """The bot's processes when last looked at; while they are frozen none can be added to them."""
@@ -121,9 +119,6 @@ class Stop:
         """Close every browser, and stop the bot as soon as they can write nothing more: both then end side by side."""
         async with asyncio.TaskGroup() as group:
             closing = self._begin_to_close(group, self.tree)
-            if closing:
-                await asyncio.sleep(0)  # each task begins by asking its browser
-                self.on_closing()
             self.on_let_go({one.profile: await one.let_go for one in closing})
             await self._stop_bot(frost, closing)
         self.closed += [one.task.result() for one in closing]

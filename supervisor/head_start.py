@@ -1,7 +1,7 @@
 """The next bot's node, which is started before its time.
 
 A node needs 40 to 100 ms of the processor until it comes to its program's first line. That is spent while the bot just
-runs or, if it is restarted too soon for that, while its browsers close. All that is done is node's own: no file of the
+runs; not while its browsers close, which would take that much longer. All that is done is node's own: no file of the
 bot's is read, and not a line of it run before nothing of the last bot lives.
 """
 

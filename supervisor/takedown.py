@@ -22,14 +22,12 @@ class Takedown:
     """Takes down one bot after another, and gathers what is known of the profiles that they held.
 
     `turn()` is the restart under way. It is asked anew each time: a quit on the way down begins another one.
-    `on_closing` is called when the browsers of a bot have been asked to close.
     """
 
-    def __init__(self, setting: Setting, care: Care, turn: Callable[[], Turn], on_closing: Callable[[], None]) -> None:
+    def __init__(self, setting: Setting, care: Care, turn: Callable[[], Turn]) -> None:
         self._setting = setting
         self._care = care
         self._turn = turn
-        self._on_closing = on_closing
         self._quiet: dict[Path, Quiet] = {}
 
     def take_quiet(self) -> dict[Path, Quiet]:
@@ -51,7 +49,6 @@ class Takedown:
             clock=self._turn().clock,
             leader=run.child.pid if run else None,
             live=run.observer.live if run else {},
-            on_closing=self._on_closing,
             on_let_go=lambda profiles: self._look_ahead(run, profiles),
             frost=frost,
         )

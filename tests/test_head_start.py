@@ -5,7 +5,6 @@ The bot is a real node, which starts the fake bot; its browser closes when a fil
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 import signal
@@ -69,22 +68,25 @@ def held(project: Project) -> Held:
     return Held(project)
 
 
-async def browser_up(held: Held, count: int = 1) -> None:
+async def begun(held: Held, running: Running, count: int = 1) -> psutil.Process:
+    """Wait until the browser of the bot's `count`th run is up, and the next node waits; that one."""
     await held.project.noted("browser", "start", count)
+    await eventually(lambda: held.waiting(running), "a node that waits")
+    (ahead,) = held.waiting(running)
+    return ahead
 
 
-async def test_the_node_is_there_before_the_browser_is_gone_and_the_program_runs_after_it(held: Held) -> None:
+async def test_the_node_waits_beside_the_bot_and_its_program_runs_after_the_browser_is_gone(held: Held) -> None:
     async with held.project.supervised("dev", command=held.command) as running:
-        await browser_up(held)
         for number in (1, 2):
+            ahead = await begun(held, running, number)
             await held.closing(running, f"version-{number}")
-            await eventually(lambda: len(held.waiting(running)) == 1, "a node that waits")
-            (ahead,) = held.waiting(running)
+            assert len(held.starts()) == number
             held.go.touch()
             await running.until("restart.done", reason="change")
             assert running.all("bot.started")[-1]["pid"] == ahead.pid
-            await browser_up(held, number + 1)
             held.go.unlink()
+        await held.project.noted("browser", "start", 3)
         held.go.touch()
     ends = [note.at for note in held.project.notes("browser", "clean")]
     begins = [note.at for note in held.project.notes("node", "start")]
@@ -97,25 +99,62 @@ async def test_the_node_is_there_before_the_browser_is_gone_and_the_program_runs
     ]
 
 
-async def test_it_waits_beside_a_bot_that_is_up_and_goes_with_it(held: Held) -> None:
+async def test_what_is_saved_while_the_browser_closes_is_what_runs(held: Held) -> None:
+    async with held.project.supervised("dev", command=held.command) as running:
+        await begun(held, running)
+        await held.closing(running, "second")
+        held.write("third")
+        held.go.touch()
+        await running.until("restart.done", reason="change")
+        await held.project.noted("browser", "start", 2)
+    assert held.starts()[-1].split()[3] == "third"
+    assert len(held.starts()) == 2
+
+
+async def test_it_ends_without_a_line_run_when_no_start_follows(held: Held) -> None:
     held.go.touch()
     async with held.project.supervised("dev", command=held.command) as running:
-        await browser_up(held)
-        await eventually(lambda: held.waiting(running), "a node that waits")
-        (ahead,) = held.waiting(running)
-        await held.closing(running)
-        await running.until("restart.done", reason="change")
-        bot = running.all("bot.started")[-1]["pid"]
-        assert bot == ahead.pid
-        await browser_up(held, 2)
-        await eventually(lambda: held.waiting(running), "the next one")
-        psutil.Process(bot).kill()
+        await begun(held, running)
+        psutil.Process(running.all("bot.started")[-1]["pid"]).kill()
         await running.until("bot.waiting")
-        await eventually(lambda: not held.waiting(running), "its end: no start follows")
-        held.write("third")
+        await eventually(lambda: not held.waiting(running), "its end")
+        held.write("second")
         await running.until("restart.done", reason="change")
-        await browser_up(held, 3)
-    assert [told.split()[0] for told in held.starts()] == ["0", "1", "2"]
+        await begun(held, running, 2)
+    assert len(held.starts()) == 2
+
+
+async def test_a_quit_ends_it_at_once(held: Held) -> None:
+    running = await held.project.start("dev", command=held.command)
+    await running.until("restart.done")
+    await begun(held, running)
+    running.process.send_signal(signal.SIGTERM)
+    await eventually(lambda: not held.waiting(running), "its end")
+    held.go.touch()
+    assert await running.ends() == 128 + signal.SIGTERM, running.told()
+    held.project.is_left_alone()
+    assert len(held.starts()) == 1
+
+
+async def test_the_death_of_the_supervisor_ends_it_without_a_line_run(held: Held) -> None:
+    running = await held.project.start("dev", command=held.command)
+    await running.until("restart.done")
+    ahead = await begun(held, running)
+    running.process.kill()
+    await eventually(lambda: not ahead.is_running() or ahead.status() == psutil.STATUS_ZOMBIE, "its end")
+    assert len(held.starts()) == 1
+
+
+async def test_one_that_is_killed_is_replaced(held: Held) -> None:
+    held.go.touch()
+    async with held.project.supervised("dev", command=held.command) as running:
+        ahead = await begun(held, running)
+        ahead.kill()
+        await eventually(lambda: ahead.status() == psutil.STATUS_ZOMBIE, "its end")
+        held.write("second")
+        await running.until("restart.done", reason="change")
+        await held.project.noted("browser", "start", 2)
+    assert len(held.starts()) == 2
 
 
 async def test_a_bot_without_a_browser_has_a_head_start_too(held: Held) -> None:
@@ -129,78 +168,33 @@ async def test_a_bot_without_a_browser_has_a_head_start_too(held: Held) -> None:
         await held.project.noted("bot", "start", 2)
 
 
-async def test_what_is_saved_while_it_waits_is_what_runs(held: Held) -> None:
-    async with held.project.supervised("dev", command=held.command) as running:
-        await browser_up(held)
-        await held.closing(running, "second")
-        await eventually(lambda: held.waiting(running), "a node that waits")
-        held.write("third")
-        held.go.touch()
-        await running.until("restart.done", reason="change")
-        await browser_up(held, 2)
-    assert held.starts()[-1].split()[3] == "third"
-    assert len(held.starts()) == 2
-
-
-async def test_a_quit_meanwhile_ends_it_without_a_line_run(held: Held) -> None:
-    running = await held.project.start("dev", command=held.command)
-    await running.until("restart.done")
-    await browser_up(held)
-    await held.closing(running)
-    await eventually(lambda: held.waiting(running), "a node that waits")
-    running.process.send_signal(signal.SIGTERM)
-    await eventually(lambda: not held.waiting(running), "the end of the node that waits")
+@pytest.mark.parametrize(
+    ("mode", "why", "prepared"),
+    [
+        ("dev", "", True),
+        ("dev", "option", False),
+        ("dev", "configuration", False),
+        ("dev", "variable", False),
+        ("dev", "no node", False),
+        ("run", "production", False),
+    ],
+)
+async def test_only_where_it_does_no_harm_is_a_node_told_to_wait(
+    held: Held, mode: str, why: str, prepared: bool
+) -> None:
     held.go.touch()
-    assert await running.ends() == 128 + signal.SIGTERM, running.told()
-    held.project.is_left_alone()
-    assert len(held.starts()) == 1
-
-
-async def test_the_death_of_the_supervisor_ends_it_without_a_line_run(held: Held) -> None:
-    running = await held.project.start("dev", command=held.command)
-    await running.until("restart.done")
-    await browser_up(held)
-    await held.closing(running)
-    await eventually(lambda: held.waiting(running), "a node that waits")
-    (ahead,) = held.waiting(running)
-    running.process.kill()
-    await eventually(lambda: not ahead.is_running() or ahead.status() == psutil.STATUS_ZOMBIE, "its end")
-    assert len(held.starts()) == 1
-
-
-async def test_one_that_is_killed_meanwhile_is_replaced(held: Held) -> None:
-    async with held.project.supervised("dev", command=held.command) as running:
-        await browser_up(held)
-        await held.closing(running)
-        await eventually(lambda: held.waiting(running), "a node that waits")
-        (ahead,) = held.waiting(running)
-        ahead.kill()
-        await eventually(lambda: ahead.status() == psutil.STATUS_ZOMBIE, "its end")
-        held.go.touch()
-        await running.until("restart.done", reason="change")
-        await browser_up(held, 2)
-    assert len(held.starts()) == 2
-
-
-@pytest.mark.parametrize("why", ["option", "configuration", "no node"])
-async def test_where_it_might_do_harm_the_node_is_started_in_its_turn(held: Held, why: str) -> None:
-    options: list[str] = []
     match why:
         case "option":
             held.command.insert(1, "--inspect=0")
         case "configuration":
             held.project.configure("[bot]\nstart_ahead = false\n")
+        case "variable":
+            held.project.configure('[bot]\nenv = { NODE_OPTIONS = "--report-on-signal" }\n')
         case "no node":
             node = held.project.home / "bin" / "my-node"
             node.symlink_to(NODE)
             held.command[0] = str(node)
-    async with held.project.supervised("dev", command=held.command, options=options) as running:
-        await browser_up(held)
-        await held.closing(running)
-        other = await asyncio.create_subprocess_exec(NODE, "--eval", "")
-        await other.wait()  # by now another node would be there as well
-        assert not held.waiting(running)
-        held.go.touch()
-        await running.until("restart.done", reason="change")
-        await browser_up(held, 2)
-    assert len(held.starts()) == 2
+    async with held.project.supervised(mode, command=held.command) as running:
+        bot = psutil.Process(running.all("bot.started")[0]["pid"])
+        assert ("SCANONCE_HELD" in bot.environ()) is prepared
+        await held.project.noted("browser", "start")
