@@ -95,11 +95,10 @@ class Plain:
         """Resident memory of the launcher itself, in megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
-    @property
-    def standby(self) -> float:
-        """What the node that waits for the next change holds for itself alone, in megabytes; 0 if there is none."""
+    def standby(self, bot: int) -> list[float]:
+        """What each node that waits beside the bot of this pid holds for itself alone, in megabytes."""
         nodes = [child for child in psutil.Process(self.process.pid).children() if child.name() == "node"]
-        return sum(node.memory_full_info().uss for node in nodes if "check_syntax" in " ".join(node.cmdline())) / 1e6
+        return [node.memory_full_info().uss / 1e6 for node in nodes if node.pid != bot]
 
     @property
     def watches(self) -> int:

@@ -53,17 +53,16 @@ def measure(name: str, root: Path, starts: int, rest: float) -> list[str]:
                 spawned.append(launcher.event("bot.started")[0] - launcher.began)
             up.append(launcher.line("up ")[0] - launcher.began)
     with Plain(name, root) as launcher:
-        launcher.up()
+        bot = launcher.up()
         time.sleep(5)  # files are read ahead and the start's garbage is collected by then
-        watches, memory, waiting = launcher.watches, launcher.rss, launcher.standby
+        watches, memory, waiting = launcher.watches, launcher.rss, launcher.standby(bot)
         share, wakes = at_rest(launcher.process.pid, rest)
     lines = [f"  bot spawned after, s: {describe(spawned, '.2f')}"] if spawned else []
     return [
         *lines,
         f"  bot up after, s: {describe(up, '.2f')}",
         f"  inotify watches: {watches}",
-        f"  memory: {memory:.1f} MB"
-        + (f"; the node that waits, for itself alone: {waiting:.1f} MB" if waiting else ""),
+        f"  memory: {memory:.1f} MB" + "".join(f"; a node that waits, by itself: {own:.1f} MB" for own in waiting),
         f"  at rest for {rest:g} s: {share:.3f} % of one core, {wakes} wake-ups of its main thread",
     ]
 
