@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import AsyncIterator, Sequence
+
+import psutil
 
 from tests.e2e.terminal import Terminal, on_terminal
 from tests.fake.command import Project, eventually
@@ -117,6 +120,30 @@ async def test_a_prompt_of_the_bot_gets_its_answer_and_the_keys_stay_ours(projec
         screen.type("?\n")
         await screen.shows("this list")
         screen.type("12\n")
+        await screen.shows("dialling <12>")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+
+
+async def test_a_bot_whose_node_has_waited_has_the_terminal_like_any_other(project: Project) -> None:
+    size = "console.log(`window ${process.stdout.columns}x${process.stdout.rows}`);"
+    (project.folder / "ask.js").write_text(size + _PROMPT)
+    async with terminal(project, command=["node", "ask.js"]) as screen:
+        await screen.shows("Which number? ")
+        node = shutil.which("node")
+
+        def nodes() -> set[int]:
+            children = psutil.Process(screen.process.pid).children()
+            return {child.pid for child in children if child.as_dict(["cmdline"])["cmdline"] == [node, "ask.js"]}
+
+        await eventually(lambda: len(nodes()) == 2, "a node that waits")
+        before = nodes()
+        screen.resize(90, 30)
+        screen.type("rs\n")
+        await screen.shows("window 90x30")
+        await screen.shows("Which number? ")
+        assert nodes() <= before
+        screen.type("12\r")
         await screen.shows("dialling <12>")
         screen.type(CTRL_C)
         assert await screen.ended() == 130

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from supervisor.process import ENVIRONMENT_MARK, Ahead, Child, CommandError, Launch, Reaper, childless
-from tests.process.conftest import DEADLINE, eventually
+from tests.process.conftest import DEADLINE, Spawn, eventually
 
 Begin = Callable[..., Ahead]
 
@@ -75,6 +75,21 @@ async def test_it_is_in_nobodys_way_until_it_is_taken(
     assert await status_of(child) == 7
     assert not reaper.own
     assert childless()
+
+
+@pytest.mark.usefixtures("subreaper")
+async def test_an_orphan_is_seen_beside_it(begin: Begin, spawn: Spawn, reaper: Reaper) -> None:
+    ahead = begin()
+    shell = spawn("/bin/sh", "-c", "sleep 600 >/dev/null & echo $!")
+    assert shell.stdout is not None
+    orphan = int(shell.stdout.readline())
+    assert shell.wait() == 0
+    assert psutil.Process(orphan).ppid() == os.getpid()
+    assert not childless(), "it has come to this thread"
+    os.kill(orphan, signal.SIGKILL)
+    await eventually(lambda: reaper.reap() == 1)
+    assert childless()
+    ahead.drop()
 
 
 async def test_its_output_is_passed_on_from_the_first_byte(tmp_path: Path, begin: Begin, reaper: Reaper) -> None:
