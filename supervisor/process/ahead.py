@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 
 from supervisor.process.census import ENVIRONMENT_MARK
 from supervisor.process.errand import end_family
@@ -25,6 +26,7 @@ class Ahead:
         self._apart = apart
         self._reaper = reaper
         self._launched: Launched | None = None
+        self._stands_on: list[tuple[int, int] | None] = []
         self._started, self._over = threading.Event(), threading.Event()
         self._parent = threading.Thread(target=self._be_parent, name="ahead", daemon=True)
         self._parent.start()
@@ -38,7 +40,7 @@ class Ahead:
 
     def take(self, what: Launch) -> Launched | None:
         """The leader, which goes on now; None if it is not the one that is wanted, or has ended."""
-        if what != self._what or not self._alive():
+        if what != self._what or self._stands_on != _stands_on(what) or not self._alive():
             self.drop()
             return None
         launched = self._let_go_of()
@@ -56,6 +58,7 @@ class Ahead:
 
     def _be_parent(self) -> None:
         try:
+            self._stands_on = _stands_on(self._what)  # before: what is replaced meanwhile is then seen to have been
             self._launched = launched = launch(self._what, held=True)
             self._reaper.own.add(launched.popen.pid)
             self._apart.add(launched.popen.pid)
@@ -80,3 +83,19 @@ class Ahead:
         self._over.set()
         self._parent.join()
         return launched
+
+
+def _stands_on(what: Launch) -> list[tuple[int, int] | None]:
+    """Which folder and which program it is: one that was removed and made again is another, whatever it is called.
+
+    A process keeps both from being freed, so that as long as it lives no other can be given their numbers.
+    """
+    return [_identity(what.directory), _identity(Path(what.command[0]))]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

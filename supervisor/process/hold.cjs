@@ -39,5 +39,12 @@ if (held !== undefined) {
   if (options === undefined) delete process.env.NODE_OPTIONS;
   else process.env.NODE_OPTIONS = options;
   delete require.cache[__filename];
-  if (isSocket(Number(descriptor), Number(inode)) && !isLetGo(Number(descriptor))) process.exit();
+  if (isSocket(Number(descriptor), Number(inode))) {
+    const { uptime } = process;
+    const reached = uptime();
+    if (!isLetGo(Number(descriptor))) process.exit();
+    // Bots tell it to their users: the time that was waited is not theirs.
+    const waited = uptime() - reached;
+    process.uptime = () => uptime() - waited;
+  }
 }

@@ -128,6 +128,29 @@ async def test_what_is_to_be_started_otherwise_by_now_is_started_anew(
     assert not reaper.own
 
 
+@pytest.mark.parametrize("removed", ["folder", "program"])
+async def test_what_has_another_folder_or_program_under_its_feet_is_started_anew(
+    tmp_path: Path, what: Launch, begin: Begin, apart: set[int], reaper: Reaper, removed: str
+) -> None:
+    folder, program = tmp_path / "dist", tmp_path / "node"
+    folder.mkdir()
+    program.symlink_to(NODE)
+    (folder / "index.js").write_text("process.exit(process.cwd().length > 0 ? 7 : 0)")
+    launch = replace(what, directory=folder, command=(str(program), "index.js"))
+    ahead = begin(launch)
+    (pid,) = apart
+    if removed == "folder":
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / "index.js").write_text("process.exit(process.cwd().length > 0 ? 7 : 0)")
+    else:
+        program.unlink()
+        shutil.copy(NODE, program)
+    child = Child.spawn(launch, reaper=reaper, ahead=ahead)
+    assert child.pid != pid
+    assert await status_of(child) == 7
+
+
 async def test_one_that_has_ended_is_started_anew(what: Launch, begin: Begin, apart: set[int], reaper: Reaper) -> None:
     ahead = begin()
     (pid,) = apart

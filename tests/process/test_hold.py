@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,18 @@ async def test_a_byte_that_is_there_before_it_is_waited_for_is_enough(tmp_path: 
     assert await goes_on(held) == 7
     assert reached(held)
     assert reached(held)
+
+
+async def test_the_time_that_was_waited_is_not_the_programs(tmp_path: Path, start: Start) -> None:
+    report = "JSON.stringify([performance.now() / 1000, process.uptime()])"
+    write(tmp_path, f"require('node:fs').writeFileSync('report', {report})")
+    held = start()
+    await eventually(lambda: reached(held))
+    since = time.monotonic()
+    await eventually(lambda: time.monotonic() > since + 0.5)
+    assert await goes_on(held) == 0
+    since_its_start, uptime = json.loads((tmp_path / "report").read_text())
+    assert 0 < uptime < since_its_start - 0.5
 
 
 @pytest.mark.parametrize("before", [True, False])
