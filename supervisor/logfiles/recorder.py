@@ -121,6 +121,8 @@ class Recorder:
     def _write(self, line: bytes) -> bool:
         """Write a line, trying until the disk takes it; False if it does not and the end has come."""
         while True:
+            # Asked before the try: an end that comes while this one fails has another one still.
+            last = self._closed
             try:
                 self._segments.write(line)
             except OSError as error:
@@ -131,7 +133,7 @@ class Recorder:
             first, self._problem = self._problem is None, problem
             if first:
                 self._losses.add(0, problem)
+            if last:
+                return False
             with self._changed:
-                if self._closed:
-                    return False
                 self._changed.wait_for(lambda: self._closed, _RETRY)

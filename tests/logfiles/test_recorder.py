@@ -28,11 +28,14 @@ class Disk(Segments):
         self.goes.set()
         self.full = False
         self.refused = threading.Event()
+        self.fails = threading.Event()
+        self.fails.set()
 
     def write(self, line: bytes) -> None:
         assert self.goes.wait(PATIENCE)
         if self.full:
             self.refused.set()
+            assert self.fails.wait(PATIENCE)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         super().write(line)
 
@@ -136,6 +139,23 @@ def test_the_end_is_one_more_try(recorder: Recorder, disk: Disk, folder: Path, m
     assert disk.refused.wait(PATIENCE)
     disk.full = False
     recorder.close(PATIENCE)
+    assert read(folder)[0] == b"kept"
+
+
+def test_an_end_that_comes_while_a_try_fails_is_one_more(
+    recorder: Recorder, disk: Disk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_RETRY", 3600.0)
+    disk.full = True
+    disk.fails.clear()
+    recorder.output("stdout", b"kept")
+    assert disk.refused.wait(PATIENCE)
+    disk.full = False
+    end = threading.Thread(target=recorder.close, args=(PATIENCE,))
+    end.start()
+    until(lambda: recorder._closed)
+    disk.fails.set()
+    end.join()
     assert read(folder)[0] == b"kept"
 
 
