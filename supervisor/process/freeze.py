@@ -14,10 +14,9 @@ from typing import Self
 from supervisor.process.census import Entry
 from supervisor.process.handle import Handle
 
-#: Looks taken at the tree before it counts as frozen. A process that forked between the look and its own freeze leaves
-#: one unfrozen child, found by the next look; a frozen process cannot fork, so two looks suffice unless a third party
-#: keeps adding to the tree.
-_MOST_LOOKS = 5
+#: Looks taken at the tree at most. Three suffice, unless a third party keeps adding to it or a process does not stop,
+#: as one that waits in the kernel for its own child to execute something.
+_MOST_LOOKS = 10
 
 
 class Frost:
@@ -32,12 +31,17 @@ class Frost:
 
         A process that may not be suspended is noted in `refused` and left running: the stop goes on without it.
         """
+        stood = False
         for _ in range(_MOST_LOOKS):
-            new = [e for e in look() if e.pid not in self._frozen and e.pid not in self.refused]
-            if not new:
-                break
+            entries = list(look())
+            new = [e for e in entries if e.pid not in self._frozen and e.pid not in self.refused]
             for entry in new:
                 self._suspend(entry)
+            # A process that was signalled in the midst of a fork stops when that is done: its child may have come after
+            # a look that already sees the parent stand, and is found by the next one.
+            if stood and not new:
+                break
+            stood = not new and all(entry.stopped or entry.pid in self.refused for entry in entries)
         return len(self._frozen)
 
     def _suspend(self, entry: Entry) -> None:

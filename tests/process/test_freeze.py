@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -48,6 +49,19 @@ async def test_a_tree_that_forks_all_the_time_is_frozen_to_the_last(spawn: Spawn
     assert all(state(one.pid) != STOPPED for one in tree())
     for one in offspring(process.pid):
         one.handle.kill()
+
+
+async def test_a_child_that_comes_while_its_parent_has_not_stopped_yet_is_found(spawn: Spawn) -> None:
+    parent, child = entry(spawn().pid), entry(spawn().pid)
+    standing = replace(parent, stopped=True)
+    looks = [[parent], [parent], [standing], [standing, child]]
+
+    def look() -> list[Entry]:
+        return looks.pop(0) if looks else [standing, replace(child, stopped=True)]
+
+    with Frost() as frost:
+        assert frost.freeze(look) == 2
+        await eventually(lambda: state(child.pid) == STOPPED)
 
 
 async def test_an_exception_thaws(spawn: Spawn) -> None:
