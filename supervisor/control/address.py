@@ -22,6 +22,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from supervisor.inode import Inode, inode_of
 from supervisor.readiness.notify import MAX_ADDRESS
 from supervisor.session import fsio
 
@@ -55,15 +56,15 @@ class Listener:
     socket: socket.socket
     path: Path
     token: str | None = None
-    _identity: tuple[int, int] | None = field(default=None, repr=False)
+    _inode: Inode | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self._identity = identity(self.path)
+        self._inode = inode_of(self.path, follow_symlinks=False)
 
     @property
     def intact(self) -> bool:
         """Whether it can still be found: its file, or the whole folder, may have been removed."""
-        return self._identity is not None and identity(self.path) == self._identity
+        return self._inode is not None and inode_of(self.path, follow_symlinks=False) == self._inode
 
     def close(self) -> None:
         """Stop listening, and remove the file if it is still ours."""
@@ -141,15 +142,6 @@ def peer_of(connection: socket.socket) -> Peer:
 def may_enter(peer: Peer) -> bool:
     """Whether a peer is let in: our own user, and root; where the kernel does not tell, the folder has decided."""
     return peer.user is None or sys.platform == "win32" or peer.user in {os.geteuid(), 0}
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another that has taken its name; None if there is none."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager

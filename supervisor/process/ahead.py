@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from pathlib import Path
 
+from supervisor.inode import Inode, inode_of
 from supervisor.process.census import ENVIRONMENT_MARK
 from supervisor.process.errand import end_family
 from supervisor.process.handle import open_handle
@@ -26,7 +26,7 @@ class Ahead:
         self._apart = apart
         self._reaper = reaper
         self._launched: Launched | None = None
-        self._stands_on: list[tuple[int, int] | None] = []
+        self._stands_on: list[Inode | None] = []
         self._started, self._over = threading.Event(), threading.Event()
         self._parent = threading.Thread(target=self._be_parent, name="ahead", daemon=True)
         self._parent.start()
@@ -85,17 +85,9 @@ class Ahead:
         return launched
 
 
-def _stands_on(what: Launch) -> list[tuple[int, int] | None]:
+def _stands_on(what: Launch) -> list[Inode | None]:
     """Which folder and which program it is: one that was removed and made again is another, whatever it is called.
 
     A process keeps both from being freed, so that as long as it lives no other can be given their numbers.
     """
-    return [_identity(what.directory), _identity(Path(what.command[0]))]
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    return [inode_of(what.directory), inode_of(what.command[0])]

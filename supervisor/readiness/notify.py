@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from supervisor.inode import Inode, inode_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -67,7 +69,7 @@ class NotifySocket:
         self._on_notification = on_notification
         self._trusted = trusted
         self._socket: socket.socket | None = None
-        self._inode: tuple[int, int] | None = None
+        self._inode: Inode | None = None
 
     def __enter__(self) -> None:
         """Bind the socket and start to listen. Raises NotifyError."""
@@ -84,7 +86,7 @@ class NotifySocket:
         except OSError as error:
             receiver.close()
             raise NotifyError(f"cannot offer the notification socket {self._path}: {error.strerror}") from error
-        self._inode = _identity(self._path)
+        self._inode = inode_of(self._path, follow_symlinks=False)
         self._socket = receiver
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +95,7 @@ class NotifySocket:
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
         self._socket = None
-        if _identity(self._path) == self._inode:  # not another supervisor's that took its place
+        if inode_of(self._path, follow_symlinks=False) == self._inode:  # not another supervisor's that took its place
             self._path.unlink(missing_ok=True)
 
     def _check_address(self) -> None:
@@ -164,11 +166,3 @@ def _sender_pid(ancillary: list[tuple[int, int, bytes]]) -> int | None:
             pid: int = _CREDENTIALS.unpack_from(data)[0]
             return pid if pid > 0 else None  # 0: a process of another pid namespace
     return None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

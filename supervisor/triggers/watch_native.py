@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
+from supervisor.inode import Inode, inode_of
 from supervisor.triggers.rules import is_below
 from supervisor.triggers.watch_source import Hint, Kind
 
@@ -41,7 +42,7 @@ class WatchfilesSource:
         # FSEvents reports real paths: /private/var/... for what was asked for as /var/...
         self._lexical = {real: path for path in self._paths if (real := os.path.realpath(path)) != path}
         self._hints: deque[Hint] = deque()
-        self._armed: dict[str, tuple[int, int] | None] = {}
+        self._armed: dict[str, Inode | None] = {}
         self._closing = False
         self._look_at = 0.0
         self._notify: RustNotify | None = self._arm()
@@ -99,10 +100,10 @@ class WatchfilesSource:
         if now < self._look_at:
             return False
         self._look_at = now + _LOOK_EVERY
-        return any(_identity(path) != self._armed.get(path) for path in self._paths)
+        return any(inode_of(path) != self._armed.get(path) for path in self._paths)
 
     def _arm(self) -> RustNotify:
-        self._armed = {path: _identity(path) for path in self._paths}
+        self._armed = {path: inode_of(path) for path in self._paths}
         present = [path for path, identity in self._armed.items() if identity is not None]
         return RustNotify(present, False, False, 0, True, True)
 
@@ -148,11 +149,3 @@ class WatchfilesSource:
         if change == _DELETED:
             return Hint(path, "", Kind.SELF_GONE) if path in self._paths else Hint(folder, name, Kind.GONE)
         return Hint(folder, name, Kind.FOLDER if os.path.isdir(path) else Kind.WRITTEN)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

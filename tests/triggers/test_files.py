@@ -187,7 +187,7 @@ async def test_watched_folder_that_comes_back_under_the_number_that_it_had(
 ) -> None:
     """As ext4 gives it to it, now and then."""
     monkeypatch.setattr("supervisor.triggers.watch_native._CROWD", crowd)
-    identity = "supervisor.triggers.watch_native._identity"
+    identity = "supervisor.triggers.watch_native.inode_of"
     monkeypatch.setattr(identity, lambda path: (1, 1) if Path(path).exists() else None)
     async with watching(WatchRules(project, paths=(Path("src"),)), source=watchfiles_source) as w:
         shutil.rmtree(project / "src")
