@@ -43,7 +43,7 @@ class Standstill:
         errands.add(self._guard.pid)
         try:
             if first is not None:  # a look takes milliseconds, more the more processes the machine has
-                self.frost.freeze(lambda: self._told([first]))
+                self.frost.suspend(self._told([first]))
             self.frost.freeze(lambda: self._told(list(look())))
         except BaseException:
             self.release()

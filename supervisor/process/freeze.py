@@ -35,8 +35,7 @@ class Frost:
         for _ in range(_MOST_LOOKS):
             entries = list(look())
             new = [e for e in entries if e.pid not in self._frozen and e.pid not in self.refused]
-            for entry in new:
-                self._suspend(entry)
+            self.suspend(new)
             # A process that was signalled in the midst of a fork stops when that is done: its child may have come after
             # a look that already sees the parent stand, and is found by the next one.
             if stood and not new:
@@ -44,14 +43,16 @@ class Frost:
             stood = not new and all(entry.stopped or entry.pid in self.refused for entry in entries)
         return len(self._frozen)
 
-    def _suspend(self, entry: Entry) -> None:
-        try:
-            suspended = entry.handle.suspend()
-        except PermissionError:
-            self.refused.append(entry.pid)
-            return
-        if suspended:
-            self._frozen[entry.pid] = entry.handle
+    def suspend(self, entries: Iterable[Entry]) -> None:
+        """Suspend these, without a look at what they may have started meanwhile."""
+        for entry in entries:
+            try:
+                suspended = entry.handle.suspend()
+            except PermissionError:
+                self.refused.append(entry.pid)
+                continue
+            if suspended:
+                self._frozen[entry.pid] = entry.handle
 
     def release(self) -> None:
         """Thaw everything that is still frozen. Safe to call twice."""
