@@ -122,7 +122,7 @@ class Wiring:
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
         self._mode = None if self._terminal is None else Mode(self._terminal)
-        self._follows = _STDIN in ends
+        self._follow = self._mode.follow if self._mode is not None and _STDIN in ends else lambda: None
         #: Where the child's output comes out, by the descriptor of ours that it is for.
         self._sources: dict[int, int] = {}
         if self._terminal is not None:
@@ -155,18 +155,15 @@ class Wiring:
         return True
 
     def start(self, on_output: OnOutput | None = None, ways: Mapping[int, Way] = NO_WAYS) -> None:
-        """Begin to copy; the child has its ends, and ours of them are closed, so that its exit ends the streams.
+        """Begin to copy, once the child has its ends and ours of them are closed (`let_go`).
 
         `on_output` is called with each chunk, from a pump's thread, before it is passed on. `ways` has what takes the
         output for a descriptor of ours without ever waiting; without one the bot waits for our reader.
         """
-        self.let_go()
         self.resize()  # the child may have been started a while ago
-        follow = self._mode.follow if self._mode is not None and self._follows else lambda: None
         while self._sources:
             fd, source = self._sources.popitem()
-            before = follow if self._terminal is not None and fd == _STDOUT else lambda: None
-            pump = Pump(source, fd, on_output, ways.get(fd), before)
+            pump = Pump(source, fd, on_output, ways.get(fd), self._follow if fd == _STDOUT else lambda: None)
             self._pumps.append(pump)
             pump.start()
 
@@ -202,7 +199,7 @@ class Wiring:
             self._terminal = None
 
     def let_go(self) -> None:
-        """Close our copies of the child's ends, once it has them."""
+        """Close our copies of the child's ends, once it has them, so that its exit ends the streams."""
         while self._ends:
             os.close(self._ends.pop())
 
