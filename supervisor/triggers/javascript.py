@@ -100,20 +100,21 @@ def starts_plainly(command: Sequence[str], node_options: str = "") -> bool:
 
 def _options(words: Iterable[str]) -> Iterator[str]:
     """Options of node without the words that are their values."""
-    before = ""
+    return (word for word, is_value in _told_apart(words) if not is_value)
+
+
+def _told_apart(words: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Words of node's, and whether each is the value of the option before it."""
+    is_value = False
     for word in words:
-        if before not in _WITH_VALUE:
-            yield word
-            before = word
-        else:
-            before = ""
+        yield word, is_value
+        is_value = not is_value and word in _WITH_VALUE
 
 
 def _up_to_script(words: Sequence[str]) -> list[str]:
     """The options of a node command line with their values, and its script; what follows is the script's own."""
     taken: list[str] = []
-    for word in words[1:]:
-        is_value = bool(taken) and taken[-1] in _WITH_VALUE
+    for word, is_value in _told_apart(words[1:]):
         taken.append(word)
         if not is_value and not word.startswith("-"):
             break
