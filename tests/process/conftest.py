@@ -42,6 +42,11 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
+def descriptors() -> list[str]:
+    """The descriptors that this process has open."""
+    return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
+
+
 def entry(pid: int) -> Entry:
     """The entry of one process."""
     return Entry(held(pid), pid, os.getpid(), 0.0, ("program",))

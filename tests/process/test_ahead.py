@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from supervisor.process import ENVIRONMENT_MARK, Ahead, Child, CommandError, Launch, Reaper, childless
-from tests.process.conftest import DEADLINE, Spawn, eventually
+from tests.process.conftest import DEADLINE, Spawn, descriptors, eventually
 
 Begin = Callable[..., Ahead]
 
@@ -174,7 +174,7 @@ async def test_one_that_cannot_be_started_is_told_of_when_it_is_wanted(
 
 
 async def test_one_that_is_dropped_leaves_nothing(what: Launch, begin: Begin, apart: set[int], reaper: Reaper) -> None:
-    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
+    before = descriptors()
     ahead = begin()
     (pid,) = apart
     ahead.drop()
@@ -182,7 +182,7 @@ async def test_one_that_is_dropped_leaves_nothing(what: Launch, begin: Begin, ap
     assert not psutil.pid_exists(pid)
     assert not apart
     assert not reaper.own
-    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert descriptors() == before
     child = Child.spawn(what, reaper=reaper, ahead=ahead)
     assert await status_of(child) == 7
 

@@ -11,7 +11,7 @@ import pytest
 
 from supervisor.process import Child, CommandError, Launch, Reaper, resolve_command
 from supervisor.process.handle import Handle
-from tests.process.conftest import DEADLINE, python
+from tests.process.conftest import DEADLINE, descriptors, python
 
 #: Writes down whether it leads a session, what it has open, and which signals it blocks and ignores.
 REPORT = """
@@ -134,10 +134,10 @@ def test_a_program_is_looked_for_where_the_bot_would_look(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["./nothing", "./plain"])
 def test_a_command_that_cannot_be_run_leaves_no_descriptor_behind(tmp_path: Path, name: str) -> None:
     (tmp_path / "plain").write_text("")
-    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
+    before = descriptors()
     with pytest.raises(CommandError):
         start([name], tmp_path)
-    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert descriptors() == before
 
 
 @pytest.mark.parametrize("environment", [{"A=B": "1"}, {"A": "1\0"}])

@@ -17,7 +17,18 @@ import pytest
 
 from supervisor.process import handle, open_handle
 from supervisor.process.handle import Handle, PidfdHandle
-from tests.process.conftest import DEADLINE, KILLED, STOPPED, TERMINATED, Spawn, eventually, held, python, state
+from tests.process.conftest import (
+    DEADLINE,
+    KILLED,
+    STOPPED,
+    TERMINATED,
+    Spawn,
+    descriptors,
+    eventually,
+    held,
+    python,
+    state,
+)
 
 _LARGE = """
 import mmap
@@ -42,11 +53,6 @@ _LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 def choose_next_pid(pid: int) -> None:
     """Have the kernel go on counting from there."""
     _LAST_PID.write_text(str(pid - 1))
-
-
-def descriptors() -> list[str]:
-    """The descriptors that this process has open."""
-    return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
 
 
 def wait_unreaped(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from supervisor.process import CommandError, Launch, hold
 from supervisor.process.launch import Launched, launch
-from tests.process.conftest import DEADLINE, eventually, python, state
+from tests.process.conftest import DEADLINE, descriptors, eventually, python, state
 
 NODE = shutil.which("node") or "node"
 
@@ -208,10 +208,10 @@ async def test_a_program_that_is_no_node_never_comes_there(start: Start) -> None
 
 
 async def test_what_cannot_be_run_leaves_nothing_open(tmp_path: Path, start: Start) -> None:
-    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
+    before = descriptors()
     with pytest.raises(CommandError):
         start(str(tmp_path / "nothing"))
-    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert descriptors() == before
 
 
 async def test_an_odd_place_of_installation_can_be_told_to_node(
