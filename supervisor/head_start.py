@@ -16,9 +16,9 @@ from supervisor.process import Ahead, Launch
 from supervisor.run import Setting
 from supervisor.runtime import RuntimeFolderError
 
-#: Seconds for which a node waits for the next start. It holds some 6 MB, beside 35 MB of node itself that it shares
-#: with the bot's: while somebody works on the files, but not beside a bot that just runs.
-_STANDBY = 300.0
+#: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35
+#: of node itself that it shares with the bot's: while somebody works on the files, but not beside a bot that just runs.
+STANDBY = 300.0
 
 
 class HeadStart:
@@ -42,7 +42,7 @@ class HeadStart:
             environment = setting.environment(setting.territory.new_mark(), self._bot.runs)
             launch = Launch(setting.command, setting.directory, environment, setting.umask)
             self._ahead = Ahead(launch, setting.territory.apart, setting.reaper)
-            self._timer = asyncio.get_running_loop().call_later(_STANDBY, self.drop)
+            self._timer = asyncio.get_running_loop().call_later(STANDBY, self.drop)
 
     def take(self) -> Ahead | None:
         """What was started, for the run that is to go on with it."""

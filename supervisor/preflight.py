@@ -8,14 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from supervisor.app import Supervisor
+from supervisor.head_start import STANDBY
 from supervisor.process import ENVIRONMENT_MARK, CommandError, Errands, Finished, Standby, resolve_command
 from supervisor.run import Setting
 from supervisor.triggers import javascript
 from supervisor.triggers.preflight import Preflight
-
-#: Seconds after a start, or a change, for which a node waits for the next change. It holds some 7 MB, beside 33 MB of
-#: node itself that it shares with the bot's: while somebody works on the files, but not beside a bot that just runs.
-_STANDBY = 300.0
 
 
 def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
@@ -53,7 +50,7 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
             environment=environment,
             reaper=setting.reaper,
             running=setting.territory.errands,
-            idle=_STANDBY,
+            idle=STANDBY,
             umask=setting.umask,
         )
     )
