@@ -23,8 +23,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.launchers import describe
-from supervisor.territory import project_key
-from tests.fake.command import Project, Running
+from supervisor.bot.ownership import project_key
+from tests.helpers.command import Project, Running
 
 #: What is sent, the status that must come back, and how often it is sent.
 _GET = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -29,8 +29,8 @@ from benchmarks.launchers import describe
 from benchmarks.soak import bot_folder
 from examples.offline import PageError, Phone, State, Tally, ensure_node_modules, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.processes import processes_of
 from tests.e2e.supervised import SCANONCE, Supervised, supervised, temporary_files
+from tests.helpers.processes import processes_of
 
 Kind = Literal["restart", "start", "up"]
 

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.launchers import describe
-from tests.fake.command import Note, Project, Running, eventually
-from tests.fake.disk import SmallDisk, small_disk
+from tests.helpers.command import Note, Project, Running, eventually
+from tests.helpers.disk import SmallDisk, small_disk
 
 _RETRY = '[restart]\nbackoff_initial = "20ms"\n'
 _PATIENCE = 120.0

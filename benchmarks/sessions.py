@@ -23,8 +23,10 @@ from pathlib import Path
 
 from benchmarks.profile_generator import main as generate
 from examples.offline import find_chromium
-from supervisor.session import CheckContext, Profile, SessionStore
-from supervisor.session import leveldb as leveldbs
+from supervisor.session.leveldb.check import verify
+from supervisor.session.profiles.profile import Profile
+from supervisor.session.profiles.report import CheckContext
+from supervisor.session.store import SessionStore
 
 RECORDS = 60_000
 _BLOB_BYTES = 1_900_000_000
@@ -205,7 +207,7 @@ def _agains(table: Table, base: Path, original: Path, rounds: int) -> None:
         with table.timed(CHECK):
             assert store.check(profile, context=CheckContext(free=True)).unchanged
         with table.timed(DEEP):
-            leveldbs.verify(database, deep=True)
+            verify(database, deep=True)
     for _ in range(rounds):
         _start_and_close(profile.path)
         with table.timed(CHANGED):

@@ -26,10 +26,10 @@ from benchmarks.control import restart as ask_for_restart
 from benchmarks.growth import Growth, marks
 from benchmarks.launchers import Launched, describe
 from examples.offline import Tally, ensure_node_modules, find_chromium, prepare
-from supervisor.territory import project_key
-from tests.e2e.processes import processes_of, variables
+from supervisor.bot.ownership import project_key
 from tests.e2e.supervised import Supervised, supervised, temporary_files
-from tests.fake.command import Project, Running
+from tests.helpers.command import Project, Running
+from tests.helpers.processes import processes_of, variables
 
 NODEMON_RESTARTS = 5
 

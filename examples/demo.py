@@ -34,8 +34,8 @@ from examples.offline import (
     profile_of,
 )
 from examples.offline.phone import DEFAULT_NUMBER
-from supervisor import logs
-from supervisor.territory import Territory
+from supervisor.bot.ownership import Territory
+from supervisor.log import log
 
 EDITS = 3
 _ANSWER = re.compile(r"reply\('pong[^']*'\)")
@@ -283,7 +283,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description="scanonce at work on the example bot.")
     parser.add_argument("--keep", action="store_true", help="leave the bot running afterwards, to play with")
     keep = parser.parse_args().keep
-    logs.configure("console", sys.stdout)
+    log.configure("console", sys.stdout)
     root = Path(tempfile.mkdtemp(prefix="scanonce-demo-")).resolve()
     try:
         ensure_node_modules()

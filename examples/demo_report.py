@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from supervisor.timing import PHASES, Target, spread
+from supervisor.timing.phases import PHASES, spread
+from supervisor.timing.target import Target
 
 _LABEL, _COLUMN = 16, 10
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from supervisor import logs
-from supervisor.events import EVENTS
+from supervisor.log import log
+from supervisor.log.events.registry import EVENTS
 
 if TYPE_CHECKING:
     from asyncio import StreamReader
@@ -146,7 +146,7 @@ class Scanonce:
                 self._show_bot(text)
                 continue
             name, fields = event
-            logs.emit(EVENTS[name].name, **fields)
+            log.emit(EVENTS[name].name, **fields)
             self._seen[name] = fields
             self._events.put_nowait(event)
         self._events.put_nowait(None)

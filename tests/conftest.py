@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.fake.command import Project
+from tests.helpers.command import Project
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

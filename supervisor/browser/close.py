@@ -14,10 +14,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor import singleton
 from supervisor.browser.devtools import DevTools, DevToolsError, close_browser, read_endpoint
 from supervisor.browser.discovery import Browser
-from supervisor.process import Handle, Haste, Rung, climb, kill, terminate
+from supervisor.process.handle import Handle
+from supervisor.process.terminate import Haste, Rung, climb, kill, terminate
+from supervisor.session.profiles import singleton
 
 #: Seconds between the start of a browser and the writing of its port file by which their two clocks may disagree.
 _CLOCK_SLACK = 2.0

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor import singleton
-from supervisor.process import Entry, working_directory
+from supervisor.process.table import Entry, working_directory
+from supervisor.session.profiles import singleton
 
 _PROFILE_SWITCH = "--user-data-dir="
 _TYPE_SWITCH = " --type="

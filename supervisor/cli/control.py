@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.output import AsJson, Cell
-from supervisor.cli.supervise import ConfigFile, Project
-from supervisor.config import Config, ConfigError, Mode, load
-from supervisor.config.units import parse_duration
-from supervisor.lifecycle import WOULD_NOT_DIE
-from supervisor.process import open_handle
-from supervisor.timing import Target
-from supervisor.timing.report import restart_line
+from supervisor.cli import console
+from supervisor.cli.console import AsJson, Cell
+from supervisor.cli.run import ConfigFile, Project
+from supervisor.config.errors import ConfigError
+from supervisor.config.loader import load
+from supervisor.config.model import Config
+from supervisor.config.modes import Mode
+from supervisor.config.types import parse_duration
+from supervisor.process.handle import open_handle
+from supervisor.supervise.state_machine import WOULD_NOT_DIE
+from supervisor.timing.summary import restart_line
+from supervisor.timing.target import Target
 
 if TYPE_CHECKING:
     from supervisor.control.client import Client
-    from supervisor.control.models import Restart, Status
+    from supervisor.control.schemas import Restart, Status
 
 #: Exit statuses, as listed in docs/exit-codes.md; with those of `output`.
 NOT_RUNNING, NOT_READY = 1, 3
@@ -53,12 +56,12 @@ def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson
     with _asking():
         answer = reach(project, config).status()
         if as_json:
-            output.print_json(answer.model_dump(mode="json"))
+            console.print_json(answer.model_dump(mode="json"))
             return
-        from supervisor.status import describe
+        from supervisor.supervise.status import describe
 
         for line in describe(answer.seen(), _target(project, config)):
-            output.say(line)
+            console.say(line)
 
 
 def restart(
@@ -81,13 +84,13 @@ def restart(
         client = reach(project, config)
         answer = client.restart(wait=not no_wait, timeout=_seconds(timeout), detail=detail)
         if as_json:
-            output.print_json(answer.model_dump(mode="json"))
+            console.print_json(answer.model_dump(mode="json"))
         else:
             if answer.joined:
-                output.complain("a restart was under way already; it serves this request too")
+                console.complain("a restart was under way already; it serves this request too")
             _print_restart(answer.restart, _target(project, config))
         if answer.problem is not None:
-            output.complain(answer.problem)
+            console.complain(answer.problem)
         if not no_wait and (answer.restart is None or answer.restart.outcome != "ready"):
             raise typer.Exit(NOT_READY)
 
@@ -111,64 +114,64 @@ def stop(
         if not no_wait:
             _until_gone(answer.pid)
         if as_json:
-            output.print_json(answer.model_dump(mode="json"))
+            console.print_json(answer.model_dump(mode="json"))
         elif no_wait:
-            output.say(f"stopping (process {answer.pid})")
+            console.say(f"stopping (process {answer.pid})")
         else:
-            output.say("stopped" if answer.clean else "stopped, but not every browser wrote everything down")
+            console.say("stopped" if answer.clean else "stopped, but not every browser wrote everything down")
         if answer.exit_code == WOULD_NOT_DIE:
-            output.complain("a process of the bot would not die; its log names it")
+            console.complain("a process of the bot would not die; its log names it")
             raise typer.Exit(WOULD_NOT_DIE)
 
 
 def ps(as_json: AsJson = False) -> None:
     """List all running scanonce of this user."""
     with _asking():
-        from supervisor.control.find import everyone
+        from supervisor.control.discovery import everyone
 
         clients = everyone()
         with ThreadPoolExecutor(max_workers=8) as asking:
             answers = list(asking.map(_asked, clients))
         found = sorted(zip(clients, answers, strict=True), key=lambda one: one[1].project if one[1] else "")
         if as_json:
-            output.print_json({"supervisors": [_shape(client, answer) for client, answer in found]})
+            console.print_json({"supervisors": [_shape(client, answer) for client, answer in found]})
         elif found:
             headings = ("PID", "MODE", "STATE", "UP", "SESSIONS", "MEMORY", "PROJECT")
-            output.table(headings, [_row(client, answer) for client, answer in found])
+            console.table(headings, [_row(client, answer) for client, answer in found])
         else:
-            output.say("No scanonce of this user runs.")
+            console.say("No scanonce of this user runs.")
 
 
 def reach(project: Path, file: Path | None) -> Client:
     """The supervisor of a project. Raises as `find.reach` does."""
-    from supervisor.control import find  # what only these commands need, a supervisor does not carry
+    from supervisor.control import discovery  # what only these commands need, a supervisor does not carry
 
     folder = project.resolve()
     cache = folder / _settings(project, file).session.cache
     try:
-        return find.reach(folder, cache)
-    except find.NotRunningError as error:
-        raise find.NotRunningError(f"{error}{_ended(cache)}{_orphaned(folder)}") from None
+        return discovery.reach(folder, cache)
+    except discovery.NotRunningError as error:
+        raise discovery.NotRunningError(f"{error}{_ended(cache)}{_orphaned(folder)}") from None
 
 
 def _ended(cache: Path) -> str:
     """What to say of the last one, unless it was stopped: nobody may have looked when it gave up."""
-    from supervisor.events import EVENTS
-    from supervisor.timing.endings import last_ending
+    from supervisor.log.events.registry import EVENTS
+    from supervisor.timing.last_exit import last_ending
 
     ending = last_ending(cache / "history.db")
     if ending is None or ending.exit_code in _STOPPED:
         return ""
     if ending.exit_code is None:
-        return f". The last one was killed, or the machine was; it was last heard of {output.ago(ending.at)}"
+        return f". The last one was killed, or the machine was; it was last heard of {console.ago(ending.at)}"
     given_up = ending.given_up
     why = "see docs/exit-codes.md" if given_up is None else EVENTS["bot.given_up"].describe(given_up)
-    return f". The last one ended {output.ago(ending.at)} with exit code {ending.exit_code}: {why}"
+    return f". The last one ended {console.ago(ending.at)} with exit code {ending.exit_code}: {why}"
 
 
 def _orphaned(project: Path) -> str:
     """What to say of a bot that outlived its supervisor: whoever asks for a stop must not think that it is gone."""
-    from supervisor.territory import Territory
+    from supervisor.bot.ownership import Territory
 
     left, _ = Territory(project, contained=False).left_behind(())
     if not left:
@@ -180,22 +183,22 @@ def _orphaned(project: Path) -> str:
 @contextlib.contextmanager
 def _asking() -> Iterator[None]:
     """Turn what can go wrong with a supervisor into one sentence on standard error and an exit status."""
-    from supervisor.control.address import AddressError
     from supervisor.control.client import NoAnswerError, RefusedError
-    from supervisor.control.find import NotRunningError, UnreachableError
+    from supervisor.control.discovery import NotRunningError, UnreachableError
+    from supervisor.control.transport import AddressError
 
-    with output.exits():
+    with console.exits():
         try:
             yield
         except NotRunningError as error:
-            output.complain(str(error))
+            console.complain(str(error))
             raise typer.Exit(NOT_RUNNING) from None
         except NoAnswerError as error:
-            output.complain(f"scanonce runs here, but does not answer as it should: {error}")
-            raise typer.Exit(output.UNUSABLE) from None
+            console.complain(f"scanonce runs here, but does not answer as it should: {error}")
+            raise typer.Exit(console.UNUSABLE) from None
         except (UnreachableError, RefusedError, AddressError) as error:
-            output.complain(str(error))
-            raise typer.Exit(output.UNUSABLE) from None
+            console.complain(str(error))
+            raise typer.Exit(console.UNUSABLE) from None
 
 
 def _settings(project: Path, file: Path | None) -> Config:
@@ -210,8 +213,8 @@ def _seconds(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        output.complain(f"--timeout: {error}")
-        raise typer.Exit(output.UNUSABLE) from None
+        console.complain(f"--timeout: {error}")
+        raise typer.Exit(console.UNUSABLE) from None
 
 
 def _target(project: Path, file: Path | None) -> Target:
@@ -221,7 +224,7 @@ def _target(project: Path, file: Path | None) -> Target:
 
 def _print_restart(done: Restart | None, target: Target) -> None:
     if done is not None:
-        output.say(restart_line(done.phases_ms, target, done.outcome))
+        console.say(restart_line(done.phases_ms, target, done.outcome))
 
 
 def _until_gone(pid: int) -> None:
@@ -234,8 +237,8 @@ def _until_gone(pid: int) -> None:
 
 def _asked(client: Client) -> Status | None:
     """How a supervisor stands, or None if it does not answer: it may have been suspended."""
-    from supervisor.control.address import AddressError
     from supervisor.control.client import NoAnswerError, RefusedError
+    from supervisor.control.transport import AddressError
 
     try:
         return client.status(patience=_ANSWER)
@@ -257,6 +260,6 @@ def _row(client: Client, answer: Status | None) -> list[str | Cell]:
         pid = client.peer.pid
         return [str(pid or "?"), "", Cell("does not answer", "red"), "", "", "", str(client.path)]
     states = ", ".join(f"{one.id} {one.state}" for one in answer.sessions)
-    memory = output.size(answer.memory.supervisor + answer.memory.tree)
-    since = output.ago(answer.since).removesuffix(" ago")
+    memory = console.size(answer.memory.supervisor + answer.memory.tree)
+    since = console.ago(answer.since).removesuffix(" ago")
     return [str(answer.pid), str(answer.mode), str(answer.phase), since, states, memory, answer.project]

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.output import AsJson, Cell
-from supervisor.cli.supervise import Command, ConfigFile, Project
+from supervisor.cli import console
+from supervisor.cli.console import AsJson, Cell
+from supervisor.cli.run import Command, ConfigFile, Project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from supervisor.doctor import Finding, Fixed
+    from supervisor.setup.doctor.finding import Finding
+    from supervisor.setup.doctor.fix import Fixed
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 
@@ -36,11 +37,12 @@ def doctor(
     Exit status 1 if something needs doing, else 0.
     """
     # What only this command needs, a supervisor does not carry.
-    from supervisor.cli import shapes
-    from supervisor.doctor import examine, mend, open_place
-    from supervisor.doctor.registry import needs_doing
+    from supervisor.cli import serialize
+    from supervisor.setup.doctor.fix import mend
+    from supervisor.setup.doctor.project import open_place
+    from supervisor.setup.doctor.runner import examine, needs_doing
 
-    with output.exits():
+    with console.exits():
         place = open_place(project, config, command or ())
         findings = list(examine(place))
         fixed = mend(findings, place) if fix else []
@@ -49,21 +51,21 @@ def doctor(
             findings = list(examine(place))
         failed = needs_doing(findings)
         if as_json:
-            output.print_json(shapes.diagnosis(place.project, findings, fixed, healthy=not failed))
+            console.print_json(serialize.diagnosis(place.project, findings, fixed, healthy=not failed))
         else:
             _print(findings, fixed, fix=fix)
     if failed:
-        raise typer.Exit(output.FAILED)
+        raise typer.Exit(console.FAILED)
 
 
 def _print(findings: Sequence[Finding], fixed: Sequence[Fixed], *, fix: bool) -> None:
     if fixed:
         rows = [(one.name, Cell("done", "green") if one.done else Cell("not done", "red"), one.what) for one in fixed]
-        output.table(("FIX", "", "WHAT WAS DONE"), rows)
-        output.say()
-    output.table(("LOOKED AT", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), [_row(one) for one in findings])
-    output.say()
-    output.say(_summary(findings, fix=fix))
+        console.table(("FIX", "", "WHAT WAS DONE"), rows)
+        console.say()
+    console.table(("LOOKED AT", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), [_row(one) for one in findings])
+    console.say()
+    console.say(_summary(findings, fix=fix))
 
 
 def _row(one: Finding) -> list[str | Cell]:

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supervisor.cli.output import print_json, say
-from supervisor.compose import open_store
-from supervisor.triggers.watch_explain import explain
-from supervisor.triggers.watch_probe import remote_type
-from supervisor.watching import watch_rules
+from supervisor.bootstrap import open_store
+from supervisor.cli.console import print_json, say
+from supervisor.supervise.triggers.files import watch_rules
+from supervisor.watch.explain import explain
+from supervisor.watch.probe import remote_type
 
 if TYPE_CHECKING:
-    from supervisor.config import Config
+    from supervisor.config.model import Config
 
 
 def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.output import UNUSABLE, AsJson
-from supervisor.cli.supervise import Project
+from supervisor.cli import console
+from supervisor.cli.console import UNUSABLE, AsJson
+from supervisor.cli.run import Project
 
 if TYPE_CHECKING:
-    from supervisor.migrate.discover import Found
+    from supervisor.setup.migrate.discover import Found
 
 _NAME = "scanonce.toml"
 
@@ -41,28 +41,28 @@ def init(
     That is in nodemon.json, package.json and pm2's ecosystem file. An ecosystem.config.js is a program: node runs it,
     as pm2 does, for 10 s at most.
     """
-    from supervisor.migrate.discover import NoSuchAppError, discover  # what only this command needs
+    from supervisor.setup.migrate.discover import NoSuchAppError, discover  # what only this command needs
 
-    with output.exits():
+    with console.exits():
         folder = project.resolve()
         if not folder.is_dir():
-            output.complain(f"{folder} is not a directory; expected the bot's folder")
+            console.complain(f"{folder} is not a directory; expected the bot's folder")
             raise typer.Exit(UNUSABLE)
         file = folder / _NAME
         if os.path.lexists(file) and not (force or dry_run):
-            output.complain(
+            console.complain(
                 f"{file} is there already. Add --force to replace it, or --dry-run to see what it would be."
             )
             raise typer.Exit(UNUSABLE)
         try:
             found = discover(folder, app)
         except NoSuchAppError as error:
-            output.complain(f"--app: {error}. Nothing was written.")
+            console.complain(f"--app: {error}. Nothing was written.")
             raise typer.Exit(UNUSABLE) from None
         if not dry_run:
             _write(file, found.text)
         if as_json:
-            output.print_json(_document(found, file, written=not dry_run))
+            console.print_json(_document(found, file, written=not dry_run))
         else:
             _tell(found, file, written=not dry_run)
 
@@ -122,14 +122,14 @@ def _document(found: Found, file: Path, *, written: bool) -> dict[str, Any]:
 
 def _tell(found: Found, file: Path, *, written: bool) -> None:
     """The file goes to standard output if it is not written, so that it can be piped; the rest beside it."""
-    from supervisor.migrate.draft import shown
-    from supervisor.migrate.toml import value_of
+    from supervisor.setup.migrate.draft import shown
+    from supervisor.setup.migrate.toml_writer import value_of
 
     if not written:
         typer.echo(found.text, nl=False)
     else:
-        output.say(f"{file} written")
-    tell = output.say if written else output.complain
+        console.say(f"{file} written")
+    tell = console.say if written else console.complain
     if not found.read and not found.left:
         tell("nothing to take over: there is no nodemon.json, package.json or ecosystem file here")
     for one in found.taken:

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.supervise import ConfigFile, Project, Verbose
-from supervisor.config import Mode, load, parse_duration
-from supervisor.events import EVENTS
-from supervisor.logfiles import Line, Note
-from supervisor.logfiles.records import stamp
-from supervisor.session.errors import printable
+from supervisor.cli import console
+from supervisor.cli.run import ConfigFile, Project, Verbose
+from supervisor.config.loader import load
+from supervisor.config.modes import Mode
+from supervisor.config.types import parse_duration
+from supervisor.log.events.registry import EVENTS
+from supervisor.log.files.format import stamp
+from supervisor.log.files.reader import Line, Note
+from supervisor.system.errors import printable
 
 if TYPE_CHECKING:
-    from supervisor.logfiles import Entry, LogReader
+    from supervisor.log.files.reader import Entry, LogReader
 
 _INTERRUPTED: Final = 130
 _LINES: Final = 100  # that are shown if nothing else is asked for
@@ -61,15 +63,16 @@ def logs(
     config: ConfigFile = None,
 ) -> None:
     """Show the bot's output and scanonce's events from the log files."""
-    from supervisor.logfiles import LogReader, log_folder
-    from supervisor.logfiles.segments import files
-    from supervisor.territory import project_key
+    from supervisor.bot.ownership import project_key
+    from supervisor.log.files.location import log_folder
+    from supervisor.log.files.reader import LogReader
+    from supervisor.log.files.rotation import files
 
     if only_output and only_events:
         raise typer.BadParameter("together with --events it leaves nothing to show; use one", param_hint="--output")
     begin = _moment(since, datetime.now().astimezone()) if since is not None else None
     count = _count(lines, begin)
-    with output.exits():
+    with console.exits():
         home = project.resolve()
         folder = log_folder(home, load(home, config, mode=Mode.RUN).log.folder)
         printer = _Printer(as_json=as_json, times=times, verbose=verbose, lines=not only_events, notes=not only_output)
@@ -84,7 +87,7 @@ def logs(
             except KeyboardInterrupt:
                 raise typer.Exit(_INTERRUPTED) from None
         if not printer.shown and count != 0:
-            output.complain(_nothing(folder, any(files(folder, project_key(home)))))
+            console.complain(_nothing(folder, any(files(folder, project_key(home)))))
 
 
 def _nothing(folder: Path, kept: bool) -> str:
@@ -98,7 +101,7 @@ def _nothing(folder: Path, kept: bool) -> str:
 
 def _follow(reader: LogReader, printer: _Printer, folder: Path) -> None:
     """Show what comes, until nobody reads it any more."""
-    from supervisor.logfiles import news
+    from supervisor.log.files.reader import news
 
     for changed in news(folder):
         printer.show(filter(printer.wants, reader.read(flush=not changed)))
@@ -149,8 +152,8 @@ class _Printer:
 
     def _json(self, entry: Entry) -> bytes:
         if isinstance(entry, Note):
-            return json.dumps({"version": output.VERSION, **entry.fields}).encode()
-        line = {"version": output.VERSION, "ts": stamp(entry.at.timestamp()), "stream": entry.stream}
+            return json.dumps({"version": console.VERSION, **entry.fields}).encode()
+        line = {"version": console.VERSION, "ts": stamp(entry.at.timestamp()), "stream": entry.stream}
         try:
             line["text"] = entry.data.decode()
         except UnicodeDecodeError:

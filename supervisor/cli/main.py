@@ -11,7 +11,18 @@ from typing import NoReturn
 import typer
 
 from supervisor import __version__
-from supervisor.cli import control, doctor, init, logs, notify, service, session, snapshot, supervise, timings
+from supervisor.cli import (
+    control,
+    doctor,
+    init,
+    logs,
+    notify,
+    run,
+    service,
+    session,
+    snapshot,
+)
+from supervisor.cli.timings import command
 
 app = typer.Typer(
     name="scanonce",
@@ -22,13 +33,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-supervise.register(app)
+run.register(app)
 init.register(app)
 logs.register(app)
 control.register(app)
 session.register(app)
 snapshot.register(app)
-timings.register(app)
+command.register(app)
 notify.register(app)
 doctor.register(app)
 service.register(app)

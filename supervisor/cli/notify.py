@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.output import AsJson, Cell
-from supervisor.cli.supervise import ConfigFile, Project
-from supervisor.config import Mode, load
+from supervisor.cli import console
+from supervisor.cli.console import AsJson, Cell
+from supervisor.cli.run import ConfigFile, Project
+from supervisor.config.loader import load
+from supervisor.config.modes import Mode
 
 if TYPE_CHECKING:
+    from supervisor.notify.factory import Targets
     from supervisor.notify.target import Target
-    from supervisor.notify.targets import Targets
 
 
 class _Result(NamedTuple):
@@ -51,28 +52,28 @@ def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJ
 
     Each gets one, and how that went is printed. Exit status 0 if all have got it, 1 if not, 2 if nothing is configured.
     """
-    with output.exits():
+    with console.exits():
         folder = project.resolve()
         settings = load(folder, config, mode=Mode.RUN).notify
         if not settings.webhooks and not settings.apprise:
-            output.complain("nobody is to be told: set notify.webhooks or notify.apprise (docs/notifications.md)")
-            raise typer.Exit(output.UNUSABLE)
+            console.complain("nobody is to be told: set notify.webhooks or notify.apprise (docs/notifications.md)")
+            raise typer.Exit(console.UNUSABLE)
         # What only this command needs, a supervisor does not carry.
-        from supervisor.notify.targets import targets_of
-        from supervisor.process import Reaper
-        from supervisor.process.errand import Errands
-        from supervisor.runtime import runtime_folder
-        from supervisor.territory import project_key
+        from supervisor.bot.ownership import project_key
+        from supervisor.notify.factory import targets_of
+        from supervisor.process.helper import Errands
+        from supervisor.process.reaper import Reaper
+        from supervisor.system.runtime_dir import runtime_folder
 
         errands = Errands(Reaper(), set())
         targets = targets_of(settings, folder, errands, lambda: runtime_folder(project_key(folder)))
         results = asyncio.run(_tell_all(targets, str(folder), qr=settings.qr))
         if as_json:
-            output.print_json({"targets": [result.shape() for result in results]})
+            console.print_json({"targets": [result.shape() for result in results]})
         else:
-            output.table(("TARGET", "RESULT"), [_row(result) for result in results])
+            console.table(("TARGET", "RESULT"), [_row(result) for result in results])
         if any(result.problem is not None for result in results):
-            raise typer.Exit(output.FAILED)
+            raise typer.Exit(console.FAILED)
 
 
 async def _tell_all(targets: Targets, project: str, *, qr: bool) -> Sequence[_Result]:

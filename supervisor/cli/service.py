@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.output import UNUSABLE, AsJson
-from supervisor.cli.supervise import Command, ConfigFile, Project
-from supervisor.config import Mode, load
+from supervisor.cli import console
+from supervisor.cli.console import UNUSABLE, AsJson
+from supervisor.cli.run import Command, ConfigFile, Project
+from supervisor.config.loader import load
+from supervisor.config.modes import Mode
 
 if TYPE_CHECKING:
-    from supervisor.service import File, Manager, Outcome, Scope, Service
+    from supervisor.setup.service.base import File, Manager, Scope, Service
+    from supervisor.setup.service.install import Outcome
 
 System = Annotated[
     bool, typer.Option("--system/--user", help="A service of the machine, or of the user who runs this (the default).")
@@ -72,13 +74,13 @@ def show(
         commands = [list(argv) for argv in (*steps.after, *steps.by_hand)]
         if as_json:
             document = {"files": [_file(file) for file in files], "commands": commands}
-            output.print_json(_head(manager, service.name, service.scope) | document)
+            console.print_json(_head(manager, service.name, service.scope) | document)
             return
         for file in files:
-            output.complain(f"{file.path}, mode {file.mode:o}:")
+            console.complain(f"{file.path}, mode {file.mode:o}:")
             typer.echo(file.text)
         for argv in commands:
-            output.complain(f"then: {shlex.join(argv)}")
+            console.complain(f"then: {shlex.join(argv)}")
 
 
 def install(
@@ -97,7 +99,7 @@ def install(
     The bot's command stands after --, or in the configuration. Exit status 1 if a command has failed.
     """
     with _exits():
-        from supervisor.service import install as put
+        from supervisor.setup.service.install import install as put
 
         manager, service = _planned(project, config, command, _scope(system=system), name, run_as, env, None)
         done = put(manager, service, start=not no_start)
@@ -115,15 +117,16 @@ def uninstall(
     Exit status 1 if a command has failed.
     """
     with _exits():
-        from supervisor.service import label, manager
-        from supervisor.service import uninstall as take_away
+        from supervisor.setup.service.command import label
+        from supervisor.setup.service.detect import manager
+        from supervisor.setup.service.install import uninstall as take_away
 
         init, named = manager(), label(project.resolve(), _scope(system=system), name)
         _report(_head(init, named.name, named.scope), take_away(init, named), as_json=as_json)
 
 
 def _scope(*, system: bool) -> Scope:
-    from supervisor.service import Scope
+    from supervisor.setup.service.base import Scope
 
     return Scope.SYSTEM if system else Scope.USER
 
@@ -138,8 +141,9 @@ def _planned(
     variables: list[str] | None,
     kind: str | None,
 ) -> tuple[Manager, Service]:
-    from supervisor.service import manager, plan
-    from supervisor.service.reach import obstacles
+    from supervisor.setup.service.access import obstacles
+    from supervisor.setup.service.command import plan
+    from supervisor.setup.service.detect import manager
 
     folder = project.resolve()
     config = load(folder, file, mode=Mode.RUN)
@@ -154,29 +158,29 @@ def _planned(
         variables=variables or (),
     )
     if service.run_as == "root":
-        output.complain(
+        console.complain(
             "the bot would run as root, where Chromium has no sandbox: give the folder to a user of its own, "
             "or name one with --run-as"
         )
     chosen = manager(kind)
     if chosen.kind == manager().kind:  # what another system has cannot be seen from here
         for obstacle in obstacles(service):
-            output.complain(obstacle)
+            console.complain(obstacle)
     return chosen, service
 
 
 @contextlib.contextmanager
 def _exits() -> Iterator[None]:
-    from supervisor.service import ServiceError
+    from supervisor.setup.service.base import ServiceError
 
-    with output.exits():
+    with console.exits():
         try:
             yield
         except PermissionError as error:
-            output.complain(f"{error.filename} may not be written: run this as root, or make it a --user service")
+            console.complain(f"{error.filename} may not be written: run this as root, or make it a --user service")
             raise typer.Exit(UNUSABLE) from None
         except ServiceError as error:
-            output.complain(str(error))
+            console.complain(str(error))
             raise typer.Exit(UNUSABLE) from None
 
 
@@ -190,7 +194,7 @@ def _file(file: File) -> dict[str, Any]:
 
 def _report(head: dict[str, Any], done: Outcome, *, as_json: bool) -> None:
     if as_json:
-        output.print_json(
+        console.print_json(
             head
             | {
                 "files": [{"path": str(path), "change": change} for path, change in done.files],
@@ -199,12 +203,12 @@ def _report(head: dict[str, Any], done: Outcome, *, as_json: bool) -> None:
         )
     else:
         for path, change in done.files:
-            output.say(f"{path} {change}")
+            console.say(f"{path} {change}")
         for one in done.commands:
             line = shlex.join(one.argv)
             if one.failed is not None:
-                output.complain(f"{line} failed: {one.failed}")
+                console.complain(f"{line} failed: {one.failed}")
             else:
-                output.say(f"ran: {line}" if one.ran else f"to be run by you: {line}")
+                console.say(f"ran: {line}" if one.ran else f"to be run by you: {line}")
     if done.failed:
-        raise typer.Exit(output.FAILED)
+        raise typer.Exit(console.FAILED)

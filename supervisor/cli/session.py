@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.inventory import Session, open_inventory, print_snapshots
-from supervisor.cli.output import AsJson, Cell, Yes
-from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.cli import console
+from supervisor.cli.console import AsJson, Cell, Yes
+from supervisor.cli.run import ConfigFile, Project
+from supervisor.cli.selection import Session, open_inventory, print_snapshots
 
 if TYPE_CHECKING:
-    from supervisor.inspection import Inspection
-    from supervisor.inventory import Inventory, Overview
+    from supervisor.admin.inspect import Inspection
+    from supervisor.admin.inventory import Inventory, Overview
 
 _COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
 
@@ -31,14 +31,14 @@ def register(app: typer.Typer) -> None:
 
 def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the sessions of the project."""
-    from supervisor.cli import shapes
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         found = inventory.overviews()
-        output.tell(inventory.remarks())
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json({"sessions": [shapes.session(seen) for seen in found]})
+            console.print_json({"sessions": [serialize.session(seen) for seen in found]})
         elif found:
             headings = (
                 "SESSION",
@@ -51,33 +51,33 @@ def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json:
                 "IN USE",
                 "PROFILE",
             )
-            output.table(headings, [_row(seen, inventory) for seen in found])
+            console.table(headings, [_row(seen, inventory) for seen in found])
         else:
-            output.say(f"There is no session in {inventory.store.project} yet.")
+            console.say(f"There is no session in {inventory.store.project} yet.")
 
 
 def info(
     session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Tell all that is known of a session."""
-    from supervisor.cli import shapes
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         seen = inventory.overview(inventory.select(session))
         can_restore = inventory.can_restore(seen)
-        output.tell(inventory.remarks())
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json(shapes.session_in_full(seen, can_restore=can_restore))
+            console.print_json(serialize.session_in_full(seen, can_restore=can_restore))
             return
-        output.table(("SESSION", seen.profile.id), _facts(seen, inventory, can_restore=can_restore))
+        console.table(("SESSION", seen.profile.id), _facts(seen, inventory, can_restore=can_restore))
         if seen.snapshots:
-            output.say()
+            console.say()
             print_snapshots(seen.snapshots)
         if seen.quarantined:
-            output.say()
-            rows = [(one.path.name, output.when(shapes.quarantined_at(one))) for one in seen.quarantined]
-            output.table(("IN QUARANTINE", "SINCE"), rows)
+            console.say()
+            rows = [(one.path.name, console.when(serialize.quarantined_at(one))) for one in seen.quarantined]
+            console.table(("IN QUARANTINE", "SINCE"), rows)
 
 
 def check(
@@ -91,23 +91,23 @@ def check(
 
     Exit status 0 if it may, 1 if not.
     """
-    from supervisor.cli import shapes
-    from supervisor.inspection import inspect
-    from supervisor.occupancy import occupant
+    from supervisor.admin.inspect import inspect
+    from supervisor.admin.occupants import occupant
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         profile = inventory.select(session)
-        with output.progress(f"Checking {profile.id}", as_json=as_json) as progress:
+        with console.progress(f"Checking {profile.id}", as_json=as_json) as progress:
             holder = occupant(profile, inventory.store)
             found = inspect(inventory.store, profile, holder=holder, deep=deep, progress=progress)
-        output.tell(inventory.remarks())
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json(shapes.check(found, deep=deep))
+            console.print_json(serialize.check(found, deep=deep))
         else:
             _print_check(found)
         if not found.report.may_start:
-            raise typer.Exit(output.FAILED)
+            raise typer.Exit(console.FAILED)
 
 
 def clear(
@@ -121,35 +121,35 @@ def clear(
 
     The profile goes to quarantine, the snapshots stay.
     """
-    from supervisor import upkeep
-    from supervisor.occupancy import refuse_in_use
+    from supervisor.admin import operations
+    from supervisor.admin.occupants import refuse_in_use
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         profile = inventory.select(session)
         refuse_in_use(profile, inventory.store)
-        output.confirm(f"Move {profile.path} to quarantine, so that the next start asks for a new link?", yes=yes)
-        moved = upkeep.clear(inventory.store, profile)
-        output.tell(inventory.remarks())
+        console.confirm(f"Move {profile.path} to quarantine, so that the next start asks for a new link?", yes=yes)
+        moved = operations.clear(inventory.store, profile)
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json({"session": profile.id, "moved_to": str(moved) if moved else None})
+            console.print_json({"session": profile.id, "moved_to": str(moved) if moved else None})
         elif moved is None:
-            output.say(f"Session {profile.id} had no profile; it counts as not linked now.")
+            console.say(f"Session {profile.id} had no profile; it counts as not linked now.")
         else:
-            output.say(f"The profile of session {profile.id} is now {moved}.")
-            output.say("The next start asks for a new link; until then `scanonce snapshot restore` undoes this.")
+            console.say(f"The profile of session {profile.id} is now {moved}.")
+            console.say("The next start asks for a new link; until then `scanonce snapshot restore` undoes this.")
 
 
 def _row(seen: Overview, inventory: Inventory) -> list[str]:
     newest = seen.snapshots[0].created_at if seen.snapshots else None
     return [
         seen.profile.id,
-        output.yes_no(seen.state.is_linked),
+        console.yes_no(seen.state.is_linked),
         seen.state.last_state or "",
-        output.ago(seen.state.last_seen),
+        console.ago(seen.state.last_seen),
         str(len(seen.snapshots)),
-        output.ago(newest),
-        output.size(seen.size) if seen.exists else "none",
+        console.ago(newest),
+        console.size(seen.size) if seen.exists else "none",
         f"process {seen.occupant.pid}" if seen.occupant else "",
         inventory.shown(seen.profile),
     ]
@@ -160,16 +160,16 @@ def _facts(seen: Overview, inventory: Inventory, *, can_restore: bool) -> list[t
     newest = seen.snapshots[0] if seen.snapshots else None
     facts = [
         ("profile", inventory.shown(seen.profile)),
-        ("exists", f"yes, {output.size(seen.size)}" if seen.exists else "no"),
+        ("exists", f"yes, {console.size(seen.size)}" if seen.exists else "no"),
         ("in use", f"by {seen.occupant.who}" if seen.occupant else "no"),
-        ("can restore", output.yes_no(can_restore)),
-        ("linked", output.yes_no(state.is_linked)),
-        ("linked since", output.when(state.linked_at)),
+        ("can restore", console.yes_no(can_restore)),
+        ("linked", console.yes_no(state.is_linked)),
+        ("linked since", console.when(state.linked_at)),
         ("linked by", state.auth_method or ""),
         ("last state", state.last_state or ""),
-        ("created", output.when(seen.created_at)),
-        ("last seen", output.when(state.last_seen)),
-        ("last snapshot", f"{newest.name}, {output.ago(newest.created_at)}" if newest else "none"),
+        ("created", console.when(seen.created_at)),
+        ("last seen", console.when(state.last_seen)),
+        ("last snapshot", f"{newest.name}, {console.ago(newest.created_at)}" if newest else "none"),
         ("recovery", _recovery(seen, inventory.config.session.recovery_attempts)),
     ]
     return [(name, fact) for name, fact in facts if fact]
@@ -179,8 +179,8 @@ def _recovery(seen: Overview, allowed: int) -> str:
     recovery = seen.state.recovery
     if not recovery.attempts:
         return "no attempts"
-    tried = f"{recovery.attempts} of {allowed} attempts, the last {output.ago(recovery.last_attempt)}"
-    return f"{tried}; the next one {output.ago(recovery.cooldown_until)}" if seen.cooling else tried
+    tried = f"{recovery.attempts} of {allowed} attempts, the last {console.ago(recovery.last_attempt)}"
+    return f"{tried}; the next one {console.ago(recovery.cooldown_until)}" if seen.cooling else tried
 
 
 def _print_check(found: Inspection) -> None:
@@ -189,11 +189,11 @@ def _print_check(found: Inspection) -> None:
         (one.name, Cell(str(one.outcome), _COLOURS[one.outcome]), f"{one.seen} {one.remedy}".strip())
         for one in report.checks
     ]
-    output.table(("CHECK", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), rows)
-    output.say()
+    console.table(("CHECK", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), rows)
+    console.say()
     if report.may_start:
-        output.say(f"A bot may start on session {report.profile.id}.")
+        console.say(f"A bot may start on session {report.profile.id}.")
     elif found.holder is not None and not report.damage:
-        output.say(f"Session {report.profile.id} is in use; as far as can be told meanwhile, it is sound.")
+        console.say(f"Session {report.profile.id} is in use; as far as can be told meanwhile, it is sound.")
     else:
-        output.say(f"No bot should start on session {report.profile.id} as it is.")
+        console.say(f"No bot should start on session {report.profile.id} as it is.")

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from supervisor.cli import output
-from supervisor.cli.inventory import Session, open_inventory, print_snapshots
-from supervisor.cli.output import AsJson, Cell, Yes
-from supervisor.cli.supervise import ConfigFile, Project
+from supervisor.cli import console
+from supervisor.cli.console import AsJson, Cell, Yes
+from supervisor.cli.run import ConfigFile, Project
+from supervisor.cli.selection import Session, open_inventory, print_snapshots
 
 if TYPE_CHECKING:
-    from supervisor.copies import Taken
-    from supervisor.session import Pruned, Snapshot
-    from supervisor.upkeep import Plan
+    from supervisor.admin.operations import Plan
+    from supervisor.session.snapshot.retention import Pruned
+    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.supervise.snapshot_queue import Taken
 
 Verdict = tuple["Snapshot", list[str] | None]
 OfSession = Annotated[
@@ -39,18 +40,18 @@ def list_snapshots(
     session: OfSession = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """List the snapshots, newest first."""
-    from supervisor.cli import shapes
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         found = inventory.snapshots(session)
-        output.tell(inventory.remarks())
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json({"snapshots": [shapes.snapshot(one) for one in found]})
+            console.print_json({"snapshots": [serialize.snapshot(one) for one in found]})
         elif found:
             print_snapshots(found)
         else:
-            output.say("There are no snapshots yet.")
+            console.say("There are no snapshots yet.")
 
 
 def take(
@@ -60,23 +61,23 @@ def take(
 
     A running bot stands still for some milliseconds. Exit status 1 if what was taken is not sound.
     """
-    from supervisor import upkeep
-    from supervisor.cli import shapes
+    from supervisor.admin import operations
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         profile = inventory.select(session)
-        with output.progress(f"Taking a snapshot of {profile.id}", as_json=as_json) as progress:
-            result = upkeep.take_through(inventory, profile) or upkeep.take(
+        with console.progress(f"Taking a snapshot of {profile.id}", as_json=as_json) as progress:
+            result = operations.take_through(inventory, profile) or operations.take(
                 inventory.store, profile, inventory.config, progress
             )
-        output.tell(inventory.remarks())
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json(shapes.taken(result))
+            console.print_json(serialize.taken(result))
         else:
             _print_taken(result)
         if not result.snapshot.verified:
-            raise typer.Exit(output.FAILED)
+            raise typer.Exit(console.FAILED)
 
 
 def verify(
@@ -92,26 +93,26 @@ def verify(
 
     Exit status 1 if one of them is not sound.
     """
-    from supervisor import upkeep
-    from supervisor.cli import shapes
+    from supervisor.admin import operations
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         chosen = inventory.snapshots(session, name)
         verdicts: list[Verdict] = []
         for number, one in enumerate(chosen, 1):
             doing = f"Verifying {one.name} ({number} of {len(chosen)})"
-            with output.progress(doing, as_json=as_json) as progress:
-                verdicts.append((one, upkeep.verify(inventory.store, one, progress)))
-        output.tell(inventory.remarks())
+            with console.progress(doing, as_json=as_json) as progress:
+                verdicts.append((one, operations.verify(inventory.store, one, progress)))
+        console.tell(inventory.remarks())
         if as_json:
-            output.print_json({"snapshots": [shapes.verified(one, problems) for one, problems in verdicts]})
+            console.print_json({"snapshots": [serialize.verified(one, problems) for one, problems in verdicts]})
         elif verdicts:
-            output.table(("SNAPSHOT", "VERDICT", "WHAT WAS SEEN"), [_verdict(*one) for one in verdicts])
+            console.table(("SNAPSHOT", "VERDICT", "WHAT WAS SEEN"), [_verdict(*one) for one in verdicts])
         else:
-            output.say("There are no snapshots yet.")
+            console.say("There are no snapshots yet.")
         if any(problems for _, problems in verdicts):
-            raise typer.Exit(output.FAILED)
+            raise typer.Exit(console.FAILED)
 
 
 def restore(
@@ -136,29 +137,29 @@ def restore(
 
     The profile that was there goes to quarantine. The bot must be stopped.
     """
-    from supervisor import upkeep
-    from supervisor.cli import shapes
+    from supervisor.admin import operations
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
         profile = inventory.select(session)
-        plan = upkeep.plan_restore(inventory.store, profile, name)
+        plan = operations.plan_restore(inventory.store, profile, name)
         if not as_json:
             _print_plan(plan)
         elif dry_run:
-            output.print_json(shapes.plan(plan))
+            console.print_json(serialize.plan(plan))
         if dry_run:
             return
-        output.confirm("Restore it?", yes=yes)
-        with output.progress(f"Restoring {plan.snapshots[0].name}", as_json=as_json) as progress:
-            result = upkeep.restore(inventory.store, plan, progress)
-        output.tell([*inventory.remarks(), *result.remarks])
+        console.confirm("Restore it?", yes=yes)
+        with console.progress(f"Restoring {plan.snapshots[0].name}", as_json=as_json) as progress:
+            result = operations.restore(inventory.store, plan, progress)
+        console.tell([*inventory.remarks(), *result.remarks])
         if as_json:
-            output.print_json(shapes.restored(result))
+            console.print_json(serialize.restored(result))
             return
-        output.say(f"Restored {result.restored.snapshot.name}. The next start of the bot uses it.")
+        console.say(f"Restored {result.restored.snapshot.name}. The next start of the bot uses it.")
         if result.restored.quarantine is not None:
-            output.say(f"The profile that was there is now {result.restored.quarantine}.")
+            console.say(f"The profile that was there is now {result.restored.quarantine}.")
 
 
 def prune(
@@ -168,65 +169,65 @@ def prune(
 
     Profiles in quarantine as well. The last good snapshot of each session always stays.
     """
-    from supervisor import upkeep
-    from supervisor.cli import shapes
+    from supervisor.admin import operations
+    from supervisor.cli import serialize
 
-    with output.exits():
+    with console.exits():
         inventory = open_inventory(project, config)
-        result = upkeep.prune(inventory.store, dry_run=dry_run)
-        output.tell([*inventory.remarks(), *result.problems])
+        result = operations.prune(inventory.store, dry_run=dry_run)
+        console.tell([*inventory.remarks(), *result.problems])
         if as_json:
-            output.print_json(shapes.pruned(result, dry_run=dry_run))
+            console.print_json(serialize.pruned(result, dry_run=dry_run))
         else:
             _print_pruned(result, dry_run=dry_run)
         if result.problems:
-            raise typer.Exit(output.UNUSABLE)
+            raise typer.Exit(console.UNUSABLE)
 
 
 def _verdict(one: Snapshot, problems: list[str] | None) -> list[str | Cell]:
     if problems is None:
         return [one.name, "gone", "It was pruned meanwhile."]
     if not problems:
-        return [one.name, Cell("sound", "green"), f"{output.size(one.bytes)} read."]
+        return [one.name, Cell("sound", "green"), f"{console.size(one.bytes)} read."]
     return [one.name, Cell("damaged", "red"), " ".join(problems)]
 
 
 def _print_taken(result: Taken) -> None:
     one = result.snapshot
     if result.new:
-        output.say(f"Taken: {one.name}, {output.size(one.bytes)}, of which {output.size(one.own_bytes)} are new.")
+        console.say(f"Taken: {one.name}, {console.size(one.bytes)}, of which {console.size(one.own_bytes)} are new.")
     else:
-        output.say(f"Nothing has changed since {one.name}, taken {output.ago(one.created_at)}: it stands.")
+        console.say(f"Nothing has changed since {one.name}, taken {console.ago(one.created_at)}: it stands.")
     if result.pause is not None:
-        output.say(f"The bot stood still for {result.pause * 1000:.0f} ms.")
-    output.tell(result.remarks)
+        console.say(f"The bot stood still for {result.pause * 1000:.0f} ms.")
+    console.tell(result.remarks)
     for problem in one.problems:
-        output.complain(f"It is not sound: {problem}")
+        console.complain(f"It is not sound: {problem}")
 
 
 def _print_plan(plan: Plan) -> None:
     first, *others = plan.snapshots
     kind = "while its bot ran" if first.live else "while its bot was stopped"
-    output.say(f"Session   {plan.profile.id}")
-    output.say(f"Snapshot  {first.name}, taken {output.when(first.created_at)} {kind}, {output.size(first.bytes)}")
-    output.say(f"Linked    {output.yes_no(first.linked)}")
+    console.say(f"Session   {plan.profile.id}")
+    console.say(f"Snapshot  {first.name}, taken {console.when(first.created_at)} {kind}, {console.size(first.bytes)}")
+    console.say(f"Linked    {console.yes_no(first.linked)}")
     if not first.verified:
-        output.say(f"Verdict   {'; '.join(first.problems) or 'not verified'}")
+        console.say(f"Verdict   {'; '.join(first.problems) or 'not verified'}")
     if others:
-        output.say(f"If that proves damaged, {len(others)} more would be tried, the best first.")
+        console.say(f"If that proves damaged, {len(others)} more would be tried, the best first.")
     what = "goes to quarantine; nothing is deleted" if plan.replaces else "does not exist now"
-    output.say(f"Profile   {plan.profile.path} {what}.")
-    output.tell(plan.remarks)
+    console.say(f"Profile   {plan.profile.path} {what}.")
+    console.tell(plan.remarks)
 
 
 def _print_pruned(result: Pruned, *, dry_run: bool) -> None:
     for one in result.snapshots:
-        output.say(f"{one.name}  taken {output.when(one.created_at)}")
+        console.say(f"{one.name}  taken {console.when(one.created_at)}")
     for path in result.quarantined:
-        output.say(path.name)
+        console.say(path.name)
     count = len(result.snapshots) + len(result.quarantined)
     if not count:
-        output.say("There is nothing to remove.")
+        console.say("There is nothing to remove.")
     else:
         verb = "Would remove" if dry_run else "Removed"
-        output.say(f"{verb} {count}, {output.size(result.bytes)} of snapshots among them.")
+        console.say(f"{verb} {count}, {console.size(result.bytes)} of snapshots among them.")

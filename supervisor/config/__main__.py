@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Callable
 
-from supervisor.config import reference, schema
+from supervisor.config import docgen
+from supervisor.config.loader import schema
 
 _TEXTS: dict[str, Callable[[], str]] = {
-    "example": reference.example_toml,
-    "reference": reference.page,
+    "example": docgen.example_toml,
+    "reference": docgen.page,
     "schema": lambda: json.dumps(schema(), indent=2) + "\n",
 }
 

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import h11
 from pydantic import BaseModel, ValidationError
 
-from supervisor.control import models
-from supervisor.control.address import Peer, connect, peer_of
+from supervisor.control import schemas
+from supervisor.control.transport import Peer, connect, peer_of
 
 _CHUNK: Final = 65_536
 _LARGEST: Final = 16 << 20  # bytes of an answer; a status of a hundred sessions has 40 kB
@@ -46,27 +46,27 @@ class Client:
         self.path = path
         self.peer = Peer()
 
-    def status(self, *, patience: float = _PATIENCE) -> models.Status:
+    def status(self, *, patience: float = _PATIENCE) -> schemas.Status:
         """How it stands."""
-        return self._ask(models.Status, "GET", "/v1/status", patience=patience)
+        return self._ask(schemas.Status, "GET", "/v1/status", patience=patience)
 
-    def restart(self, *, wait: bool, timeout: float, detail: str | None = None) -> models.Restarting:
+    def restart(self, *, wait: bool, timeout: float, detail: str | None = None) -> schemas.Restarting:
         """Restart the bot, and wait up to `timeout` seconds until that is over."""
         query = {"wait": "ready", "timeout": f"{timeout:g}"} if wait else {}
         body = {} if detail is None else {"detail": detail}
         patience = (timeout if wait else 0.0) + _SLACK
-        return self._ask(models.Restarting, "POST", "/v1/restart", query, body, patience=patience)
+        return self._ask(schemas.Restarting, "POST", "/v1/restart", query, body, patience=patience)
 
-    def stop(self, *, wait: bool, timeout: float) -> models.Stopping:
+    def stop(self, *, wait: bool, timeout: float) -> schemas.Stopping:
         """Stop bot and supervisor, and wait up to `timeout` seconds until the bot is gone."""
         query = {"wait": "stopped", "timeout": f"{timeout:g}"} if wait else {}
         patience = (timeout if wait else 0.0) + _SLACK
-        return self._ask(models.Stopping, "POST", "/v1/stop", query, patience=patience)
+        return self._ask(schemas.Stopping, "POST", "/v1/stop", query, patience=patience)
 
-    def take_snapshot(self, session: str, *, timeout: float, patience: float) -> models.Taken:
+    def take_snapshot(self, session: str, *, timeout: float, patience: float) -> schemas.Taken:
         """Take a snapshot; a restart may take `timeout` seconds first, and the copying itself `patience`."""
         query, body = {"timeout": f"{timeout:g}"}, {"session": session}
-        return self._ask(models.Taken, "POST", "/v1/snapshots", query, body, patience=timeout + patience)
+        return self._ask(schemas.Taken, "POST", "/v1/snapshots", query, body, patience=timeout + patience)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Every event from now on, until the supervisor ends or has had enough of a slow reader."""
@@ -122,7 +122,7 @@ class Client:
         if status < 300:
             return
         try:
-            problem = models.Problem.model_validate_json(body)
+            problem = schemas.Problem.model_validate_json(body)
         except ValidationError:
             raise NoAnswerError(f"it answered with status {status} and nothing else") from None
         raise RefusedError(status, problem.detail)

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from supervisor import __version__
-from supervisor.control import models
-from supervisor.control.operations import OPERATIONS, REFUSALS, Operation
-from supervisor.control.wire import JSON, LINES, PROBLEM
+from supervisor.control import schemas as models
+from supervisor.control.routes import OPERATIONS, REFUSALS, Operation
+from supervisor.http1.connection import JSON, LINES, PROBLEM
 
 Object = dict[str, Any]
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from supervisor import worth
-from supervisor.app import Supervisor
-from supervisor.control import models
-from supervisor.control.wire import Refusal
-from supervisor.copies import Taken
-from supervisor.observe import Live
-from supervisor.session import Profile, ProfileInUseError, SessionError
-from supervisor.session.errors import printable
+from supervisor.bot import worth
+from supervisor.bot.observer import Live
+from supervisor.control import schemas
+from supervisor.http1.connection import Refusal
+from supervisor.session.profiles.profile import Profile
+from supervisor.supervise.snapshot_queue import Taken
+from supervisor.supervise.supervisor import Supervisor
+from supervisor.system.errors import ProfileInUseError, SessionError, printable
 
 
-async def take(supervisor: Supervisor, session: str | None) -> models.Taken:
+async def take(supervisor: Supervisor, session: str | None) -> schemas.Taken:
     """Take a snapshot of a session. Raises `Refusal`."""
     profile, live = await _choose(supervisor, session)
     state = supervisor.sessions.store.state.get(profile.id)
@@ -60,10 +60,10 @@ def _refuse_if_running(supervisor: Supervisor, profile: Profile) -> None:
         )
 
 
-def _shown(taken: Taken, remarks: list[str]) -> models.Taken:
+def _shown(taken: Taken, remarks: list[str]) -> schemas.Taken:
     one = taken.snapshot
-    return models.Taken(
-        snapshot=models.Snapshot(
+    return schemas.Taken(
+        snapshot=schemas.Snapshot(
             session=one.session_id,
             name=one.name,
             path=str(one.path),

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from supervisor.app import Supervisor
+    from supervisor.supervise.supervisor import Supervisor
 
 
 @contextlib.asynccontextmanager
@@ -20,7 +20,7 @@ async def measured(supervisor: Supervisor) -> AsyncIterator[None]:
     if supervisor.setting.config.metrics.listen is None:
         yield
         return
-    from supervisor.metrics.serving import serving
+    from supervisor.metrics.service import serving
 
     async with serving(supervisor):
         yield

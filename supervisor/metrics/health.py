@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from supervisor.browser.presets import SessionStatus
-from supervisor.lifecycle import Phase
+from supervisor.supervise.state_machine import Phase
 
 if TYPE_CHECKING:
-    from supervisor.app import Supervisor
     from supervisor.metrics.labels import Labels
+    from supervisor.supervise.supervisor import Supervisor
 
 #: With a session in one of these states, nobody is served by it.
 _OUT: Final = {

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from supervisor.app import Supervisor
+    from supervisor.supervise.supervisor import Supervisor
 
 
 @contextlib.asynccontextmanager
@@ -21,7 +21,7 @@ async def notifying(supervisor: Supervisor) -> AsyncIterator[None]:
     if not config.webhooks and not config.apprise:
         yield
         return
-    from supervisor.notify.serving import sending
+    from supervisor.notify.service import sending
 
     async with sending(supervisor):
         yield

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from supervisor.events import EVENTS
-from supervisor.session import clock
+from supervisor.log.events.registry import EVENTS
+from supervisor.system import clock
 
 VERSION: Final = 1
 """Of the JSON that webhooks get: fields may be added, none changes its meaning or goes."""

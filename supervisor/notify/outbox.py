@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from supervisor.faults import report_error
-from supervisor.logs import emit
+from supervisor.log.faults import report_error
+from supervisor.log.log import emit
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError, Target
-from supervisor.triggers.backoff import backoff
+from supervisor.system.backoff import backoff
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 300.0

@@ -10,11 +10,11 @@ from typing import Final
 
 import h11
 
+from supervisor.http1.client import post
 from supervisor.notify import signature
-from supervisor.notify.http import post
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError
-from supervisor.qr import png
+from supervisor.system.qr import png
 
 #: Statuses after which the same request may succeed later: a timeout, too early, too many, and all the server's own.
 _PASSING: Final = frozenset({408, 425, 429})

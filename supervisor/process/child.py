@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from supervisor.process.ahead import Ahead
 from supervisor.process.handle import open_handle
-from supervisor.process.launch import Launch, Launched, launch
-from supervisor.process.reap import Reaper
-from supervisor.process.streams import NO_WAYS, OnOutput, Way
+from supervisor.process.prestart import Ahead
+from supervisor.process.reaper import Reaper
+from supervisor.process.spawn import Launch, Launched, launch
+from supervisor.process.stdio import NO_WAYS, OnOutput, Way
 
 
 class Child:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from supervisor.process.census import Entry
+from supervisor.process.table import Entry
 
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ash", "busybox"})
 _RUNNERS = frozenset({"npm", "npx", "yarn", "pnpm", "pnpx", "corepack", "yarnpkg"})

@@ -6,45 +6,16 @@ linked, which browser wrote it) is told by the caller.
 
 from __future__ import annotations
 
-from supervisor.session.capture import Capture
-from supervisor.session.errors import ProfileInUseError, SessionError, SnapshotDamagedError
-from supervisor.session.manager import SessionInfo, SessionManager, SessionStatus
-from supervisor.session.profile import Profile
-from supervisor.session.recovery import CoolDown, Exhausted, RecoveryPolicy, Try, attempted, candidates, decide
-from supervisor.session.report import Check, CheckContext, CheckReport, Outcome
-from supervisor.session.restore import Restored
-from supervisor.session.retention import Pruned, Quarantined, Retention
-from supervisor.session.snapshot import Snapshot
-from supervisor.session.state import Recovery, SessionState, StateFile
-from supervisor.session.store import SessionStore
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Capture",
-    "Check",
-    "CheckContext",
-    "CheckReport",
-    "CoolDown",
-    "Exhausted",
-    "Outcome",
-    "Profile",
-    "ProfileInUseError",
-    "Pruned",
-    "Quarantined",
-    "Recovery",
-    "RecoveryPolicy",
-    "Restored",
-    "Retention",
-    "SessionError",
-    "SessionInfo",
-    "SessionManager",
-    "SessionState",
-    "SessionStatus",
-    "SessionStore",
-    "Snapshot",
-    "SnapshotDamagedError",
-    "StateFile",
-    "Try",
-    "attempted",
-    "candidates",
-    "decide",
-]
+if TYPE_CHECKING:
+    from supervisor.session.manager import SessionManager as SessionManager
+
+
+def __getattr__(name: str) -> Any:
+    """Import `SessionManager` when it is asked for: a command that needs one module must not load all of them."""
+    if name == "SessionManager":
+        from supervisor.session.manager import SessionManager
+
+        return SessionManager
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,24 +14,25 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from supervisor import singleton
-from supervisor.session import databases, extras, fsio, holders, parallel
-from supervisor.session import manifest as manifests
-from supervisor.session.errors import explained, printable
-from supervisor.session.profile import last_version
-from supervisor.session.report import Check, CheckContext, CheckReport, Outcome
-from supervisor.session.tree import Tree, scan
+from supervisor.session.profiles import databases, holders, optional_data, singleton
+from supervisor.session.profiles.profile import last_version
+from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
+from supervisor.session.profiles.scan import Tree, scan
+from supervisor.session.snapshot import manifest as manifests
+from supervisor.system import files as fsio
+from supervisor.system import parallel
+from supervisor.system.errors import explained, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from supervisor.session.baseline import Baseline
-    from supervisor.session.databases import Verdict
-    from supervisor.session.parallel import Progress
-    from supervisor.session.profile import Profile
-    from supervisor.session.snapshot import Snapshot
+    from supervisor.session.profiles.baseline import Baseline
+    from supervisor.session.profiles.databases import Verdict
+    from supervisor.session.profiles.profile import Profile
+    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.system.parallel import Progress
 
 _RESTORE = "Restore the last good snapshot: scanonce snapshot restore."
 _OWNER = "Make the user that runs the bot its owner (chown -R); if it is, check the disk."
@@ -74,7 +75,7 @@ def run(
         tree = scan(folder)
         around = [_linked(context), _version(folder, context), _room(folder, tree)]
         then = known.baseline if not deep else None
-        around += extras.check(folder, tree, then.files if then is not None else {})
+        around += optional_data.check(folder, tree, then.files if then is not None else {})
         if then is not None and then.files == tree.files:
             return CheckReport(profile, (first, held, *_as_before(), *around), True, tree.files, then.sequences)
         contents = _Contents(folder, tree, known, context, deep=deep)

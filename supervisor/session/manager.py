@@ -14,24 +14,25 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from supervisor.session import clock, fsio, layout, recovery
-from supervisor.session.errors import ProfileInUseError, SessionError, explained, printable
-from supervisor.session.profile import Profile
+from supervisor.session import names, recovery
+from supervisor.session.profiles.profile import Profile
+from supervisor.session.profiles.scan import scan
 from supervisor.session.recovery import RecoveryPolicy
-from supervisor.session.state import Recovery
+from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
-from supervisor.session.tree import scan
+from supervisor.system import clock, files
+from supervisor.system.errors import ProfileInUseError, SessionError, explained, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import Unpack
 
-    from supervisor.session.report import CheckReport
-    from supervisor.session.restore import Restored
-    from supervisor.session.retention import Pruned
-    from supervisor.session.snapshot import Snapshot
-    from supervisor.session.state import SessionState, StateChanges
+    from supervisor.session.profiles.report import CheckReport
+    from supervisor.session.snapshot.restore import Restored
+    from supervisor.session.snapshot.retention import Pruned
+    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.state_file import SessionState, StateChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class SessionManager:
         """The session's profile folder, made if it is not there."""
         profile = self._profile(session_id)
         with self._locked(), explained("make the profile folder", profile.path):
-            fsio.ensure_private_folder(profile.folder)
+            files.ensure_private_folder(profile.folder)
         return profile.path
 
     def backup_session(self, session_id: str) -> Snapshot:
@@ -265,8 +266,8 @@ class SessionManager:
         """Hold the project's lock, the one that a supervisor holds as long as it runs."""
         cache = self.store.cache
         with explained("lock the project", cache):
-            fsio.ensure_private_folder(cache)
-            lock = FileLock(cache / layout.LOCK_FILE, timeout=0, mode=fsio.FILE_MODE)
+            files.ensure_private_folder(cache)
+            lock = FileLock(cache / names.LOCK_FILE, timeout=0, mode=files.FILE_MODE)
             try:
                 lock.acquire()
             except Timeout:

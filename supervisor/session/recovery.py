@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from supervisor.session.state import Recovery
+from supervisor.session.state_file import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from supervisor.session.snapshot import Snapshot
+    from supervisor.session.snapshot.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,43 +13,35 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supervisor.session import (
-    baseline,
-    caches,
-    capture,
-    checks,
-    clock,
-    databases,
-    fsio,
-    holders,
-    layout,
-    manifest,
-    parallel,
-    privacy,
-    restore,
-    retention,
-    snapshot,
-    traces,
-    verify,
-)
-from supervisor.session.baseline import Baseline
-from supervisor.session.capture import Base, Capture, Facts, Place
+from supervisor.session import checks, rebuild
+from supervisor.session import names as layout
 from supervisor.session.checks import Known
-from supervisor.session.errors import ProfileInUseError, SessionError, SnapshotDamagedError, explained, printable
-from supervisor.session.layout import safe_name
-from supervisor.session.privacy import Exposed
-from supervisor.session.profile import Profile, discover, last_version, with_distinct_ids
-from supervisor.session.report import Check, CheckContext, CheckReport, Outcome
-from supervisor.session.retention import Pruned, Quarantined, Retention
-from supervisor.session.state import Recovery, StateFile
-from supervisor.session.tree import scan
+from supervisor.session.names import safe_name
+from supervisor.session.profiles import baseline, caches, databases, holders, permissions
+from supervisor.session.profiles.baseline import Baseline
+from supervisor.session.profiles.permissions import Exposed
+from supervisor.session.profiles.profile import Profile, discover, last_version, with_distinct_ids
+from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
+from supervisor.session.profiles.scan import scan
+from supervisor.session.snapshot import capture, manifest, restore, retention, snapshot, verify
+from supervisor.session.snapshot.capture import Base, Capture, Facts, Place
+from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
+from supervisor.session.state_file import Recovery, StateFile
+from supervisor.system import clock, files, parallel
+from supervisor.system.errors import (
+    ProfileInUseError,
+    SessionError,
+    SnapshotDamagedError,
+    explained,
+    printable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from supervisor.session.parallel import Progress
-    from supervisor.session.restore import Restored
-    from supervisor.session.snapshot import Snapshot
+    from supervisor.session.snapshot.restore import Restored
+    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.system.parallel import Progress
 
 _KEEP_A_WEEK = Retention()
 _NOTHING_KNOWN = CheckContext()
@@ -73,7 +65,7 @@ class SessionStore:
             state_file or self.project / layout.STATE_FILE,
             lock=self.cache / layout.STATE_LOCK,
             copy=self.cache / layout.STATE_COPY,
-            rebuild=partial(traces.states, self.cache),
+            rebuild=partial(rebuild.states, self.cache),
         )
 
     def profiles(self, configured: Sequence[Path] = ()) -> list[Profile]:
@@ -105,7 +97,7 @@ class SessionStore:
         """
         done = restore.recover(self.cache)
         with explained("clean up in", self.cache):
-            for path in [*fsio.temporaries(self.cache), *fsio.temporaries(self.state.path.parent)]:
+            for path in [*files.temporaries(self.cache), *files.temporaries(self.state.path.parent)]:
                 path.unlink(missing_ok=True)
         for folder in self._leftovers():
             capture.remove_leftover(folder)
@@ -122,7 +114,7 @@ class SessionStore:
         So it is in a folder that lost both, and in a copy of another one that never had them. Raises `SessionError`.
         """
         with explained("list the snapshots in", self.cache):
-            left = traces.unknown(self.cache, self.state.load())
+            left = rebuild.unknown(self.cache, self.state.load())
         return [one for one, home in left.items() if not (self.project / (home or self.default_path(one))).exists()]
 
     def unfinished(self) -> list[Path]:
@@ -131,12 +123,12 @@ class SessionStore:
         """
         with explained("look for what was cut off in", self.cache):
             journals = restore.journals(self.cache)
-            return [*journals, *self._leftovers(), *fsio.temporaries(self.cache)]
+            return [*journals, *self._leftovers(), *files.temporaries(self.cache)]
 
     def exposed(self, profiles: Iterable[Profile]) -> list[Exposed]:
         """What others on this machine can read of these profiles, the cache and the state file. Costs a few looks."""
-        found = [privacy.exposed_profile(profile.folder) for profile in profiles]
-        found += [privacy.exposed_folder(self.cache), privacy.exposed_file(self.state.path)]
+        found = [permissions.exposed_profile(profile.folder) for profile in profiles]
+        found += [permissions.exposed_folder(self.cache), permissions.exposed_file(self.state.path)]
         return [one for one in found if one is not None]
 
     def check(
@@ -334,7 +326,7 @@ class SessionStore:
 
     def _remember(self, profile: Profile, state: Baseline) -> None:
         with explained("remember the state of the profile in", self.cache):
-            fsio.ensure_private_folder(self.cache)
+            files.ensure_private_folder(self.cache)
             baseline.write(self.cache, profile, state)
 
     def refuse_held(self, profile: Profile) -> None:
@@ -365,7 +357,7 @@ class SessionStore:
             try:
                 trash = folder.with_name(f"{layout.TRASH_PREFIX}{folder.name}")
                 os.rename(folder, trash)  # noqa: PTH104
-                fsio.remove_tree(trash)
+                files.remove_tree(trash)
             except OSError as error:
                 problems.append(f"{printable(folder)} could not be removed: {(error.strerror or str(error)).lower()}.")
         return problems

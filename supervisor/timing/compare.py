@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
-from supervisor.timing.changes import Change
-from supervisor.timing.restart import Restart
+from supervisor.timing.changepoints import Change
+from supervisor.timing.record import Restart
 from supervisor.timing.statistics import TOTAL, durations, percentile, phases_of
 
 ALPHA: Final = 0.01

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.timing.restart import Restart, Setup
+from supervisor.timing.record import Restart, Setup
 
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from supervisor.timing.phases import PHASES
-from supervisor.timing.restart import Restart
+from supervisor.timing.record import Restart
 from supervisor.timing.target import Target, Verdict
 
 TOTAL: Final = "total"

@@ -13,8 +13,8 @@ import pytest
 
 from examples.offline import SetupError, ensure_node_modules, find_chromium, prepare, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.processes import end_processes_of, variables
 from tests.e2e.supervised import supervised
+from tests.helpers.processes import end_processes_of, variables
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ import pytest
 
 from examples.offline import Phone, State, Tally, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from supervisor.profile_lock import LOCK_PREFIX
-from tests.e2e.processes import processes_of
+from supervisor.session.profile_lock import LOCK_PREFIX
+from tests.helpers.processes import processes_of
 
 SCANONCE = Path(sysconfig.get_path("scripts")) / "scanonce"
 BOT = ("node", "index.js")

@@ -14,7 +14,7 @@ from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-BOTS = Path(__file__).parents[1] / "bots"
+BOTS = Path(__file__).with_name("bots")
 OTHER_NUMBER = "971505760057"
 
 

@@ -17,13 +17,14 @@ import pytest
 
 from examples.offline import Tally, prepare, profile_of
 from examples.offline.phone import DEFAULT_NUMBER, State
-from supervisor.session import CheckContext, SessionStore
+from supervisor.session.profiles.report import CheckContext
+from supervisor.session.store import SessionStore
 from tests.e2e.conftest import surroundings
 from tests.e2e.supervised import BOT, PATIENCE, Supervised, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-BOTS = Path(__file__).parents[1] / "bots"
+BOTS = Path(__file__).with_name("bots")
 RECORDS = 3000
 
 Damage = Callable[[Path], object]

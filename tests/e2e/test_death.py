@@ -10,8 +10,8 @@ import pytest
 
 from examples.offline import Tally, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.processes import end_processes_of, processes_of
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
+from tests.helpers.processes import end_processes_of, processes_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import FOLDER_VARIABLE, end_processes_of
+from tests import ROOT
+from tests.helpers.processes import FOLDER_VARIABLE, end_processes_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.e2e.processes import processes_of
 from tests.e2e.supervised import supervised
 from tests.e2e.victims import victim
-from tests.shell import run
+from tests.helpers.processes import processes_of
+from tests.helpers.shell import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -13,7 +13,7 @@ import pytest
 
 from examples.offline import Phone, SetupError, State, Tally, ensure_node_modules, find_chromium, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.processes import others_gone
+from tests.helpers.processes import others_gone
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process

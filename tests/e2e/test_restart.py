@@ -11,7 +11,7 @@ import pytest
 
 from examples.offline import profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from supervisor.timing.reader import read
+from supervisor.timing.history_reader import read
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -10,10 +10,10 @@ import pytest
 
 from examples.offline import profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from supervisor.session import SessionStore
+from supervisor.session.store import SessionStore
 from tests.e2e.supervised import Supervised, snapshots, supervised
 from tests.e2e.test_example_bot import running
-from tests.shell import Ended, run
+from tests.helpers.shell import Ended, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from tests.e2e.processes import processes_of
+from tests.helpers.processes import processes_of
 
 
 def _is_browser(words: str) -> bool:

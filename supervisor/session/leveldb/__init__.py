@@ -36,9 +36,3 @@ Sources: LevelDB's doc/ and db/; Chromium's third_party/leveldatabase/env_chromi
 record's header and its payload are two writes), content/browser/indexed_db/instance/leveldb/backing_store.cc and
 components/services/storage/dom_storage/leveldb/dom_storage_database_leveldb.cc.
 """
-
-from .check import verify
-from .mend import trim_torn_tails
-from .report import LevelDbReport, Problem, ProblemKind, Tail
-
-__all__ = ["LevelDbReport", "Problem", "ProblemKind", "Tail", "trim_torn_tails", "verify"]

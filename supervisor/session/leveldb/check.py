@@ -8,21 +8,21 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .coding import LARGEST_SEQUENCE, DamageError
-from .files import open_regular
-from .log import LogReader
-from .manifest import manifest_reader, read_version
-from .prefix import PREFIXES
-from .report import LevelDbReport, Problem, ProblemKind, Tail
-from .table import check_table
+from supervisor.session.leveldb.encoding import LARGEST_SEQUENCE, DamageError
+from supervisor.session.leveldb.files import open_regular
+from supervisor.session.leveldb.log import LogReader
+from supervisor.session.leveldb.log_cache import PREFIXES
+from supervisor.session.leveldb.manifest import manifest_reader, read_version
+from supervisor.session.leveldb.report import LevelDbReport, Problem, ProblemKind, Tail
+from supervisor.session.leveldb.table import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-    from .log import Record
-    from .manifest import Version
+    from supervisor.session.leveldb.log import Record
+    from supervisor.session.leveldb.manifest import Version
 
 _FOLDER = "."
 _CURRENT = "CURRENT"

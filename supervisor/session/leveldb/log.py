@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
-from .coding import DamageError, mask
-from .report import ProblemKind, Tail
+from supervisor.session.leveldb.encoding import DamageError, mask
+from supervisor.session.leveldb.report import ProblemKind, Tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from .coding import LARGEST_SEQUENCE, Cursor, DamageError, DecodeError
-from .log import LogReader
-from .report import ProblemKind
+from supervisor.session.leveldb.encoding import LARGEST_SEQUENCE, Cursor, DamageError, DecodeError
+from supervisor.session.leveldb.log import LogReader
+from supervisor.session.leveldb.report import ProblemKind
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -5,7 +5,7 @@ The format is that of Snappy's format_description.txt.
 
 from __future__ import annotations
 
-from .coding import Cursor, DecodeError
+from supervisor.session.leveldb.encoding import Cursor, DecodeError
 
 
 def decompress(data: bytes) -> bytes:

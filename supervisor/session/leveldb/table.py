@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
-from .coding import Cursor, DamageError, DecodeError, mask
-from .report import ProblemKind
-from .snappy import decompress
+from supervisor.session.leveldb.encoding import Cursor, DamageError, DecodeError, mask
+from supervisor.session.leveldb.report import ProblemKind
+from supervisor.session.leveldb.snappy import decompress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

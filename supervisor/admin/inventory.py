@@ -1,0 +1,169 @@
+"""The sessions of one project as a person asks for them: which there are, which one is meant, how each stands.
+
+Reading only; needs no lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from supervisor.admin.inspect import inspect, walk
+from supervisor.admin.occupants import Occupant, occupant, open_browsers
+from supervisor.bootstrap import open_store
+from supervisor.session.manager import SessionManager
+from supervisor.session.profiles.profile import Profile
+from supervisor.session.recovery import cooling
+from supervisor.session.state_file import SessionState
+from supervisor.session.store import SessionStore
+from supervisor.system import clock
+from supervisor.system.errors import SessionError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from supervisor.browser.discovery import Browser
+    from supervisor.config.model import Config
+    from supervisor.session.snapshot.retention import Quarantined
+    from supervisor.session.snapshot.snapshot import Snapshot
+
+
+class SelectionError(SessionError):
+    """It is not clear which session or snapshot is meant; the message lists what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What there is to know about one session without reading its databases. Sizes are bytes."""
+
+    profile: Profile
+    exists: bool
+    """Whether there is a profile with something in it."""
+    state: SessionState
+    created_at: datetime | None
+    size: int
+    """Of the profile, its caches left out."""
+    snapshots: tuple[Snapshot, ...]
+    """Newest first."""
+    quarantined: tuple[Quarantined, ...]
+    """Newest first."""
+    occupant: Occupant | None
+    cooling: bool
+    """Whether recovery rests, after attempts that failed."""
+
+
+class Inventory:
+    """The sessions of a project. Every method raises `SessionError` when files cannot be read."""
+
+    def __init__(self, project: Path, config: Config) -> None:
+        self.config = config
+        self.store: SessionStore = _ConfiguredStore(open_store(project, config), config.session.profiles)
+        self._manager = SessionManager(project, store=self.store)
+
+    def select(self, part: str | None) -> Profile:
+        """The session whose id is `part` or, alone among all, contains it; for `None` the only one there is.
+
+        Raises `SelectionError`.
+        """
+        if part is not None:
+            found = self._manager.find_session_by_partial_match(part)
+            return self._profile(found or pick(part, self._manager.list_sessions(), "session"))
+        ids = self._manager.list_sessions()
+        if not ids:
+            project = printable(self.store.project)
+            raise SelectionError(
+                f"There is no session in {project}. Start the bot once, or name its folder: --project."
+            )
+        if len(ids) > 1:
+            raise SelectionError(f"There are {len(ids)} sessions; say which one: {_listed(ids)}.")
+        return self._profile(ids[0])
+
+    def overviews(self) -> list[Overview]:
+        """Every session, sorted by id."""
+        browsers = open_browsers()
+        return [self.overview(self._profile(session_id), browsers) for session_id in self._manager.list_sessions()]
+
+    def overview(self, profile: Profile, browsers: Mapping[Path, Browser] | None = None) -> Overview:
+        """One session; `browsers` spares a look at the machine that was taken just now."""
+        state = self.store.state.get(profile.id)
+        return Overview(
+            profile=profile,
+            exists=self._manager.session_exists(profile.id),
+            state=state,
+            created_at=self._manager.get_session_creation_time(profile.id),
+            size=walk(profile).size if profile.folder.is_dir() else 0,
+            snapshots=tuple(self.store.snapshots(profile.id)),
+            quarantined=tuple(q for q in self.store.quarantined() if q.session_id in {profile.id, profile.key}),
+            occupant=occupant(profile, self.store, browsers),
+            cooling=cooling(state.recovery, clock.now()),
+        )
+
+    def can_restore(self, seen: Overview) -> bool:
+        """Whether the next start would find its session: by its profile, also one in use now, or by a snapshot."""
+        if seen.state.is_linked is False:
+            return False
+        if seen.exists and not inspect(self.store, seen.profile, holder=seen.occupant).report.damage:
+            return True
+        return any(snapshot.good for snapshot in seen.snapshots)
+
+    def snapshots(self, part: str | None, name: str | None = None) -> list[Snapshot]:
+        """The snapshots of the session that `part` names, by default of all, newest first; of them only that one whose
+        name is `name` or, alone, contains it. Raises `SelectionError`."""
+        if part is None:
+            sessions = self.store.all_snapshots()
+            found = [snapshot for session_id in sorted(sessions) for snapshot in sessions[session_id]]
+        else:
+            found = self.store.snapshots(self.select(part).id)
+        if name is None:
+            return found
+        chosen = pick(name, [snapshot.name for snapshot in found], "snapshot")
+        return [snapshot for snapshot in found if snapshot.name == chosen]
+
+    def shown(self, profile: Profile) -> str:
+        """A profile's path, relative to the project if it lies inside."""
+        path, project = profile.path, self.store.project
+        return str(path.relative_to(project) if path.is_relative_to(project) else path)
+
+    def remarks(self) -> list[str]:
+        """Sentences on what was found wrong with the state file meanwhile, and what was done about it."""
+        said = list(self.store.state.problems)
+        self.store.state.problems.clear()
+        return said
+
+    def _profile(self, session_id: str) -> Profile:
+        known = (profile for profile in self.store.profiles() if profile.id == session_id)
+        return next(known, Profile(session_id, self.store.default_path(session_id)))
+
+
+class _ConfiguredStore(SessionStore):
+    """A store that counts the configured profiles among the project's, also before a bot has ever run on them."""
+
+    def __init__(self, like: SessionStore, configured: Sequence[Path]) -> None:
+        super().__init__(like.project, cache=like.cache, state_file=like.state.path, policy=like.policy)
+        self._configured = tuple(configured)
+
+    def profiles(self, configured: Sequence[Path] = ()) -> list[Profile]:
+        """The configured profiles, then all that are known or found."""
+        paths = [*(configured or self._configured), *(profile.path for profile in super().profiles())]
+        return super().profiles(paths)
+
+
+def pick(part: str, names: Iterable[str], what: str) -> str:
+    """The one of `names` that is `part` or, alone, contains it, as it is or as it is shown. Raises `SelectionError`."""
+    known = list(names)
+    if part in known:
+        return part
+    matches = [name for name in known if part and (part in name or part in printable(name))]
+    if len(matches) == 1:
+        return matches[0]
+    wanted = printable(part)
+    if matches:
+        raise SelectionError(f"'{wanted}' fits more than one {what}: {_listed(matches)}. Say more of it.")
+    there = f"There {'is' if len(known) == 1 else 'are'}: {_listed(known)}." if known else "There is none at all."
+    raise SelectionError(f"There is no {what} '{wanted}'. {there}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(printable, names))

@@ -1,0 +1,218 @@
+"""What a person does to sessions from outside the supervisor: snapshot, verify, restore, clear, prune.
+
+What changes a profile holds the project's lock, and is refused while anybody has the profile open. Only a snapshot of
+a running bot does without the lock: the supervisor that runs it has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supervisor.admin.inventory import pick
+from supervisor.admin.occupants import held_project, occupant, refuse_in_use
+from supervisor.bot import worth
+from supervisor.bot.live_snapshot import ask, guarded, read_still
+from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
+from supervisor.session.recovery import candidates
+from supervisor.session.snapshot import snapshot as snapshots
+from supervisor.supervise.snapshot_queue import Taken
+from supervisor.system.errors import ProfileInUseError, SessionError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from supervisor.admin.inventory import Inventory
+    from supervisor.browser.discovery import Browser
+    from supervisor.config.model import Config
+    from supervisor.config.sections.ready import ReadyPageConfig
+    from supervisor.session.profiles.profile import Profile
+    from supervisor.session.snapshot.capture import Capture
+    from supervisor.session.snapshot.restore import Restored
+    from supervisor.session.snapshot.retention import Pruned
+    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.store import SessionStore
+    from supervisor.system.parallel import Progress
+
+_RESTART_PATIENCE = 60.0  # seconds for a restart that is under way
+_COPY_PATIENCE = 600.0  # seconds for copying and verifying; a profile of gigabytes on a slow disk takes minutes
+_IN_VAIN = "The phone has logged this session out: a snapshot does not bring the link back, only a new scan does."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A restore that could be done."""
+
+    profile: Profile
+    snapshots: tuple[Snapshot, ...]
+    """What would be tried, in this order, until one proves sound."""
+    replaces: bool
+    """Whether there is a profile now that would go to quarantine."""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A restore that was done."""
+
+    restored: Restored
+    remarks: tuple[str, ...]
+    """Sentences on the snapshots that were tried before and are not sound, and on what else went otherwise."""
+
+
+def take_through(inventory: Inventory, profile: Profile) -> Taken | None:
+    """Have the supervisor that runs in the project take a snapshot; None if none runs.
+
+    Only it knows that no restart is about to close the browser that would be frozen. Raises `SessionError`.
+    """
+    from supervisor.control.client import NoAnswerError, RefusedError
+    from supervisor.control.discovery import NotRunningError, UnreachableError, reach
+    from supervisor.control.transport import AddressError
+
+    store = inventory.store
+    try:
+        client = reach(store.project, store.cache)
+        answer = client.take_snapshot(profile.id, timeout=_RESTART_PATIENCE, patience=_COPY_PATIENCE)
+    except NotRunningError:
+        return None
+    except NoAnswerError as error:
+        raise SessionError(f"scanonce runs in {printable(store.project)}, but does not answer: {error}.") from None
+    except UnreachableError as error:
+        raise ProfileInUseError(str(error)) from None
+    except (AddressError, RefusedError) as error:
+        raise SessionError(str(error)) from None
+    snapshot = snapshots.load(Path(answer.snapshot.path))
+    if snapshot is None:
+        raise SessionError(f"scanonce has taken {answer.snapshot.name}, but it is not there any more.")
+    pause = None if answer.pause_ms is None else answer.pause_ms / 1000
+    return Taken(snapshot, answer.new, pause, tuple(answer.remarks))
+
+
+def take(store: SessionStore, profile: Profile, config: Config, progress: Progress) -> Taken:
+    """Take a snapshot: of the running bot, if one has the profile open, else of the quiet profile.
+
+    Raises `SessionError`, also for a session that is not linked: its snapshot could only be in the way of a good one.
+    """
+    holder = occupant(profile, store)
+    if holder is not None:
+        return _take_live(store, profile, holder.browser, config, progress)
+    with held_project(store, instead="Try again when its bot is up.") as settled:
+        refuse_in_use(profile, store)
+        state = store.state.get(profile.id)
+        linked = worth.linked_when_last_seen(profile, state)
+        capture = store.capture(profile, linked=linked, browser_version=None, progress=progress)
+        return _taken(capture, capture.publish(progress=progress), pause=None, remarks=settled)
+
+
+def _take_live(store: SessionStore, profile: Profile, browser: Browser, config: Config, progress: Progress) -> Taken:
+    state = store.state.get(profile.id)
+    seen = ask(browser, _preset(config.ready.page))
+    linked = worth.linked_now(profile, seen.status, state)
+    with contextlib.ExitStack() as stack:
+        alone = _try_to_hold(stack, store)
+        with guarded(browser.main):
+            still = read_still(store, profile, browser, linked=linked, version=seen.version)
+        if not alone:
+            # The state file is its supervisor's: a write of ours could undo one of its own. The folder tells enough.
+            still.capture.on_publish = lambda _snapshot: None
+        snapshot = still.capture.publish(progress=progress)
+    return _taken(still.capture, snapshot, pause=still.pause, remarks=worth.too_fresh(state, config))
+
+
+def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:
+    """Hold the project if nobody does, as with a bot that was started without a supervisor."""
+    try:
+        stack.enter_context(held_project(store))
+    except ProfileInUseError:
+        return False
+    return True
+
+
+def _taken(capture: Capture, snapshot: Snapshot, *, pause: float | None, remarks: Sequence[str]) -> Taken:
+    return Taken(snapshot, capture.staging is not None, pause, tuple(remarks))
+
+
+def _preset(page: ReadyPageConfig) -> PagePreset:
+    if page.ready is None:
+        return WHATSAPP
+    return custom_preset(page.url or "*", ready=page.ready, needs_login=page.needs_login)
+
+
+def verify(store: SessionStore, snapshot: Snapshot, progress: Progress) -> list[str] | None:
+    """What is wrong with a snapshot, each in a sentence; `None` if it was pruned meanwhile. Raises `SessionError`."""
+    try:
+        problems = store.verify(snapshot, progress=progress)
+    except SessionError:
+        if os.path.lexists(snapshot.path):
+            raise
+        return None
+    return problems if os.path.lexists(snapshot.path) else None
+
+
+def plan_restore(store: SessionStore, profile: Profile, wanted: str | None) -> Plan:
+    """What a restore would do: of the snapshot `wanted` (its name or a part of it), by default of the best sound one.
+
+    Raises `SessionError` if there is none such, `ProfileInUseError` if the profile is open.
+    """
+    refuse_in_use(profile, store)
+    snapshots = {snapshot.name: snapshot for snapshot in store.snapshots(profile.id)}
+    if wanted is not None:
+        chosen = [snapshots[pick(wanted, snapshots, "snapshot")]]
+    else:
+        linked_at = store.state.get(profile.id).linked_at
+        best = candidates(list(snapshots.values()), linked_at=linked_at)
+        # One without a manifest is verified by the restore itself; one that is known to be damaged must be asked for.
+        chosen = [snapshot for snapshot in best if snapshot.verified or not snapshot.has_manifest]
+    if not chosen:
+        raise SessionError(f"There is no sound snapshot of session {printable(profile.id)} to restore.")
+    remarks = [_IN_VAIN] if store.state.get(profile.id).logged_out else []
+    return Plan(profile, tuple(chosen), os.path.lexists(profile.folder), tuple(remarks))
+
+
+def restore(store: SessionStore, plan: Plan, progress: Progress) -> Outcome:
+    """Put the first snapshot of the plan that proves sound in the place of the profile, which goes to quarantine.
+
+    Raises `SessionError`, the last snapshot's, if none is sound; then the profile is as before.
+    """
+    remarks: list[str] = []
+    with held_project(store):
+        refuse_in_use(plan.profile, store)
+        restored = _restore_first(store, plan, progress, remarks)
+        try:
+            store.note_restored(plan.profile, restored.snapshot)
+        except SessionError as error:  # the profile is in place all the same
+            remarks.append(str(error))
+    return Outcome(restored, tuple(remarks))
+
+
+def _restore_first(store: SessionStore, plan: Plan, progress: Progress, remarks: list[str]) -> Restored:
+    *first, last = plan.snapshots
+    for snapshot in first:
+        try:
+            return store.restore(plan.profile, snapshot, progress=progress)
+        except ProfileInUseError:
+            raise
+        except SessionError as error:
+            remarks.append(str(error))
+    return store.restore(plan.profile, last, progress=progress)
+
+
+def clear(store: SessionStore, profile: Profile) -> Path | None:
+    """Move a profile to quarantine and mark its session unlinked; where it lies now, `None` if there was none.
+
+    Raises `SessionError`.
+    """
+    with held_project(store):
+        refuse_in_use(profile, store)
+        return store.clear(profile)
+
+
+def prune(store: SessionStore, *, dry_run: bool) -> Pruned:
+    """Remove what the configuration does not keep, or tell what that would be. Raises `SessionError`."""
+    if dry_run:
+        return store.prune(dry_run=True)
+    with held_project(store):
+        return store.prune()

@@ -1,0 +1,212 @@
+"""Putting the rooms together: everything that one running supervisor consists of, opened and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from supervisor import __version__
+from supervisor.bot.ownership import Territory, project_key
+from supervisor.bot.run import Setting
+from supervisor.bot.versions import Provenance
+from supervisor.browser.discovery import drives_a_browser
+from supervisor.config.fingerprint import fingerprint
+from supervisor.config.model import Config
+from supervisor.config.modes import Mode
+from supervisor.control.service import serving
+from supervisor.log import log
+from supervisor.log.events.registry import EVENTS
+from supervisor.log.log import emit
+from supervisor.log.redact import Redactor
+from supervisor.log.sinks import Outputs
+from supervisor.metrics import measured
+from supervisor.notify import notifying
+from supervisor.process.reaper import Reaper, become_subreaper
+from supervisor.process.spawn import resolve_command
+from supervisor.session.profile_lock import ProfileLocks
+from supervisor.session.project_lock import project_lock
+from supervisor.session.snapshot.retention import Retention
+from supervisor.session.store import SessionStore
+from supervisor.supervise import service_notify
+from supervisor.supervise.maintenance import Care
+from supervisor.supervise.session_tracker import Sessions
+from supervisor.supervise.state_machine import Policy
+from supervisor.supervise.supervisor import Supervisor
+from supervisor.supervise.triggers.keyboard import Keyboard
+from supervisor.supervise.triggers.keys import Keys
+from supervisor.supervise.triggers.schedule import plan
+from supervisor.system import malloc
+from supervisor.system.qr import Screen
+from supervisor.system.runtime_dir import runtime_folder
+from supervisor.timing.history import History
+
+#: Seconds that a thread at work, on a check or a checksum, may keep the event loop waiting. A stop waits for a handful
+#: of things, one after the other, while such work is done, and to each of them Python's own 5 ms would be added.
+_SWITCH_INTERVAL = 0.0005
+
+
+def open_store(project: Path, config: Config) -> SessionStore:
+    """The project's sessions on disk, as configured."""
+    snapshot = config.snapshot
+    return SessionStore(
+        project,
+        cache=project / config.session.cache,
+        state_file=project / config.session.state_file,
+        policy=Retention(
+            max_age=timedelta(seconds=snapshot.max_age),
+            max_count=snapshot.max_count,
+            max_bytes=snapshot.max_bytes,
+            quarantine_age=timedelta(seconds=snapshot.max_age),
+        ),
+    )
+
+
+def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str], *, rest_first: bool = False) -> int:
+    """Run the bot until the end; returns the exit status. `rest_first`: start it at the first change.
+
+    Raises CommandError for a command that cannot be run, ProjectBusyError, RuntimeFolderError, and OSError for a
+    project that cannot be written to; nothing has been started then.
+    """
+    malloc.restrain()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    log.hide(Redactor(os.environ, config.bot.env))
+    directory = project / (config.bot.cwd or ".")
+    resolved = resolve_command(command, directory, os.environ | config.bot.env)
+    key = project_key(project)
+    # Whatever we make is for its owner alone; what the bot makes is its own affair.
+    umask = os.umask(0o077) if sys.platform != "win32" else -1
+    runtime = runtime_folder(key)
+    with project_lock(project / config.session.cache, runtime), contextlib.closing(ProfileLocks()) as locks:
+        # Before anything is looked at or mended: what another supervisor is at work on is not ours to touch.
+        for profile in open_store(project, config).profiles(config.session.profiles):
+            locks.take(profile.folder, project)
+        return asyncio.run(
+            _supervise(
+                project,
+                config,
+                mode,
+                Setting(
+                    config=config,
+                    command=resolved,
+                    directory=directory,
+                    territory=Territory(project, contained=become_subreaper()),
+                    reaper=Reaper(),
+                    runtime=runtime,
+                    mode=mode,
+                    provenance=Provenance(fingerprint(config, mode, log.shown(command))),
+                    outputs=Outputs(project, key, config.log, mode),
+                    screen=Screen(log.draw) if config.log.format == "console" else None,
+                    locks=locks,
+                    umask=umask,
+                ),
+                rest_first=rest_first,
+            )
+        )
+
+
+async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting, *, rest_first: bool) -> int:
+    store = open_store(project, config)
+    history = History(
+        project / config.session.cache / "history.db",
+        keep=config.timing.keep,
+        warn=lambda problem: emit("history.problem", problem=problem),
+    )
+    care = Care(config, store)
+    sessions = Sessions(config, store, care)
+    sessions.opens_browser = drives_a_browser(setting.directory)
+    supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode, rest_first=rest_first))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(setting.outputs.opened())
+        stack.enter_context(service_notify.told(lambda: supervisor.healthy))
+        stack.enter_context(contextlib.closing(history))
+        stack.enter_context(contextlib.closing(care))
+        stack.enter_context(_signals(supervisor, setting.reaper))
+        # From here on a signal is a request. Nothing is said before, so that nobody sends one too early.
+        emit(
+            "supervisor.starting",
+            version=__version__,
+            mode=str(mode),
+            project=str(project),
+            pid=os.getpid(),
+            run_id=setting.territory.key,
+        )
+        stack.callback(log.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
+        if setting.screen is not None:
+            sessions.show_qr = setting.screen.show
+            stack.callback(setting.screen.close)
+        for sentence in await care.files.do(store.recover):
+            emit("supervisor.recovered", what=sentence)
+        for profile in await care.profiles():
+            linked = store.state.get(profile.id).is_linked
+            emit("session.found", session=profile.id, profile=str(profile.path), linked=linked)
+            sessions.opens_browser = True
+        await care.report_lost()
+        await care.report_exposed()
+        if mode is Mode.RUN and config.restart.schedule is not None:
+            stack.callback(plan(supervisor, config.restart.schedule).cancel)
+        _listen(supervisor)
+        async with serving(supervisor), measured(supervisor), notifying(supervisor):
+            if mode is Mode.RUN:
+                return await supervisor.run()
+            # Only here: production does not pay for the watcher's libraries.
+            from supervisor.supervise.triggers.files import watching
+
+            async with watching(project, config, store, supervisor):
+                return await supervisor.run()
+
+
+def _policy(config: Config, mode: Mode, *, rest_first: bool) -> Policy:
+    restart = config.restart
+    return Policy(
+        rest_after_exit=mode is Mode.DEV,
+        limit=restart.limit,
+        window=restart.window,
+        reset_after=restart.reset_after,
+        final_codes=frozenset(restart.no_restart_codes),
+        rest_first=rest_first,
+    )
+
+
+@contextlib.contextmanager
+def _signals(supervisor: Supervisor, reaper: Reaper) -> Iterator[None]:
+    """Signal handlers only put a note into the loop."""
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(supervisor.on_signal, signal.SIGINT))
+        yield
+        return
+    requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers: dict[signal.Signals, Callable[[], object]] = {
+        number: lambda number=number: supervisor.on_signal(number)  # type: ignore[misc]  # of a default it infers no type
+        for number in requests
+        # Under nohup SIGHUP is ignored from the start, and that is what was asked for.
+        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
+    }
+    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: supervisor.bot.resize}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+            # The bot is gone and the end is near: one more Ctrl+C must not turn it into a traceback.
+            signal.signal(number, signal.SIG_IGN if number in requests else signal.SIG_DFL)
+
+
+def _listen(supervisor: Supervisor) -> None:
+    typed = os.isatty(sys.stdin.fileno()) if sys.stdin else False
+
+    def pass_on(data: bytes) -> None:
+        # What comes through a pipe waits for the next bot; what is typed while there is none is for nobody.
+        run = supervisor.current_run if typed else supervisor.bot.wait_for_run()
+        if run is not None:
+            run.child.wiring.write(data)
+
+    Keys(Keyboard(supervisor).commands, pass_on, supervisor.bot.end_input).start()

@@ -1,0 +1,151 @@
+"""A snapshot of a running bot, from whichever process asks: ask its page, freeze its browser, read, thaw.
+
+The image is of one instant, as a power cut would leave it. The bot stands still while its files are read; making the
+copy durable and verifying it comes after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supervisor.browser.close import live_endpoint
+from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
+from supervisor.browser.page import PageWatcher
+from supervisor.browser.presets import PagePreset, PageState, SessionStatus
+from supervisor.process.suspend import Frost
+from supervisor.process.table import Entry, offspring
+from supervisor.system.errors import SessionError, explained
+
+if TYPE_CHECKING:
+    from supervisor.browser.discovery import Browser
+    from supervisor.session.profiles.profile import Profile
+    from supervisor.session.snapshot.capture import Capture
+    from supervisor.session.store import SessionStore
+
+#: Seconds that a page is given to say whether it is linked. One that is at work says so at once.
+_PATIENCE = 5.0
+_INTERVAL = 0.05
+_UNSETTLED = {SessionStatus.UNKNOWN, SessionStatus.STARTING}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a running browser said of itself; `version` is None if it offers no DevTools."""
+
+    status: SessionStatus
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """What was read while a browser stood still, and for how many seconds it did."""
+
+    capture: Capture
+    pause: float
+
+
+def ask(browser: Browser, preset: PagePreset, patience: float = _PATIENCE) -> Seen:
+    """Ask a browser for its version and its page for its state; waits up to `patience` seconds for the latter."""
+    return asyncio.run(_ask(browser, preset, patience))
+
+
+def read_still(
+    store: SessionStore, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
+) -> Still:
+    """Freeze a browser, read its profile, and thaw it whatever happens; all in the calling thread.
+
+    Raises `SessionError`, also if the browser may not be frozen, or is gone.
+    """
+    began = time.monotonic()
+    with Frost() as frost:
+        frozen = frost.freeze(lambda: family(browser.main))
+        if frost.refused:
+            raise SessionError(
+                f"The browser (process {browser.main.pid}) may not be frozen by this user, and without that no copy of "
+                "its profile is sound. Run this as the user that runs the bot."
+            )
+        if not frozen:
+            raise SessionError(f"The browser (process {browser.main.pid}) has just ended. Try again.")
+        capture = store.capture(profile, linked=linked, browser_version=version, live=True)
+    return Still(capture, time.monotonic() - began)
+
+
+def family(main: Entry) -> list[Entry]:
+    """A browser's main process, if it lives, and all that descend from it."""
+    return [main, *offspring(main.pid)] if main.handle.alive else []
+
+
+@contextlib.contextmanager
+def guarded(main: Entry) -> Iterator[None]:
+    """See to it that a browser is thawed even if this process is killed in the midst of this block.
+
+    A process of its own (`thaw.py`) waits for our end of a pipe to close. It must be ready before anything is frozen.
+    """
+    command = [sys.executable, "-P", "-m", "supervisor.process.resume_helper", str(main.pid), str(main.started)]
+    with explained("start the process that would thaw the browser,", Path(sys.executable)):
+        guard = subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl+C is for us, and then for it to react to
+        )
+    with guard:
+        assert guard.stdin is not None
+        assert guard.stdout is not None
+        if not guard.stdout.read(1):
+            raise SessionError(
+                "The process that would thaw the browser did not start, so it was not frozen. Try again."
+            )
+        yield
+        # Not after an exception: one that hits between a freeze and its note leaves what only the guard would find.
+        with contextlib.suppress(BrokenPipeError):
+            guard.stdin.write(b"\0")
+
+
+async def _ask(browser: Browser, preset: PagePreset, patience: float) -> Seen:
+    url = live_endpoint(browser)
+    version = None
+    status = SessionStatus.UNKNOWN
+    if url is None:
+        return Seen(status, version)
+    with contextlib.suppress(DevToolsError):
+        async with await DevTools.connect(url, timeout=patience) as devtools:
+            version = await browser_version(devtools)
+            status = await _status(devtools, preset, patience)
+    return Seen(status, version)
+
+
+async def _status(devtools: DevTools, preset: PagePreset, patience: float) -> SessionStatus:
+    status = SessionStatus.UNKNOWN
+    settled = asyncio.Event()
+
+    def changed(state: PageState) -> None:
+        nonlocal status
+        status = state.status
+        if status not in _UNSETTLED:
+            settled.set()
+
+    watcher = PageWatcher(devtools, preset, changed, interval=_INTERVAL)
+    watching = asyncio.create_task(watcher.run())
+    try:
+        async with asyncio.timeout(patience):
+            # Another application's page will never say anything.
+            while not (settled.is_set() or watching.done() or (watcher.elsewhere and status is SessionStatus.UNKNOWN)):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(settled.wait(), _INTERVAL)
+    except TimeoutError:
+        return status
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return status

@@ -1,0 +1,139 @@
+"""Which processes are ours: those of the running bot, and those that an earlier supervisor left behind.
+
+A process is touched only if it descends from this supervisor, carries this project's mark in its environment, or is an
+orphaned browser on one of this project's profiles. A browser on our profile whose bot was started by somebody else and
+still runs is a stranger's: it is reported, and waited for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from supervisor.browser.discovery import find_browsers, profile_of
+from supervisor.process.reaper import childless
+from supervisor.process.table import (
+    Entry,
+    find_by_argument,
+    find_by_mark,
+    offspring,
+    parent_program,
+)
+from supervisor.process.tree import Descendants
+
+#: Programs that adopt orphans: the user's own systemd, and what runs as init, or in its place, in containers.
+_ADOPTERS = frozenset({"systemd", "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
+
+
+def project_key(project: Path) -> str:
+    """What stands for a project in names and marks.
+
+    The path goes in as it is: a copy of the project is another project, with processes of its own.
+    """
+    return hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+
+
+class Territory:
+    """The processes of one project. `contained`: no descendant of ours can leave the tree (subreaper, Linux)."""
+
+    def __init__(self, project: Path, *, contained: bool) -> None:
+        self.project = project
+        self.contained = contained
+        self._descendants = Descendants()
+        #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
+        self._inherited = self._descendants.look()
+        #: The pids of processes that the supervisor runs for itself; neither they nor what they start is the bot's.
+        self.errands: set[int] = set()
+        #: The same of those that another thread has started: they are not in the way of the proof that nothing lives.
+        self.apart: set[int] = set()
+        self._numbers = itertools.count(1)
+        self.key = project_key(project)
+
+    def new_mark(self) -> str:
+        """The mark for one run of the bot: the project's key, then what makes the run unique."""
+        return f"{self.key}-{os.getpid()}-{int(time.time() * 1000)}-{next(self._numbers)}"
+
+    def living(self) -> list[Entry]:
+        """Every living process of the bot that this supervisor has started, parents before children."""
+        descendants = self._without_others(self._descendants.look())
+        if self.contained:
+            return descendants
+        pids = {entry.pid for entry in descendants}
+        return descendants + self._without_others([entry for entry in self._marked() if entry.pid not in pids])
+
+    def proven_empty(self) -> bool:
+        """Whether, beyond what a look can tell, nothing of the bot lives; every zombie must have been reaped.
+
+        While something runs beside the bot, a message that is being sent for instance, a look has to do.
+        """
+        if not self.contained or childless():
+            return True
+        return bool(self.errands) or any(entry.handle.alive for entry in self._inherited)
+
+    def left_behind(self, profiles: Iterable[Path]) -> tuple[list[Entry], list[Entry]]:
+        """What earlier runs left: first what is ours to close, then the browsers that belong to somebody else."""
+        wanted = {profile.resolve() for profile in profiles}
+        marked = self._marked()
+        # Chromium's children write their title over their environment: they are found by descent only.
+        families = (offspring(entry.pid) for entry in marked)
+        ours = {entry.pid: entry for entry in itertools.chain(self.living(), marked, *families)}
+        strangers = []
+        for main in _browsers_of_the_machine():
+            if main.pid in ours or profile_of(main) not in wanted:
+                continue
+            if self._has_a_bot(main):
+                strangers.append(main)
+            else:
+                ours |= {entry.pid: entry for entry in (main, *offspring(main.pid))}
+        return list(ours.values()), strangers
+
+    def leftovers(self, profiles: Sequence[Path]) -> Callable[[], list[Entry]]:
+        """What earlier runs left that is ours, as a look to be taken again and again.
+
+        Each look is a new one: a bot that was left in the midst of its start opens its browser between the first look
+        and its freeze. What was seen once is kept for as long as it lives, whatever becomes of its parents.
+        """
+        known: dict[int, Entry] = {}
+
+        def look() -> list[Entry]:
+            for entry in self.left_behind(profiles)[0]:
+                if entry.pid not in known or not known[entry.pid].handle.alive:
+                    known[entry.pid] = entry
+            return [entry for entry in known.values() if entry.handle.alive]
+
+        return look
+
+    def _without_others(self, descendants: list[Entry]) -> list[Entry]:
+        """Leave out what was handed down to us, what runs for ourselves, and what either has started."""
+        if not self._inherited and not self.errands and not self.apart:
+            return descendants
+        # By what holds them, not by how they looked: since then they may have become another program, have lost their
+        # parent, or have been in the midst of either when they were seen.
+        theirs = self.errands | self.apart | {entry.pid for entry in self._inherited if entry.handle.alive}
+        ours = []
+        for entry in descendants:  # parents come before children
+            if entry.pid in theirs or entry.parent in theirs:
+                theirs.add(entry.pid)
+            else:
+                ours.append(entry)
+        return ours
+
+    def _marked(self) -> list[Entry]:
+        # What waits for its start bears its mark already.
+        return [entry for entry in find_by_mark(f"{self.key}-") if entry.pid not in self.apart]
+
+    def _has_a_bot(self, browser: Entry) -> bool:
+        """Whether whoever started the browser still runs. An orphan's parent is init, or another that adopts.
+
+        In doubt it is somebody's: to close a browser under a bot that runs would be worse than to ask its user.
+        """
+        program = parent_program(browser.pid) if browser.parent != 1 else None
+        return program is not None and program not in _ADOPTERS
+
+
+def _browsers_of_the_machine() -> list[Entry]:
+    return [browser.main for browser in find_browsers(find_by_argument("--user-data-dir="))]

@@ -1,0 +1,212 @@
+"""Whether a bot that runs is of any use: does it live, does its page get on, does it keep within its memory.
+
+Nothing of the bot's is changed, and nothing is asked of it that it does not offer: the browser is asked to answer, its
+page is read anyway, the bot must read what the browser tells it, and no process may have been stopped. What a bot can
+say of itself (a URL, WATCHDOG=1) counts in addition. Each sign is borne for a while; then the bot is to be restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+from supervisor.bot.observer import Live, Observer
+from supervisor.bot.probes.http import http_answers
+from supervisor.bot.probes.sd_notify import Notification
+from supervisor.bot.probes.symptoms import Chart, Reason, Symptom
+from supervisor.browser.backlog import unread
+from supervisor.browser.close import live_endpoint
+from supervisor.browser.devtools import CallTimeoutError, DevToolsError, ping
+from supervisor.browser.discovery import find_browsers, without_browsers
+from supervisor.browser.page import PAGE_CRASHED, STUCK_AFTER
+from supervisor.browser.presets import SessionStatus
+from supervisor.config.model import Config
+from supervisor.process.memory import proportional, resident
+from supervisor.process.table import Entry, enter
+from supervisor.process.wrappers import unwrap
+from supervisor.system.tasks import unheld
+
+#: The longest pause between two looks in seconds, and how many there are at least while something is borne. One costs
+#: some milliseconds, most of them in the kernel.
+_LONGEST_INTERVAL, _LOOKS = 15.0, 4
+
+#: Seconds that a browser's main process has for an answer: it has nothing to do with how busy its pages are.
+_ANSWER_LIMIT = 5.0
+
+#: The states from which a page gets on by itself, or not at all.
+_ON_THE_WAY = {SessionStatus.STARTING, SessionStatus.LINKING, SessionStatus.LINKED}
+
+
+class Health:
+    """Looks after one run of the bot, whose first process is `leader`.
+
+    `report` is called once, when the bot has been unwell for too long.
+    """
+
+    def __init__(self, config: Config, leader: int, observer: Observer, report: Callable[[Symptom], None]) -> None:
+        self._leader = leader
+        self._config = config.health
+        self._lost_patience = config.browser.lost_patience
+        self._observer = observer
+        #: Who is to be told; nobody once that is done.
+        self._report: Callable[[Symptom], None] | None = report
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    @unheld
+    async def run(self) -> None:
+        """Look after the bot from now on, when its start is over; until cancelled."""
+        self._rearm_watchdog()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look(min(self._config.timeout, self._config.stuck), self._signs))
+            if self._config.max_memory is not None:
+                group.create_task(self._look(self._config.memory_patience, self._memory))
+            if self._config.http is not None:
+                group.create_task(self._ask(self._config.http))
+
+    def close(self) -> None:
+        """Nothing more is reported."""
+        self._report = None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    # -- what is told ------------------------------------------------------------------------------------------------
+
+    def page_state(self, live: Live) -> None:
+        """A page has changed its state. That one has crashed is noticed also where nothing else is looked after."""
+        if live.state != PAGE_CRASHED:
+            return
+
+        def still_crashed() -> None:
+            # A bot may have loaded it again, or have opened another.
+            if live.state == PAGE_CRASHED and self._observer.live.get(live.profile) is live:
+                self._tell("page crash", f"the page of {live.profile.name} has crashed")
+
+        self._later(f"crash {live.profile}", self._lost_patience, still_crashed)
+
+    def notified(self, notification: Notification) -> None:
+        """The bot has said something of itself."""
+        if not self._config.enabled or self._config.watchdog is None:
+            return
+        if notification.unwell:
+            self._tell("watchdog", "the bot says itself that it needs a restart (WATCHDOG=trigger)")
+        elif notification.watchdog and "watchdog" in self._timers:
+            self._rearm_watchdog()
+
+    def _rearm_watchdog(self) -> None:
+        if (limit := self._config.watchdog) is not None:
+            detail = f"the bot has sent no WATCHDOG=1 for {limit:g} s"
+            self._later("watchdog", limit, lambda: self._tell("watchdog", detail))
+
+    def _later(self, what: str, seconds: float, call: Callable[[], None]) -> None:
+        if (timer := self._timers.pop(what, None)) is not None:
+            timer.cancel()
+        self._timers[what] = asyncio.get_running_loop().call_later(seconds, call)
+
+    def _tell(self, reason: Reason, detail: str) -> None:
+        self._tell_of(Symptom(reason, "", detail, 0.0))
+
+    def _tell_of(self, symptom: Symptom) -> None:
+        report, self._report = self._report, None
+        if report is not None:
+            report(symptom)
+
+    # -- what is looked at -------------------------------------------------------------------------------------------
+
+    async def _look(self, patience: float, find: Callable[[], AsyncIterator[Symptom]]) -> None:
+        """Look again and again, and report what is found for longer than it is borne."""
+        loop = asyncio.get_running_loop()
+        interval = min(_LONGEST_INTERVAL, patience / _LOOKS) if patience else _LONGEST_INTERVAL
+        chart = Chart(interval)
+        while True:
+            symptom = chart.note(loop.time(), [symptom async for symptom in find()])
+            if symptom is not None:
+                self._tell_of(symptom)
+            await asyncio.sleep(interval)
+
+    async def _signs(self) -> AsyncIterator[Symptom]:
+        """What is wrong with the bot, its browsers and their pages now; the most telling first."""
+        timeout = self._config.timeout
+        for entry in self._vital():
+            if entry.stopped:
+                yield _stopped(entry, timeout)
+        for live in list(self._observer.live.values()):
+            async for symptom in self._signs_of(live):
+                yield symptom
+
+    async def _signs_of(self, live: Live) -> AsyncIterator[Symptom]:
+        timeout, name = self._config.timeout, live.profile.name
+        if live.devtools is not None and not live.devtools.closed:
+            # Before the ping: what it has the browser say needs a moment to be read, what the last one did had plenty.
+            if self._unread(live):
+                detail = f"the bot does not read what the browser of {name} tells it"
+                yield Symptom("hang", f"bot {name}", detail, timeout)
+            try:
+                await ping(live.devtools, timeout=_ANSWER_LIMIT)
+            except CallTimeoutError:
+                # It may have been stopped since this look began: one cause is one symptom, by its most telling name.
+                main = enter(live.browser.main.pid)
+                if main is not None and main.stopped:
+                    yield _stopped(main, timeout)
+                else:
+                    yield Symptom("hang", f"browser {name}", f"the browser of {name} does not answer", timeout)
+            except DevToolsError:
+                return  # the connection, or the browser, has just ended: others see to that
+        for symptom in self._signs_of_page(live):
+            yield symptom
+
+    def _signs_of_page(self, live: Live) -> Iterator[Symptom]:
+        state, name = live.state, live.profile.name
+        if live.blind or live.foreign:
+            return
+        if state.status is SessionStatus.STUCK and state != PAGE_CRASHED:
+            patience = max(0.0, self._config.timeout - STUCK_AFTER)
+            yield Symptom("hang", f"page {name}", f"the page of {name} does not answer", patience)
+        gone = state.status is SessionStatus.UNKNOWN and live.linked is True
+        if gone or state.status in _ON_THE_WAY:
+            yield Symptom("stuck", f"page {name}", f"session {name}: {state.detail}", self._config.stuck)
+
+    def _unread(self, live: Live) -> int:
+        """Whether the ping, and what else the browser told its clients, lies unread with the bot."""
+        endpoint = live_endpoint(live.browser)
+        port = urlsplit(endpoint).port if endpoint is not None else None
+        return unread(port, [entry.pid for entry in without_browsers(self._tree())]) if port else 0
+
+    def _vital(self) -> Iterator[Entry]:
+        """The processes that must not stand still: the bot proper, what stands between it and us, the browsers.
+
+        What else the bot has started, it may also stop: a player that pauses.
+        """
+        tree = self._tree()
+        bot, _ = unwrap(self._leader, without_browsers(tree))
+        yield from (entry for entry in tree if entry.pid in {self._leader, bot})
+        for browser in find_browsers(tree):
+            yield from browser.processes
+
+    def _tree(self) -> Sequence[Entry]:
+        """The bot's processes. What its observer has seen is new enough, unless we look more often than that."""
+        shortest = min(self._config.timeout, self._config.stuck, self._config.memory_patience)
+        return self._observer.tree(max_age=min(_LONGEST_INTERVAL, shortest / _LOOKS))
+
+    async def _memory(self) -> AsyncIterator[Symptom]:
+        limit = self._config.max_memory
+        assert limit is not None
+        pids = [entry.pid for entry in self._tree()]
+        # Counting what is shared only once is dear, and never the larger figure: done when the cheap one is too large.
+        if resident(pids) > limit and (used := proportional(pids)) > limit:
+            detail = f"the bot and its browsers hold {used / 1e6:.0f} MB, and may hold {limit / 1e6:.0f} MB"
+            yield Symptom("memory", "tree", detail, self._config.memory_patience)
+
+    async def _ask(self, url: str) -> None:
+        """Ask the bot's own URL until it has failed too often in a row."""
+        failures = 0
+        while True:
+            await asyncio.sleep(self._config.http_interval)
+            failures = 0 if await http_answers(url, timeout=self._config.http_timeout) else failures + 1
+            if failures >= self._config.http_failures:
+                self._tell("http", f"{url} has not answered well {failures} times in a row")
+
+
+def _stopped(entry: Entry, patience: float) -> Symptom:
+    return Symptom("hang", f"stopped {entry.pid}", f"process {entry.pid} ({entry.name}) has been stopped", patience)

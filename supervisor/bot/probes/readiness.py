@@ -1,0 +1,65 @@
+"""When a start is over: a pure judgement of what has been seen of the bot so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from supervisor.browser.presets import SessionStatus
+from supervisor.config.sections.ready import ReadyConfig
+
+Verdict = Literal["ready", "needs_link"]
+
+_WAITS_FOR_A_PERSON = {
+    SessionStatus.NEEDS_LINK,
+    SessionStatus.LOGGED_OUT,
+    SessionStatus.BLOCKED,
+    SessionStatus.CONFLICT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What has been seen of one run of the bot.
+
+    `pages`: the status of each browser's page, None for a browser whose page cannot be read or is none that we know.
+    `missing`: how many browsers the last run had beyond those. `signalled`: the bot has said that it is ready, by
+    notification, HTTP or output. `settled`: nothing has come or gone for as long as "up" must last.
+    """
+
+    pages: tuple[SessionStatus | None, ...] = ()
+    missing: int = 0
+    signalled: bool = False
+    settled: bool = False
+
+
+def judge(sight: Sight, config: ReadyConfig) -> Verdict | None:
+    """Whether the bot's start is over, and how; None while it is not."""
+    if sight.missing:
+        # Unless something else is asked for, a bot with two accounts is ready when both are; one that has given up an
+        # account for good shows it by being quiet.
+        return judge(replace(sight, missing=0), config) if sight.settled or sight.signalled else None
+    if any(status in _WAITS_FOR_A_PERSON for status in sight.pages) and _all_done(sight.pages):
+        return "needs_link"
+    readable = any(status is not None for status in sight.pages)
+    over = {"signal": sight.signalled, "page": readable and _all_done(sight.pages), "up": sight.settled}
+    return "ready" if over[_method(sight, config)] else None
+
+
+def _method(sight: Sight, config: ReadyConfig) -> Literal["signal", "page", "up"]:
+    """What to go by: the bot's own word if that is configured, else its pages if there are any, else that it is up."""
+    match config.method:
+        case "notify" | "http" | "output":
+            return "signal"
+        case "page" | "up":
+            return config.method
+        case "auto":
+            if config.http is not None or config.output is not None or sight.signalled:
+                return "signal"
+            return "page" if any(status is not None for status in sight.pages) else "up"
+
+
+def _all_done(pages: Sequence[SessionStatus | None]) -> bool:
+    done = _WAITS_FOR_A_PERSON | {SessionStatus.READY}
+    return bool(pages) and all(status is None or status in done for status in pages)

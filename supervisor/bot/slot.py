@@ -1,0 +1,81 @@
+"""The one bot there may be, from run to run: whoever has something for it waits here for the next one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from supervisor.bot.run import Run
+from supervisor.log.log import emit
+
+
+class Bot:
+    """Holds the run there is, if there is one. For the event loop, except where threads are named."""
+
+    def __init__(self) -> None:
+        #: The bot that runs now, if one does.
+        self.run: Run | None = None
+        #: How often it was started.
+        self.runs = 0
+        #: When the one that runs now, or did last, was started, in seconds of the monotonic clock.
+        self.spawned_at = float("-inf")
+        #: Set while there is one, for those who wait in threads.
+        self._running = threading.Event()
+        self._input_ended = False
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, self.runs - 1)
+
+    def take_in(self, run: Run) -> None:
+        """It has been spawned."""
+        self.run = run
+        self._running.set()
+        # After the line above: the end may come in between, and whoever is second tells the bot.
+        if self._input_ended:
+            run.child.wiring.end_input()
+        self.runs += 1
+        self.spawned_at = time.monotonic()
+        emit("bot.started", pid=run.child.pid)
+
+    def note_stop(self) -> None:
+        """It is going to be stopped: whatever it still shows belongs to no start."""
+        if self.run is not None:
+            self.run.stopping = True
+
+    def tell_exit(self, code: int, *, wanted: bool, profile: Path | None = None) -> None:
+        """Say how the one that runs has exited; `profile` is that of the browser whose crash it has not survived."""
+        assert self.run is not None
+        fields: dict[str, object] = {"signal": -code} if code < 0 else {"code": code}
+        if profile is not None:
+            fields["profile"] = str(profile)
+        ran = round(time.monotonic() - self.spawned_at, 3)
+        emit("bot.exited" if wanted else "bot.crashed", pid=self.run.child.pid, ran_s=ran, **fields)
+
+    async def release(self) -> None:
+        """Let go of it, once its tree is proven gone."""
+        self._running.clear()
+        run, self.run = self.run, None
+        if run is not None:
+            await run.release()
+
+    def wait_for_run(self) -> Run:
+        """The bot that runs now, or the next one. Blocks until there is one: for a thread that has input for it."""
+        while (run := self.run) is None:
+            self._running.wait()
+        return run
+
+    def end_input(self) -> None:
+        """No more input will come, neither for this bot nor for any later one. For the thread that reads the input."""
+        self._input_ended = True
+        if (run := self.run) is not None:
+            run.child.wiring.end_input()
+
+    def resize(self) -> None:
+        """Our terminal has another size: so has the bot's."""
+        if self.run is not None and self.run.child.wiring.resize() and sys.platform != "win32":
+            self.run.child.handle.signal(signal.SIGWINCH)

@@ -1,0 +1,204 @@
+"""`scanonce dev` and `scanonce run`: the two commands that stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from supervisor.bot.probes.sd_notify import NotifyError
+from supervisor.cli.console import complain, exits
+from supervisor.cli.nodemon_flags import (
+    DevCommand,
+    bot_command,
+    check_meaning,
+    extension_list,
+    quiet_time,
+)
+from supervisor.config.errors import ConfigError
+from supervisor.config.loader import load
+from supervisor.config.model import Config
+from supervisor.config.modes import Mode
+from supervisor.log import log
+from supervisor.log.log import emit
+from supervisor.process.spawn import CommandError
+from supervisor.session.project_lock import ProjectBusyError
+from supervisor.system.errors import SessionError
+from supervisor.system.runtime_dir import RuntimeFolderError
+
+#: Exit statuses, as listed in docs/exit-codes.md.
+BAD_USAGE, BUSY = 2, 5
+
+Command = Annotated[
+    list[str] | None, typer.Argument(help="The bot's command with its arguments.", metavar="-- COMMAND", hidden=True)
+]
+Script = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="A script or, after --, a command; with its arguments.", metavar="SCRIPT|-- COMMAND", hidden=True
+    ),
+]
+Project = Annotated[
+    Path, typer.Option("--project", "-C", metavar="FOLDER", help="The bot's folder.", show_default="this folder")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="scanonce.toml"),
+]
+LogFormat = Annotated[
+    str | None, typer.Option("--log-format", metavar="FORMAT", help="console or json.", show_default="see docs")
+]
+Grace = Annotated[
+    str | None,
+    typer.Option(
+        "--grace", metavar="DURATION", help='Time for the bot\'s own cleanup, such as "500ms".', show_default="see docs"
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what is normally left out.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the two commands."""
+    settings = {"allow_interspersed_args": False}
+    app.command("dev", context_settings=settings, cls=DevCommand)(dev)
+    app.command("run", context_settings=settings)(run)
+
+
+def dev(
+    ctx: typer.Context,
+    command: Script = None,
+    project: Annotated[
+        Path,
+        typer.Option(
+            "--project", "-C", "--cwd", metavar="FOLDER", help="The bot's folder.", show_default="this folder"
+        ),
+    ] = Path(),
+    config: ConfigFile = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option("--watch", "-w", metavar="PATH", help="A file, folder or pattern to watch; repeatable."),
+    ] = None,
+    ext: Annotated[
+        str | None, typer.Option("--ext", "-e", metavar="LIST", help="Extensions to watch, such as js,json.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", "-i", metavar="PATTERN", help="A pattern to ignore; repeatable.")
+    ] = None,
+    execute: Annotated[
+        str | None,
+        typer.Option(
+            "--exec", "-x", metavar="PROGRAM", help='What runs the bot, such as "npx tsx"; the words follow it.'
+        ),
+    ] = None,
+    delay: Annotated[
+        str | None,
+        typer.Option(
+            "--delay", "-d", metavar="DURATION", help="Start again after so long without a change: 2.5 (s) or 500ms."
+        ),
+    ] = None,
+    poll: Annotated[
+        bool, typer.Option("--legacy-watch", "-L", help="Compare files instead of awaiting events.")
+    ] = False,
+    signal: Annotated[
+        str | None,
+        typer.Option("--signal", "-s", metavar="NAME", help="What asks the bot to stop.", show_default="SIGTERM"),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--on-change-only", help="Start the bot at the first change (nodemon's -C).")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain-watch", help="Print what is watched and why, and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain-watch: one JSON document.")] = False,
+    preflight: Annotated[
+        bool | None,
+        typer.Option("--preflight/--no-preflight", help="Check a change before stopping the bot for it."),
+    ] = None,
+    grace: Grace = None,
+    log_format: LogFormat = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", "-V", help="Also print what is normally left out.")
+    ] = False,
+) -> None:
+    """Run the bot, restart it on every change, and keep its session.
+
+    nodemon's habits hold: "scanonce dev index.js" runs node, "scanonce dev app.ts" runs tsx or ts-node, and its flags
+    have their names. What follows -- is run as it is.
+
+    While it runs: rs + Enter restarts, st shows how things stand, sn takes a snapshot, q quits, ? lists the keys;
+    anything else goes to the bot.
+    """
+    check_meaning(project, config)
+    overrides = {
+        "watch.paths": watch or None,
+        "watch.ext": extension_list(ext),
+        "watch.ignore": ignore or None,
+        "watch.quiet": quiet_time(delay),
+        "watch.poll": poll or None,
+        "stop.signal": signal,
+        "preflight.enabled": preflight,
+        "stop.grace": grace,
+        "log.format": log_format,
+    }
+    settings = _load(Mode.DEV, project, config, overrides)
+    if explain:
+        # Only here: production does not pay for the watcher's libraries.
+        from supervisor.cli.explain_watch import explain_watch
+
+        with exits():
+            explain_watch(project.resolve(), settings, as_json=as_json)
+        return
+    if as_json:
+        complain("--json belongs to --explain-watch; for the lines of a run there is --log-format json")
+        raise typer.Exit(BAD_USAGE)
+    words = bot_command(ctx, command, execute, project.resolve())
+    log.configure(settings.log.format, verbose=verbose, quiet=quiet)
+    raise typer.Exit(_run(project.resolve(), settings, Mode.DEV, words or list(settings.bot.command), rest_first=wait))
+
+
+def run(
+    command: Command = None,
+    project: Project = Path(),
+    config: ConfigFile = None,
+    grace: Grace = None,
+    log_format: LogFormat = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run the bot in production, and start it again when it fails.
+
+    The pauses between tries grow; after too many failures it ends (docs/production.md).
+    """
+    settings = _load(Mode.RUN, project, config, {"stop.grace": grace, "log.format": log_format})
+    log.configure(settings.log.format, verbose=verbose)
+    raise typer.Exit(_run(project.resolve(), settings, Mode.RUN, command or list(settings.bot.command)))
+
+
+def _load(mode: Mode, project: Path, file: Path | None, overrides: dict[str, Any]) -> Config:
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return load(project.resolve(), file, mode=mode, overrides=given)
+    except ConfigError as error:
+        for issue in error.issues:
+            complain(str(issue))
+        raise typer.Exit(BAD_USAGE) from None
+
+
+def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_first: bool = False) -> int:
+    from supervisor.bootstrap import supervise  # all of the supervisor, which no other command needs
+
+    try:
+        return supervise(project, config, mode, command, rest_first=rest_first)
+    except CommandError as error:
+        emit("error", problem=str(error))
+        return error.code
+    except ProjectBusyError as error:
+        emit("error", problem=str(error), remedy="stop it first")
+        return BUSY
+    except (RuntimeFolderError, NotifyError, SessionError) as error:
+        emit("error", problem=str(error))
+    except OSError as error:
+        emit(
+            "error",
+            problem=f"cannot work in {project}: {error.strerror or error} ({error.filename or 'no file named'})",
+        )
+    return BAD_USAGE

@@ -1,0 +1,62 @@
+"""What tells one configuration from another: for a record that asks later whether a change of it made a difference."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from supervisor.config.model import Config
+from supervisor.config.modes import BY_MODE, Mode
+
+_LENGTH: Final = 12  # hexadecimal digits: 48 bits are plenty for the configurations that one project ever has
+_NO_INFLUENCE: Final = ("log.", "timing.", "metrics.", "notify.")  # sections that say how it is told, not what is done
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration in force: its fingerprint, and what in it is not the default, by dotted key.
+
+    Of the variables in `bot.env` it holds the names only: values may be secrets, and a digest of a short one is none.
+    """
+
+    fingerprint: str
+    settings: Mapping[str, Any]
+
+
+def fingerprint(config: Config, mode: Mode, command: Sequence[str]) -> Configuration:
+    """The identity of `config` as used in `mode` to run `command`.
+
+    Only what differs from the defaults counts, so that an option that a later version adds changes no fingerprint.
+    """
+    usual = _flat(_defaults(mode).model_dump(mode="json"))
+    settings = {
+        key: value
+        for key, value in _flat(config.model_dump(mode="json")).items()
+        if value != usual.get(key) and not key.startswith(_NO_INFLUENCE)
+    }
+    settings |= {"mode": str(mode), "bot.command": list(command)}
+    ordered = dict(sorted(settings.items()))
+    digest = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
+    return Configuration(digest[:_LENGTH], ordered)
+
+
+def _defaults(mode: Mode) -> Config:
+    data: dict[str, dict[str, str | bool]] = {}
+    for key, by_mode in BY_MODE.items():
+        section, _, name = key.partition(".")
+        data.setdefault(section, {})[name] = by_mode[mode]
+    return Config.model_validate(data)
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        key = prefix + name
+        if key == "bot.env":
+            flat[key] = sorted(value)
+        elif isinstance(value, dict):
+            flat |= _flat(value, f"{key}.")
+        else:
+            flat[key] = value
+    return flat

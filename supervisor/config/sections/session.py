@@ -1,0 +1,95 @@
+"""The sections `[session]` and `[snapshot]`: where sessions live, and the copies of them."""
+
+from pathlib import Path
+
+from supervisor.config.sections.base import Section, option
+from supervisor.config.types import (
+    Bool,
+    Duration,
+    DurationOrOff,
+    FilePath,
+    Int,
+    PositiveDuration,
+    Size,
+    SizeOrOff,
+)
+
+
+class SessionConfig(Section):
+    """Where sessions live and how far recovery may go."""
+
+    profiles: tuple[FilePath, ...] = option(
+        (),
+        "The browser profiles of the bot. Normally found by themselves; list them if they lie in an "
+        "unusual place and must be checked before the very first start.",
+        examples=[["sessions/session-15551234567"]],
+    )
+    cache: FilePath = option(
+        Path(".session-cache"),
+        "The folder for snapshots, quarantine and history. Move it to keep snapshots on another disk "
+        "(they are then full copies of a session: keep it private).",
+    )
+    state_file: FilePath = option(
+        Path("session-state.json"),
+        "The file that records what is known of each session. Move it to keep the project's folder clean.",
+    )
+    check: Bool = option(
+        True,
+        "Check each profile before the browser is started on it. Turn it off only to find out whether "
+        "the check is what is in the way: a browser destroys what it cannot read.",
+    )
+    qr_patience: Duration = option(
+        "5s",
+        "How long a QR code must stand on a linked session before a snapshot is restored. Lengthen it "
+        "if the page shows one for a moment while it starts.",
+    )
+    recovery_attempts: Int = option(
+        3,
+        "How many snapshots are tried in a row, each once, before you are asked to scan. 0 turns the recovery off.",
+        ge=0,
+    )
+    recovery_cooldown: Duration = option(
+        "30min",
+        "How long no further recovery is tried after that. Shorten it while testing.",
+    )
+    trim_caches: SizeOrOff = option(
+        "off",
+        "Empty a profile's own caches while the bot is stopped, once they hold more than this. Set it for a bot that "
+        "runs for months on a small disk; pages load more slowly until the browser has filled them again.",
+        examples=["500MB"],
+    )
+
+
+class SnapshotConfig(Section):
+    """Copies of a linked session, to go back to."""
+
+    enabled: Bool = option(
+        True,
+        "Take snapshots. Turn it off if something else backs the profile up while the bot is stopped.",
+    )
+    max_age: PositiveDuration = option(
+        "7d",
+        "Snapshots and quarantined profiles older than this are removed; the last good one of each "
+        "session never is. Lengthen it to be able to go further back.",
+    )
+    max_count: Int = option(
+        50,
+        "At most this many snapshots of each session are kept. Lower it if the folder gets crowded.",
+        ge=1,
+    )
+    max_bytes: Size = option(
+        "5GB",
+        "At most this much disk for all snapshots together, files shared between them counted once. "
+        "Lower it on a small disk.",
+    )
+    live_after: Duration = option(
+        "60s",
+        "A bot that keeps running gets its first snapshot this long after it was linked; its browser "
+        'stands still for some milliseconds. "0s" waits for the first stop instead.',
+    )
+    schedule: DurationOrOff = option(
+        "off",
+        'Also take a snapshot of the running bot this often, or "off". Set it for a bot that runs for '
+        "weeks without a restart.",
+        examples=["6h"],
+    )

@@ -1,0 +1,78 @@
+"""Finding the supervisors that run: the one of a project, and all of this user's."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from supervisor.admin.occupants import running_supervisor
+from supervisor.bot.ownership import project_key
+from supervisor.control.client import Client
+from supervisor.control.transport import PORT, SOCKET, is_stale, remove_stale
+from supervisor.system.errors import printable
+from supervisor.system.runtime_dir import runtime_folders
+
+_COMING: Final = 3.0  # seconds; longer than a supervisor needs to bind its socket, or to bind it anew
+_LOOK: Final = 0.05  # seconds
+
+
+class NotRunningError(Exception):
+    """No supervisor runs in the project; the message says how to start one."""
+
+
+class UnreachableError(Exception):
+    """A supervisor runs in the project, but has no socket that could be found; the message names it."""
+
+
+def reach(project: Path, cache: Path) -> Client:
+    """The supervisor of a project, whose session cache is at `cache`. Raises `NotRunningError`, `UnreachableError`.
+
+    One that says that it runs is given a moment: it may be about to bind its socket.
+    """
+    deadline = time.monotonic() + _COMING
+    while (client := _present(project, cache)) is None:
+        pid = running_supervisor(cache)
+        if pid is None:
+            raise NotRunningError(
+                f"no scanonce runs in {printable(project)}; start one with: scanonce dev -- node index.js"
+            )
+        if time.monotonic() >= deadline:
+            raise UnreachableError(
+                f"scanonce runs in {printable(project)} (process {pid}), but its control socket cannot be found; "
+                "its log says why"
+            )
+        time.sleep(_LOOK)
+    return client
+
+
+def everyone() -> list[Client]:
+    """Every supervisor of this user's that listens. What those that are gone have left behind is removed."""
+    return [Client(path) for path in _sockets() if not remove_stale(path)]
+
+
+def _sockets() -> Iterator[Path]:
+    for base in runtime_folders():
+        for name in (SOCKET, PORT):
+            yield from sorted(base.glob(f"*/{name}"))
+
+
+def _present(project: Path, cache: Path) -> Client | None:
+    key = project_key(project)
+    folders = [base / key for base in runtime_folders()]
+    folders += [folder for folder in [_noted(cache)] if folder is not None]
+    for folder in folders:
+        for path in (folder / SOCKET, folder / PORT):
+            if path.exists() and not is_stale(path):
+                return Client(path)
+    return None
+
+
+def _noted(cache: Path) -> Path | None:
+    """The runtime folder that the project's supervisor has noted: its environment may differ from ours."""
+    try:
+        return Path(json.loads((cache / "supervisor.json").read_bytes())["runtime"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,116 @@
+"""What there is to ask for: every path and method, what it takes and what it answers. The server and the description
+both read this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from pydantic import BaseModel
+
+from supervisor.control import schemas
+
+Name = Literal["status", "restart", "stop", "take_snapshot", "follow_events"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing that can be asked for. `answers` says by status what comes back, and when."""
+
+    name: Name
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    doc: str
+    answers: Mapping[int, tuple[str, type[BaseModel]]]
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    lines: bool = False
+    """The answer is a line of JSON for each event, for as long as both sides live."""
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    """The statuses that this operation adds to those that every request can meet."""
+
+
+OPERATIONS: Final[Sequence[Operation]] = (
+    Operation(
+        name="status",
+        method="GET",
+        path="/v1/status",
+        summary="How the bot stands",
+        doc="What the supervisor, the bot and its sessions are doing, how the last restart went, and what is planned.",
+        answers={200: ("The status.", schemas.Status)},
+    ),
+    Operation(
+        name="restart",
+        method="POST",
+        path="/v1/restart",
+        summary="Restart the bot",
+        doc="A clean restart, like `rs` on the terminal. A request that comes while a restart is under way is served "
+        "by that one. A restart that was asked for goes on whether or not its outcome is waited for.",
+        query=schemas.RestartQuery,
+        body=schemas.RestartBody,
+        answers={
+            200: ("With `wait`: the restart is over, or the bot will not come back from it.", schemas.Restarting),
+            202: ("Without: it has begun.", schemas.Restarting),
+        },
+        refusals={409: "The supervisor is ending.", 504: "The restart took longer than `timeout`. It goes on."},
+    ),
+    Operation(
+        name="stop",
+        method="POST",
+        path="/v1/stop",
+        summary="Stop the bot and scanonce",
+        doc="A clean stop, like `q` on the terminal; scanonce ends with it. Asking again does not hurry it.",
+        query=schemas.StopQuery,
+        answers={
+            200: ("With `wait`: bot and browsers are gone.", schemas.Stopping),
+            202: ("Without: it has begun.", schemas.Stopping),
+        },
+        refusals={504: "The stop took longer than `timeout`. It goes on."},
+    ),
+    Operation(
+        name="take_snapshot",
+        method="POST",
+        path="/v1/snapshots",
+        summary="Take a snapshot",
+        doc="Of the running bot, which stands still for some milliseconds, or of one that is down until a change or "
+        "a pause is over. While a restart is under way it waits for that.",
+        query=schemas.SnapshotQuery,
+        body=schemas.SnapshotBody,
+        answers={201: ("It is taken.", schemas.Taken)},
+        refusals={
+            404: "There is no such path, or no such session.",
+            409: "The session is not linked, its browser is not open, it is not clear which session is meant, or the "
+            "supervisor is ending.",
+            504: "The restart that is under way took longer than `timeout`.",
+        },
+    ),
+    Operation(
+        name="follow_events",
+        method="GET",
+        path="/v1/events",
+        summary="Follow the events",
+        doc="Every event from now on, one JSON object a line, until either side ends. A reader that falls more than "
+        "1000 lines behind is cut off. At most 16 can follow at a time.",
+        answers={200: ("One line for each event.", schemas.EventLine)},
+        lines=True,
+    ),
+)
+
+REFUSALS: Final[Mapping[int, str]] = {
+    400: "This is no HTTP/1.1 request, or its query or body is not as described here.",
+    401: "On Windows: the token is missing or wrong.",
+    403: "The peer is another user.",
+    404: "There is no such path.",
+    405: "The path has other methods, listed in `Allow`.",
+    408: "The request was not complete in time.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    431: "The request's head is too large.",
+    500: "It could not be done: the sentence says why, or the log does.",
+    501: "A transfer coding other than `chunked`.",
+    503: "Too many connections or followers.",
+    505: "Another version than HTTP/1.1 or 1.0.",
+}
+"""The statuses that every request can meet."""

@@ -1,5 +1,0 @@
-"""Print `docs/events.md`."""
-
-from supervisor.events.reference import reference
-
-print(reference(), end="")

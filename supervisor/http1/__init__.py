@@ -1,0 +1,8 @@
+"""HTTP/1.1 on h11, bounded in every dimension: one server, one client.
+
+- connection: one socket, requests read and responses written one after the other.
+- limits: the largest header, body and time that a peer may use.
+- peer: the process at the other end of a Unix socket.
+
+May import `log`, `process`, `system`, `config`.
+"""

@@ -1,0 +1,152 @@
+"""Accepting connections, so many and no more, and answering each request on them.
+
+Whatever a peer does ends at its own connection: a fault in an answer is reported and answered with 500, and the bot
+never hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+from supervisor.control.transport import Peer, may_enter, peer_of
+from supervisor.http1.connection import Limits, PeerGoneError, Refusal, Request, Response, Wire
+from supervisor.log.faults import report_error
+
+Answer = Callable[[Request, Peer], Awaitable[Response]]
+
+CONNECTIONS: Final = 128
+"""How many connections are served at a time; a further one is told so (503) and closed."""
+
+_LAST_WORDS: Final = 0.25  # seconds for answers under way when the supervisor ends
+_DEFAULTS: Final = Limits()
+
+
+class Bound(Protocol):
+    """A bound socket; `token` is what a request must carry, if anything."""
+
+    socket: socket.socket
+    token: str | None
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+_Bound = TypeVar("_Bound", bound=Bound)
+
+
+class Server(Generic[_Bound]):
+    """Serves the requests on a listener from `start` until `close`, which leaves no task and no connection."""
+
+    def __init__(
+        self, listener: _Bound, answer: Answer, *, limits: Limits = _DEFAULTS, connections: int = CONNECTIONS
+    ) -> None:
+        self.listener = listener
+        self._answer = answer
+        self._limits = limits
+        self._connections = connections
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        # A reader's buffer holds at most twice this limit before the socket is left alone.
+        self._server = await asyncio.start_server(
+            self._accept, sock=self.listener.socket, limit=self._limits.head, start_serving=True
+        )
+
+    async def close(self) -> None:
+        """Stop accepting, give the answers under way a moment, and end every connection."""
+        if self._server is not None:
+            self._server.close()
+        self.listener.close()
+        for task in self._serving - self._answering:
+            task.cancel()
+        if self._answering:
+            await asyncio.wait(set(self._answering), timeout=_LAST_WORDS)
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._serving) >= 2 * self._connections:
+            # As many are being told already that there are too many.
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._serve(reader, writer), name="control")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._converse(Wire(reader, writer, self._limits), self._admit(writer))
+        except PeerGoneError:
+            pass
+        except Exception as error:  # noqa: BLE001  a fault of ours, whatever it is, ends this connection only
+            report_error(error)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def _admit(self, writer: asyncio.StreamWriter) -> Peer | Refusal:
+        if len(self._serving) > self._connections:
+            text = f"There are {self._connections} connections already. Try again in a moment."
+            return Refusal(503, text, {"retry-after": "1"})
+        try:
+            peer = peer_of(writer.get_extra_info("socket"))
+        except OSError:  # it has gone already
+            raise PeerGoneError from None
+        if not may_enter(peer):
+            return Refusal(403, "This supervisor answers its own user, and root, alone.")
+        return peer
+
+    async def _converse(self, wire: Wire, admitted: Peer | Refusal) -> None:
+        """Answer one request after the other."""
+        more = True
+        while more:
+            try:
+                if isinstance(admitted, Refusal):
+                    raise admitted
+                request = await wire.request()
+                if request is None:
+                    return
+            except Refusal as refusal:
+                await wire.respond(refusal.response(), last=True)
+                await wire.part()
+                return
+            more = await self._respond(wire, request, admitted)
+
+    async def _respond(self, wire: Wire, request: Request, peer: Peer) -> bool:
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        try:
+            return await wire.respond(await self._answered(request, peer))
+        finally:
+            self._answering.discard(task)
+
+    async def _answered(self, request: Request, peer: Peer) -> Response:
+        try:
+            self._authorize(request)
+            return await self._answer(request, peer)
+        except Refusal as refusal:
+            return refusal.response()
+        except Exception as error:  # noqa: BLE001  told to the peer as well, which would wait for its answer
+            report_error(error)
+            return Refusal(500, "Something went wrong in scanonce itself; its log says more.").response()
+
+    def _authorize(self, request: Request) -> None:
+        token = self.listener.token
+        if token is None:
+            return
+        given = request.headers.get("authorization", "")
+        # Compared in constant time, as bytes: a header may hold what is not ASCII.
+        if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode("ascii")):
+            text = "The token is missing or wrong: send the one in control.json as Authorization: Bearer."
+            raise Refusal(401, text, {"www-authenticate": "Bearer"})

@@ -1,0 +1,1 @@
+"""The events that scanonce reports: names, fields, sentences. `python -m supervisor.log.events` prints the page."""

@@ -1,0 +1,5 @@
+"""Print `docs/events.md`."""
+
+from supervisor.log.events.docgen import reference
+
+print(reference(), end="")

@@ -1,0 +1,187 @@
+"""Reads a log back, line by line as the bot wrote them, also while it is being written."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from supervisor.log.files.format import Record, decode, stamp
+from supervisor.log.files.rotation import files
+
+LONGEST: Final = 64 * 1024
+"""Bytes of a line that are held while its end has not come; a longer one is given in parts."""
+
+_TICK: Final = 1.0
+_BREAKS: Final = {"bot.starting", "log.gap"}
+"""Events after which a line that was not ended will not go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the bot's output without its end; `partial` if it goes on in the next one, or never ended."""
+
+    at: datetime
+    stream: str
+    data: bytes
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An event: its fields, with `ts`, `level` and `event`, as the file has them."""
+
+    at: datetime
+    fields: Mapping[str, Any]
+
+
+Entry = Line | Note
+
+
+class LogReader:
+    """One log, from its oldest file on. What `read` has given it does not give again."""
+
+    def __init__(self, folder: Path, key: str, *, since: datetime | None = None) -> None:
+        """`since`: leave out what is older, and the files that hold nothing else."""
+        self._folder = folder
+        self._key = key
+        self._since = since
+        self._number = _first_since(files(folder, key), since)
+        self._file: BinaryIO | None = None
+        self._torn = b""
+        self._lines = _Lines()
+        self._began = self._skipped = False
+
+    def skip_to_last(self, count: int, wanted: Callable[[Entry], bool]) -> None:
+        """Leave out the files before those that hold the last `count` entries for which `wanted` is true."""
+        found = 0
+        for number, path in reversed(files(self._folder, self._key)):
+            if number < self._number:
+                return
+            with path.open("rb") as file:
+                lines = _Lines()
+                found += sum(wanted(entry) for line in file for entry in self._entries(line, lines))
+            if found >= count:
+                self._number = number
+                return
+
+    def read(self, *, flush: bool = False) -> Iterator[Entry]:
+        """All that has been written since the last call; `flush` also gives a line whose end has not come."""
+        while self._file is not None or self._open():
+            assert self._file is not None
+            if self._skipped:
+                self._skipped = False
+                yield from self._lines.rest()
+                yield _gap("older files were removed before they were read")
+            # Looked at before reading on: when a file is begun, the one before it is complete.
+            later = any(number > self._number for number, _ in files(self._folder, self._key))
+            for line in self._file:
+                self._torn += line
+                if self._torn.endswith(b"\n"):
+                    whole, self._torn = self._torn, b""
+                    yield from self._entries(whole, self._lines)
+            if not later:
+                break
+            self.close()
+            self._number += 1
+        if flush:
+            yield from self._lines.rest()
+
+    def close(self) -> None:
+        """Close the file that is being read."""
+        file, self._file, self._torn = self._file, None, b""
+        if file is not None:
+            file.close()
+
+    def _open(self) -> bool:
+        """Open the file that comes next; False if there is none yet."""
+        for number, path in files(self._folder, self._key):
+            if number >= self._number:
+                with contextlib.suppress(FileNotFoundError):  # just removed, as the oldest
+                    self._file = path.open("rb")
+                    self._skipped = self._began and number > self._number
+                    self._began, self._number = True, number
+                    return True
+        return False
+
+    def _entries(self, line: bytes, lines: _Lines) -> Iterator[Entry]:
+        record = decode(line)
+        if record is not None and (self._since is None or record.at >= self._since):
+            yield from lines.feed(record)
+
+
+class _Lines:
+    """Puts pieces of output together to lines, each stream for itself."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[datetime, bytes]] = {}
+
+    def feed(self, record: Record) -> Iterator[Entry]:
+        """The lines that are complete with this record."""
+        if record.event:
+            if record.event["event"] in _BREAKS:
+                yield from self.rest()
+            yield Note(record.at, record.event)
+            return
+        begun, rest = self._open.pop(record.stream, (record.at, b""))
+        *whole, last = (rest + record.data).split(b"\n")
+        for line in whole:
+            yield Line(begun, record.stream, line)
+            begun = record.at
+        if len(last) > LONGEST:
+            yield Line(begun, record.stream, last, partial=True)
+        elif last:
+            self._open[record.stream] = (begun, last)
+
+    def rest(self) -> Iterator[Entry]:
+        """The lines whose end has not come."""
+        for stream, (begun, rest) in self._open.items():
+            yield Line(begun, stream, rest, partial=True)
+        self._open.clear()
+
+
+def news(folder: Path) -> Iterator[bool]:
+    """Whenever something in the folder has changed: True; False after every second without a change."""
+    from watchfiles import watch
+
+    while True:
+        # The folder comes with the first line of a log, and may be removed and made again.
+        with contextlib.suppress(FileNotFoundError):
+            changes = watch(
+                folder,
+                watch_filter=None,
+                debounce=50,
+                step=10,
+                rust_timeout=round(_TICK * 1000),
+                yield_on_timeout=True,
+                recursive=False,
+            )
+            for change in changes:
+                yield bool(change)
+                if not change and not folder.exists():
+                    break
+        time.sleep(_TICK)
+        yield False
+
+
+def _gap(problem: str) -> Note:
+    """A note that something is missing, for a reader that has found out."""
+    now = time.time()
+    fields = {"ts": stamp(now), "level": "warning", "event": "log.gap", "problem": problem}
+    return Note(datetime.fromtimestamp(now, UTC), fields)
+
+
+def _first_since(found: Sequence[tuple[int, Path]], since: datetime | None) -> int:
+    """The number of the first file that may hold something that is not older."""
+    first = 0
+    for number, path in found if since is not None else ():
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            record = next(filter(None, map(decode, file)), None)
+            if record is not None and since is not None and record.at >= since:
+                break
+            first = number
+    return first

@@ -1,0 +1,133 @@
+"""The server for monitoring, beside a running supervisor: it answers three paths, and can change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from supervisor.config.types import split_address
+from supervisor.http1.connection import Refusal, Request, Response
+from supervisor.http1.server import Server
+from supervisor.log import log
+from supervisor.log.log import emit
+from supervisor.metrics.collectors import CONTENT_TYPE, Figures
+from supervisor.metrics.health import not_alive, not_ready
+from supervisor.metrics.labels import Labels
+from supervisor.supervise.status import Status, gather
+
+if TYPE_CHECKING:
+    from supervisor.control.transport import Peer
+    from supervisor.supervise.supervisor import Supervisor
+
+#: Connections at a time; those who monitor are few.
+CONNECTIONS: Final = 16
+_BACKLOG: Final = 16
+_FRESH: Final = 1.0  # seconds; however many ask, processes and files are looked at this often at most
+
+
+@dataclass(slots=True)
+class _Port:
+    """A port that needs no token: nothing behind it can be changed."""
+
+    socket: socket.socket
+    token: str | None = None
+
+    @property
+    def url(self) -> str:
+        host, port = self.socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class Answers:
+    """What is answered on each path."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        config = supervisor.setting.config.metrics
+        self._labels = Labels(config.session_label, supervisor.setting.territory.key)
+        self.figures = Figures(self._labels)
+        self._looked_at = float("-inf")
+        self._looking: asyncio.Task[Status] | None = None
+        self._paths: Mapping[str, Callable[[], Awaitable[Response]]] = {
+            "/livez": self._livez,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+        }
+
+    async def __call__(self, request: Request, _peer: Peer) -> Response:
+        """Answer one request. Raises `Refusal`."""
+        answer = self._paths.get(request.path)
+        if answer is None:
+            raise Refusal(404, f"There is no such path; there are {', '.join(self._paths)}.")
+        if request.method not in {"GET", "HEAD"}:
+            raise Refusal(405, f"{request.path} is for GET and HEAD.", {"allow": "GET, HEAD"})
+        return await answer()
+
+    async def _livez(self) -> Response:
+        return _verdict("alive", list(not_alive(self._supervisor)))
+
+    async def _readyz(self) -> Response:
+        return _verdict("ready", list(not_ready(self._supervisor, self._labels)))
+
+    async def _metrics(self) -> Response:
+        status = await self._status()
+        ready = not any(not_ready(self._supervisor, self._labels))
+        return Response(200, self.figures.exposition(status, ready=ready), CONTENT_TYPE)
+
+    async def _status(self) -> Status:
+        now = time.monotonic()
+        if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
+            self._looking = asyncio.create_task(gather(self._supervisor), name="metrics")
+            self._looked_at = now
+        # Shielded: one who gives up must not take the answer away from the others.
+        return await asyncio.shield(self._looking)
+
+
+@contextlib.asynccontextmanager
+async def serving(supervisor: Supervisor) -> AsyncIterator[None]:
+    """Count events and answer on `metrics.listen`, which is set, for as long as this is open."""
+    answers = Answers(supervisor)
+    store = supervisor.sessions.store
+    for profile in await supervisor.care.profiles():
+        answers.figures.know(profile.id, linked=store.state.get(profile.id).is_linked is True)
+    with contextlib.ExitStack() as stack:
+        stack.callback(log.subscribe(answers.figures.hear))
+        address = supervisor.setting.config.metrics.listen
+        assert address is not None
+        try:
+            server = Server(_listen(address), answers, connections=CONNECTIONS)
+        except OSError as error:
+            emit("metrics.off", problem=f"cannot listen on {address}: {_why(error)}")
+            yield
+            return
+        await server.start()
+        emit("metrics.on", url=server.listener.url)
+        try:
+            yield
+        finally:
+            await server.close()
+
+
+def _listen(address: str) -> _Port:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return _Port(socket.create_server((host, port), family=family, backlog=_BACKLOG))
+
+
+def _why(error: OSError) -> str:
+    # What asyncio and socket add to the system's words repeats the address.
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _verdict(what: str, reasons: list[str]) -> Response:
+    return Response(503 if reasons else 200, json.dumps({what: not reasons, "reasons": reasons}).encode())

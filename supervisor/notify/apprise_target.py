@@ -1,0 +1,91 @@
+"""Chats and mail, through the library apprise, in a process of its own for each message.
+
+It holds some 35 MB once it is loaded, as much as all of scanonce, and its plugins may block wherever they like: in a
+process that is gone after the message neither matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from supervisor.notify.apprise_worker import Request
+from supervisor.notify.message import Message
+from supervisor.notify.target import DeliveryError
+from supervisor.process.helper import Errands
+from supervisor.system.qr import png
+
+INSTALL: Final = "pip install 'scanonce[notify]'"
+_LOADING: Final = 20.0  # seconds for starting Python and loading the library on a machine that is busy
+
+
+def installed() -> bool:
+    """Whether the library is there; does not load it."""
+    return importlib.util.find_spec("apprise") is not None
+
+
+class Chat:
+    """One URL of apprise's. `folder` makes a private folder, for what the process is to read."""
+
+    def __init__(self, name: str, url: str, errands: Errands, folder: Callable[[], Path], timeout: float) -> None:
+        self.name = name
+        self._url = url
+        self._errands = errands
+        self._folder = folder
+        self._timeout = timeout
+
+    async def deliver(self, message: Message) -> None:
+        """Deliver a message. Raises `DeliveryError`."""
+        request = Request(self._url, message.title, message.body, message.level, self._timeout, message.qr is not None)
+        # Files, since a command line and an environment can be read by others; it ends with the message, and its image.
+        with tempfile.TemporaryDirectory(prefix=_prefix(os.getpid()), dir=self._folder()) as folder:
+            given = Path(folder) / "request"
+            given.write_text(json.dumps(asdict(request)))
+            if message.qr is not None:
+                (Path(folder) / "qr.png").write_bytes(await asyncio.to_thread(png, message.qr))
+            done = await self._errands.run(
+                [sys.executable, "-m", "supervisor.notify.apprise_worker"],
+                directory=Path(folder),
+                environment={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
+                timeout=self._timeout + _LOADING,
+                input=given,
+            )
+        if done.code is None:
+            raise DeliveryError(f"it was not done in {self._timeout + _LOADING:g} s", final=False)
+        told = _told(done.output)
+        if told is None:
+            raise DeliveryError(f"the process that sends it ended with status {done.code}", final=False)
+        if told["problem"] is not None:
+            raise DeliveryError(str(told["problem"]), final=bool(told["final"]))
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what senders that were killed in the middle have left: it holds addresses, and codes."""
+    for left in folder.glob("notify-*-*"):
+        pid = left.name.split("-")[1]
+        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _prefix(pid: int) -> str:
+    return f"notify-{pid}-"
+
+
+def _told(output: str) -> dict[str, Any] | None:
+    """The last line, in which the process says how it went; what stands before it is of others."""
+    try:
+        told = json.loads(output.rstrip().rpartition("\n")[2])
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and {"problem", "final"} <= told.keys() else None

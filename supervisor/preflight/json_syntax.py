@@ -1,0 +1,48 @@
+"""Checking data files before a restart, in process: a JSON file that does not parse ends the bot that loads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+from supervisor.preflight.javascript import Problem
+
+#: Files above this many bytes are not parsed: the event loop would wait for it.
+JSON_LIMIT = 1024 * 1024
+
+#: Files that may hold comments although they are called JSON: their own programs read them, and no bot.
+_WITH_COMMENTS = ("tsconfig", "jsconfig", "devcontainer", ".", "tslint", "api-extractor")
+
+
+def check_json(path: Path) -> Problem | None:
+    """What `JSON.parse` would not take; None if it would, or if that cannot be told.
+
+    An empty file passes: editors make new files so, and to hold up every restart for one would be worse.
+    """
+    if path.name.startswith(_WITH_COMMENTS):
+        return None
+    try:
+        if path.stat().st_size > JSON_LIMIT:
+            return None
+        text = path.read_text(encoding="utf-8-sig", errors="replace")  # `require` drops the mark as well
+    except OSError:  # gone again, or not ours to read
+        return None
+    if not text.strip():
+        return None
+    try:
+        # Numbers are not converted: Python refuses very long ones, and takes NaN and Infinity.
+        json.loads(text, parse_int=len, parse_float=len, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        lines = text.splitlines()
+        source = lines[error.lineno - 1].strip() if error.lineno <= len(lines) else ""
+        return Problem(path, error.lineno, f"not JSON: {error.msg}", source if 0 < len(source) <= 120 else None)
+    except RecursionError:
+        return None
+    except ValueError as error:
+        return Problem(path, None, f"not JSON: {error}")
+    return None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number there")

@@ -1,0 +1,199 @@
+"""Which folders are profiles, and which parts of a profile are worth keeping."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from supervisor.session.names import MANIFEST, safe_name
+from supervisor.session.profiles.singleton import MARKS
+from supervisor.system.files import TEMPORARY_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Folders that Chromium fills again by itself, at any depth: an origin's own copies lie deep in `Storage/ext/...`.
+# Measured: a linked profile without them starts linked.
+_CACHES = frozenset(
+    {
+        "Cache",
+        "CacheStorage",
+        "Code Cache",
+        "Crash Reports",
+        "Crashpad",
+        "DawnCache",
+        "DawnGraphiteCache",
+        "DawnWebGPUCache",
+        "GPUCache",
+        "GPUPersistentCache",
+        "GrShaderCache",
+        "GraphiteDawnCache",
+        "ScriptCache",
+        "ShaderCache",
+    }
+)
+# Components that Chromium downloads again, and its own telemetry: only at the top of the user data folder.
+_COMPONENTS = frozenset(
+    {
+        "AmountExtractionHeuristicRegexes",
+        "BrowserMetrics",
+        "CertificateRevocation",
+        "CookieReadinessList",
+        "Crowd Deny",
+        "FileTypePolicies",
+        "FirstPartySetsPreloaded",
+        "MEIPreload",
+        "MediaFoundationWidevineCdm",
+        "OnDeviceHeadSuggestModel",
+        "OptimizationGuide",
+        "OriginTrials",
+        "PKIMetadata",
+        "PrivacySandboxAttestationsPreloaded",
+        "ProbabilisticRevealTokenRegistry",
+        "RecoveryImproved",
+        "SSLErrorAssistant",
+        "Safe Browsing",
+        "SafetyTips",
+        "Subresource Filter",
+        "TpcdMetadata",
+        "TrustTokenKeyCommitments",
+        "WasmTtsEngine",
+        "WidevineCdm",
+        "ZxcvbnData",
+        "component_crx_cache",
+        "extensions_crx_cache",
+        "hyphen-data",
+        "segmentation_platform",
+    }
+)
+_COMPONENT_PREFIXES = ("OptimizationGuide", "optimization_guide")
+# What belongs to one run of a browser, not to the profile; and our own files in a folder copied back by hand.
+_RUN_FILES = frozenset(
+    {
+        *MARKS,
+        "DevToolsActivePort",
+        "BrowserMetrics-spare.pma",
+        MANIFEST,
+    }
+)
+# What LevelDB tells people of its doings (`InfoLogFileName` in its db/filename.cc). It begins that anew whenever it is
+# opened, and never reads it: of the files that a restart of a bot changes every second one is such a log.
+_INFO_LOGS = frozenset({"LOG", "LOG.old"})
+TRASH_SUFFIX = ".scanonce-trash"
+
+_USUAL_PLACES = (("sessions", "session-"), (".wwebjs_auth", "session"), ("tokens", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One Chromium user data folder of a project, and the id under which its session is known.
+
+    `id` comes from the folder's name and may hold anything that a file name may: use `key` to build file names.
+    """
+
+    id: str
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> Profile:
+        """The profile in a folder, with the id that its name implies."""
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - lexical: a profile that is a link stays under its own name
+        return cls(id_from_folder(absolute.name), absolute)
+
+    @property
+    def key(self) -> str:
+        """The id as a safe file name component."""
+        return safe_name(self.id)
+
+    @property
+    def folder(self) -> Path:
+        """The real folder, links on the way resolved: what a restore replaces when `path` itself is a link."""
+        return self.path.resolve()
+
+
+def id_from_folder(name: str) -> str:
+    """The session id that a profile folder's name implies.
+
+    >>> id_from_folder("session-97150"), id_from_folder("session"), id_from_folder("alice")
+    ('97150', 'default', 'alice')
+    """
+    if name in {"session", "session-"}:
+        return "default"
+    return name.removeprefix("session-") or "default"
+
+
+def discover(project: Path) -> Iterator[Path]:
+    """The profile folders in the places where the known libraries put them, sorted by name."""
+    for parent, prefix in _USUAL_PLACES:
+        try:
+            with os.scandir(project / parent) as entries:
+                names = sorted(e.name for e in entries if _is_candidate(e, prefix))
+        except OSError:  # no such place, or not ours to read: nothing is found there
+            continue
+        for name in names:
+            yield project / parent / name
+
+
+def with_distinct_ids(paths: Iterable[Path], known: dict[str, Path], project: Path) -> list[Profile]:
+    """Profiles for `paths`, each under an id of its own.
+
+    A path keeps the id it is `known` by. Of two folders whose names imply the same id, the later is called
+    ``<id>@<parent>``.
+    """
+    names = {path.resolve(): session_id for session_id, path in known.items()}
+    taken = set(known)
+    profiles: dict[Path, Profile] = {}
+    for path in paths:
+        real = path.resolve()  # two ways to one folder are one profile
+        if real not in names:
+            names[real] = _free_id(path, taken, project)
+            taken.add(names[real])
+        profiles.setdefault(real, Profile(names[real], Path(os.path.abspath(path))))  # noqa: PTH100 - as in Profile.at
+    return list(profiles.values())
+
+
+def is_cache(name: str) -> bool:
+    """Whether a folder of this name is a cache, which Chromium fills again by itself."""
+    return name.removesuffix(TRASH_SUFFIX) in _CACHES
+
+
+def is_left_out(name: str, *, top: bool, folder: bool) -> bool:
+    """Whether an entry of a profile is left out of snapshots. `top`: it lies directly in the user data folder."""
+    if not folder:
+        return name in _INFO_LOGS or (top and name in _RUN_FILES) or name.endswith(TEMPORARY_SUFFIX)
+    if is_cache(name):
+        return True
+    return top and (name in _COMPONENTS or name.startswith(_COMPONENT_PREFIXES))
+
+
+def last_version(folder: Path) -> str | None:
+    """The version of Chromium that wrote a profile last, as it notes in the file `Last Version`."""
+    try:
+        with (folder / "Last Version").open("rb") as file:
+            return file.read(100).decode("ascii", "replace").strip() or None
+    except OSError:
+        return None
+
+
+def _is_candidate(entry: os.DirEntry[str], prefix: str) -> bool:
+    if entry.name.startswith(".") or not entry.name.startswith(prefix):
+        return False
+    if prefix == "session" and entry.name != "session" and not entry.name.startswith("session-"):
+        return False
+    return entry.is_dir()
+
+
+def _free_id(path: Path, taken: set[str], project: Path) -> str:
+    plain = id_from_folder(path.name)
+    if plain not in taken:
+        return plain
+    parent = path.parent
+    place = parent.relative_to(project) if parent.is_relative_to(project) else PurePath(parent)
+    candidate = f"{plain}@{place.as_posix()}"
+    number = 2
+    while candidate in taken:
+        candidate = f"{plain}@{place.as_posix()}#{number}"
+        number += 1
+    return candidate

@@ -1,0 +1,105 @@
+"""The bot's own source files, as text: no more of them than can be read in a moment, and nothing is executed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.watch.rules import WatchRules
+from supervisor.watch.tree import walk
+
+_EXTENSIONS = frozenset({"js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"})
+_MOST_FILES = 2000
+_LARGEST = 512 << 10  # bytes; what is larger was not written by hand
+_MOST_SECONDS = 3.0
+_LONGEST_BODY = 5000  # characters of a handler that are looked at
+_MOST_MATCHES = 50  # of one pattern; whoever has more of them learns enough from these
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file. Its comments are left out, its lines are those of the file."""
+
+    name: str
+    """Its path in the bot's folder."""
+    text: str
+
+    def at(self, position: int) -> str:
+        """A position as `file:line`."""
+        return f"{self.name}:{self.text.count(chr(10), 0, position) + 1}"
+
+    def enclosed(self, start: int) -> str:
+        """From `start` on, the text up to the end of the first bracket that opens there, strings not understood."""
+        depth = 0
+        for at in range(start, min(len(self.text), start + _LONGEST_BODY)):
+            if self.text[at] in "({[":
+                depth += 1
+            elif self.text[at] in ")}]":
+                depth -= 1
+                if depth <= 0:
+                    return self.text[start : at + 1]
+        return self.text[start : start + _LONGEST_BODY]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files that were read; `all` is false if there are more, or some could not be read."""
+
+    files: tuple[Source, ...]
+    all: bool
+
+    def search(self, pattern: re.Pattern[str]) -> Iterator[tuple[Source, re.Match[str]]]:
+        """The matches in all files; no more of them than anybody would read."""
+        found = ((source, match) for source in self.files for match in pattern.finditer(source.text))
+        return itertools.islice(found, _MOST_MATCHES)
+
+
+def read_sources(folder: Path) -> Sources:
+    """The JavaScript and TypeScript files of a bot that git does not ignore; installed packages are not its own."""
+    files: list[Source] = []
+    complete = True
+    deadline = time.monotonic() + _MOST_SECONDS
+
+    def refused(_folder: str, _error: OSError) -> None:
+        nonlocal complete
+        complete = False
+
+    rules = WatchRules(root=folder, ext=_EXTENSIONS)
+    for listing in walk(rules, str(folder), arm=lambda _folder: None, refused=refused, entered={}):
+        for path in sorted(listing.files):
+            text = _read(path) if listing.files[path].size <= _LARGEST else None
+            if text is None:
+                complete = False
+            else:
+                files.append(Source(os.path.relpath(path, folder), _without_comments(text)))
+        if len(files) >= _MOST_FILES or time.monotonic() > deadline:
+            return Sources(tuple(files[:_MOST_FILES]), all=False)
+    return Sources(tuple(files), complete)
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - paths of a walk are strings
+            return file.read(_LARGEST)
+    except OSError:
+        return None
+
+
+def _without_comments(text: str) -> str:
+    """The text with the lines that are comments emptied. What looks like one in the midst of a line may be a string."""
+    lines = text.split("\n")
+    in_comment = False
+    for number, line in enumerate(lines):
+        begins = line.lstrip()
+        in_comment = in_comment or begins.startswith("/*")
+        if in_comment:
+            _, end, rest = line.partition("*/")
+            lines[number], in_comment = rest, not end
+        elif begins.startswith("//"):
+            lines[number] = ""
+    return "\n".join(lines)

@@ -1,0 +1,196 @@
+"""Snapshots from when a profile is read until they are published.
+
+Reading must happen while nobody writes to the profile, and is all that a restart waits for; making the copy durable and
+verifying it can wait until the bot is on its way up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.bot.live_snapshot import read_still
+from supervisor.browser.discovery import Browser
+from supervisor.config.model import Config
+from supervisor.log.log import emit
+from supervisor.session.profiles.profile import Profile
+from supervisor.session.snapshot.capture import Capture
+from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.store import SessionStore
+from supervisor.supervise.file_worker import FileWork
+from supervisor.system.errors import SessionError
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What is known of a profile that has just become quiet."""
+
+    clean: bool
+    linked: bool | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot that was asked for."""
+
+    snapshot: Snapshot
+    new: bool
+    """Whether it was made now: where nothing has changed, the one before stands for it."""
+    pause: float | None
+    """Seconds that the bot stood still; `None` if none was running."""
+    remarks: tuple[str, ...] = ()
+
+
+class Copies:
+    """The snapshots of one project that are being taken."""
+
+    def __init__(self, config: Config, store: SessionStore, files: FileWork) -> None:
+        self._config = config
+        self._store = store
+        self._files = files
+        self._captures: dict[Path, Capture] = {}
+        #: What has been read of profiles that were not proven quiet yet.
+        self._ahead: dict[Path, Capture] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    # -- at a stop ---------------------------------------------------------------------------------------------------
+
+    async def read_ahead(self, profile: Profile, quiet: Quiet) -> None:
+        """Read a profile that may not stay as it is: `read` uses that if it has. Raises SessionError."""
+        if self._config.snapshot.enabled and self._unworthy(profile, quiet) is None:
+            self._ahead[profile.path] = await self._read(profile, quiet)
+
+    def drop_ahead(self) -> None:
+        """Let go of what was read ahead and has not been used."""
+        while self._ahead:
+            self._files.do_later(self._ahead.popitem()[1].discard)
+
+    async def read(self, profile: Profile, quiet: Quiet) -> None:
+        """Read a quiet profile, if it is worth it, to be published later. What prevents it is told."""
+        if not self._config.snapshot.enabled:
+            return
+        if (reason := self._unworthy(profile, quiet)) is not None:
+            emit("snapshot.skipped", session=profile.id, reason=reason)
+            return
+        try:
+            capture = await self._read(profile, quiet)
+        except SessionError as error:
+            emit("snapshot.failed", session=profile.id, reason=str(error))
+            return
+        superseded, self._captures[profile.path] = self._captures.get(profile.path), capture
+        if superseded is not None:
+            await self._files.do(superseded.discard)
+
+    def discard(self, profile: Profile) -> None:
+        """Drop a snapshot that has been read but not published: the start from what it holds has gone wrong."""
+        if (capture := self._captures.pop(profile.path, None)) is not None:
+            self._files.do_later(capture.discard)
+            emit("snapshot.skipped", session=profile.id, reason="the start that followed showed a QR code")
+
+    def finish_in_background(self) -> None:
+        """Make the snapshots that have been read durable, verify and publish them, while the bot comes up."""
+        captures, self._captures = self._captures, {}
+        if captures:
+            task = asyncio.create_task(self._finish_all(list(captures.values())), name="finish-snapshots")
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
+
+    async def finished(self) -> None:
+        """Wait until every snapshot that was begun is published."""
+        self.finish_in_background()
+        if self._finishing:
+            await asyncio.wait(set(self._finishing))
+
+    def _unworthy(self, profile: Profile, quiet: Quiet) -> str | None:
+        """Why this profile must not become the newest good snapshot, if there is a reason."""
+        if quiet.linked is False:
+            return "it is not linked"
+        # A page that can be read, but was not in this short run, may have cleared its storage before we would have
+        # seen why. Where a page never could be read, nothing better than the profile's soundness is to be had.
+        if quiet.linked is None and self._store.state.get(profile.id).is_linked is not None:
+            return "its page was not seen in this run"
+        return None
+
+    async def _read(self, profile: Profile, quiet: Quiet) -> Capture:
+        return await self._files.do(
+            self._store.capture,
+            profile,
+            linked=quiet.linked,
+            browser_version=quiet.version,
+            ahead=self._ahead.pop(profile.path, None),
+            progress=self._files.telling("session.progress", profile.id, "copying"),
+        )
+
+    # -- on demand ---------------------------------------------------------------------------------------------------
+
+    async def take_live(
+        self, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
+    ) -> Snapshot | None:
+        """Take a snapshot of a profile whose browser runs: it stands still while its files are read.
+
+        None if that failed, which has been said then, or if snapshots are turned off.
+        """
+        if not self._config.snapshot.enabled:
+            return None
+        try:
+            still = await self._files.do(read_still, self._store, profile, browser, linked=linked, version=version)
+        except SessionError as error:
+            emit("snapshot.failed", session=profile.id, reason=str(error))
+            return None
+        return next(iter(await self._finish([still.capture])), None)
+
+    async def take(
+        self, profile: Profile, browser: Browser | None, *, linked: bool | None, version: str | None
+    ) -> Taken:
+        """Take a snapshot that somebody asks for: of the running browser, or without one of the quiet profile.
+
+        The caller sees to it that nobody opens a quiet one meanwhile: no bot runs, and what is next done for a start
+        waits its turn behind this. Raises `SessionError`.
+        """
+        pause = None
+        if browser is None:
+            await self._files.do(self._store.refuse_held, profile)
+            capture = await self._files.do(self._store.capture, profile, linked=linked, browser_version=version)
+        else:
+            still = await self._files.do(read_still, self._store, profile, browser, linked=linked, version=version)
+            capture, pause = still.capture, still.pause
+        snapshot = await self._publish(capture)
+        await self._prune()
+        return Taken(snapshot, capture.staging is not None, pause)
+
+    # -- publishing --------------------------------------------------------------------------------------------------
+
+    async def _finish_all(self, captures: list[Capture]) -> None:
+        await self._finish(captures)
+
+    async def _finish(self, captures: list[Capture]) -> list[Snapshot]:
+        published = []
+        for capture in captures:
+            try:
+                published.append(await self._publish(capture))
+            except SessionError as error:
+                emit("snapshot.failed", session=capture.profile.id, reason=str(error))
+        await self._prune()
+        return published
+
+    async def _prune(self) -> None:
+        with contextlib.suppress(SessionError):  # what could not be removed now is tried again after the next one
+            await self._files.do(self._store.prune)
+
+    async def _publish(self, capture: Capture) -> Snapshot:
+        began = time.monotonic()
+        progress = self._files.telling("snapshot.progress", capture.profile.id, "verifying")
+        snapshot = await self._files.do(capture.publish, progress=progress)
+        emit(
+            "snapshot.taken",
+            session=snapshot.session_id,
+            snapshot=snapshot.name,
+            live=snapshot.live,
+            bytes=snapshot.bytes,
+            took_ms=round((time.monotonic() - began) * 1000),
+        )
+        return snapshot

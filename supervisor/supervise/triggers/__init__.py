@@ -1,0 +1,1 @@
+"""What asks for a restart: changed files, keys, a schedule."""

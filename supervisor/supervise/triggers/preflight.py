@@ -1,0 +1,87 @@
+"""The checks before a restart, put together as configured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from supervisor.bot.prestart import STANDBY
+from supervisor.bot.run import Setting
+from supervisor.preflight import javascript
+from supervisor.preflight.checker import Preflight
+from supervisor.process.helper import Errands, Finished
+from supervisor.process.persistent_helper import Standby
+from supervisor.process.spawn import CommandError, resolve_command
+from supervisor.process.table import ENVIRONMENT_MARK
+from supervisor.supervise.supervisor import Supervisor
+
+
+def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
+    """The checks, run in the bot's folder and environment; `name` is a file as its user knows it.
+
+    Raises CommandError if the configured command cannot be run.
+    """
+    setting = supervisor.setting
+    config = setting.config.preflight
+    environment = os.environ | setting.config.bot.env
+    # What node is told for the bot, to open a debugger for instance, is not meant for a check.
+    node_options = environment.pop("NODE_OPTIONS", "")
+    # Should we be killed meanwhile, the next supervisor knows what runs for a check as ours, and ends it.
+    environment[ENVIRONMENT_MARK] = setting.territory.new_mark()
+    errands = Errands(setting.reaper, setting.territory.errands, setting.umask)
+    command: Sequence[str] = ()
+    if config.enabled and config.command:
+        try:
+            command = resolve_command(config.command, setting.directory, environment)
+        except CommandError as error:
+            raise CommandError(f"preflight.command: {error}", error.code) from None
+
+    async def run(words: Sequence[str], *, timeout: float, given: Path | None = None) -> Finished:
+        return await errands.run(
+            words, directory=setting.directory, environment=environment, timeout=timeout, input=given
+        )
+
+    node = _node(setting, environment)
+    checker = (
+        None
+        if node is None
+        else Standby(
+            (node, *javascript.CHECKER),
+            directory=setting.directory,
+            environment=environment,
+            reaper=setting.reaper,
+            running=setting.territory.errands,
+            idle=STANDBY,
+            umask=setting.umask,
+        )
+    )
+
+    judged: tuple[float, bool] | None = None
+
+    def asks_node() -> bool:
+        nonlocal judged
+        if config.javascript != "auto":
+            return config.javascript
+        if supervisor.current_run is not None and (judged is None or judged[0] != supervisor.bot.spawned_at):
+            tree = [entry.argv for entry in setting.territory.living()]
+            judged = supervisor.bot.spawned_at, javascript.is_plain_node(tree, node_options)
+        return judged[1] if judged else javascript.is_plain_node([setting.command], node_options)
+
+    return Preflight(
+        run,
+        node=node,
+        asks_node=asks_node,
+        checker=checker,
+        command=command,
+        timeout=config.timeout,
+        name=name,
+    )
+
+
+def _node(setting: Setting, environment: Mapping[str, str]) -> str | None:
+    """The node that runs the bot, as far as that can be told: that of its command, else that of its PATH."""
+    if javascript.is_node(setting.command[0]):
+        return setting.command[0]
+    return shutil.which("node", path=environment.get("PATH", os.defpath))

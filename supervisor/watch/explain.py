@@ -1,0 +1,108 @@
+"""What is watched and why, for a person to read (`scanonce dev --explain-watch`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supervisor.watch.rules import WatchRules
+from supervisor.watch.tree import walk
+
+
+@dataclass(slots=True)
+class Explanation:
+    """`files` are the watched files with the reason, `folders` the folders that they lie in, or may lie in later, with
+    their number; `left_out` the folders that are not watched, with the reason; `other` counts the remaining files of
+    the watched folders by the reason why they do not count."""
+
+    root: Path
+    files: dict[Path, str] = field(default_factory=dict)
+    folders: dict[Path, int] = field(default_factory=dict)
+    left_out: dict[Path, str] = field(default_factory=dict)
+    other: Counter[str] = field(default_factory=Counter)
+    links: set[Path] = field(default_factory=set)
+    """The links to folders that would count."""
+
+    def lines(self) -> Iterator[str]:
+        """The explanation as text."""
+        yield f"watched: {_count(len(self.files), 'file')} in {_count(len(self.folders), 'folder')}"
+        for reason, count in Counter(self.files.values()).most_common():
+            yield f"  {count}  {reason}"
+        if self.folders:
+            yield "folders, with their files that count:"
+        for folder, count in self.folders.items():
+            yield f"  {self._name(folder)}  {count}"
+        if self.left_out:
+            yield "not looked into:"
+        for folder, reason in self.left_out.items():
+            yield f"  {self._name(folder)}  {reason}"
+        if self.other:
+            yield "files that do not count:"
+        for reason, count in self.other.most_common():
+            yield f"  {count}  {reason}"
+
+    def refuse(self, folder: str, error: OSError) -> None:
+        """A folder that cannot be read."""
+        self.left_out[Path(folder)] = f"cannot be read: {error.strerror}"
+
+    def _name(self, folder: Path) -> str:
+        try:
+            name = folder.relative_to(self.root).as_posix()
+        except ValueError:
+            name = folder.as_posix()
+        return f"{name}/".encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def explain(rules: WatchRules) -> Explanation:
+    """Look at the tree as the watcher does, and note what is left out as well."""
+    found = Explanation(rules.root)
+    entered: dict[str, str] = {}
+    for base in rules.bases:
+        if base.is_folder():
+            for listing in walk(rules, base.path, arm=_nothing, refused=found.refuse, entered=entered):
+                found.folders[Path(listing.path)] = len(listing.files)
+                found.files |= {Path(path): _why(rules, path) for path in listing.files}
+                _note_the_rest(rules, listing.path, found)
+        elif base.exists():
+            folder = Path(base.path).parent
+            if Path(base.path) not in found.files:
+                found.folders[folder] = found.folders.get(folder, 0) + 1
+            found.files[Path(base.path)] = "named by the user"
+        else:
+            found.left_out[Path(base.path)] = "does not exist yet"
+    for link in sorted(found.links - found.folders.keys()):
+        there = link.resolve()
+        lies_in = link.parent.resolve().is_relative_to(there)
+        found.left_out[link] = (
+            f"leads to {there}, {'which holds this link' if lies_in else 'which is followed already'}"
+        )
+    return found
+
+
+def _why(rules: WatchRules, path: str) -> str:
+    return rules.why(Path(path)).removeprefix("watched: ")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _nothing(_folder: str) -> None:
+    """Looking needs no watch."""
+
+
+def _note_the_rest(rules: WatchRules, folder: str, found: Explanation) -> None:
+    """The entries of a watched folder that do not count."""
+    for entry in sorted(Path(folder).iterdir()):
+        if entry.is_dir():
+            reason = rules.folder_refusal(str(entry))
+            if reason is not None:
+                found.left_out[entry] = reason
+            elif entry.is_symlink():
+                found.links.add(entry)
+        else:
+            reason = rules.refusal(folder, entry.name)
+            if reason is not None:
+                found.other[reason.removeprefix(f"{entry.name} is ")] += 1  # counted, so the name means nothing

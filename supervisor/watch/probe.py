@@ -1,0 +1,120 @@
+"""Whether a system tells of changes at all, and what to say when it does not.
+
+Two questions, since either alone misses cases. Does the file system belong to another machine (a network drive, a
+folder shared into a container or a virtual machine)? Then edits made over there raise no events here, although our own
+would. And does a file that we write ourselves raise an event? In some sandboxes it does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from supervisor.watch.rules import is_below
+from supervisor.watch.source import Source, WatchLimitError
+
+#: Types of file systems, as in /proc/self/mountinfo, whose files are changed from elsewhere: network drives; 9p (WSL's
+#: view of Windows drives, QEMU); shared folders of Docker Desktop, VirtualBox, VMware, Parallels and of sshfs.
+# fmt: off
+REMOTE_TYPES = frozenset({
+    "9p", "afs", "ceph", "cifs", "coda", "drvfs", "fakeowner", "fuse.glusterfs", "fuse.grpcfuse", "fuse.osxfs",
+    "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs", "lustre", "nfs", "nfs4", "osxfs",
+    "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
+})
+# fmt: on
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_PROBE_NAME = ".scanonce-probe-{pid}"
+
+
+def remote_type(path: str, mounts: str | None = None) -> str | None:
+    """The type of the file system that holds `path`, if it is one that is changed from elsewhere; None if not known.
+
+    `mounts` is the text of a mountinfo file, see proc(5).
+    """
+    if mounts is None:
+        try:
+            mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
+        except OSError:  # not Linux
+            return None
+    best, kind = "", None
+    for line in mounts.splitlines():
+        fields, _, rest = line.partition(" - ")
+        # Spaces and such are written as octal numbers; those in a mount point only.
+        point = fields.split(" ")[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
+        point = os.fsdecode(point.encode("latin-1"))
+        # The last mount on one point is the one seen.
+        if len(point) >= len(best) and is_below(path, point):
+            best, kind = point, rest.split(" ")[0]
+    return kind if kind in REMOTE_TYPES else None
+
+
+async def events_arrive(source: Source, folder: str, *, within: float) -> bool | None:
+    """Write a hidden file into `folder` and see whether a hint of it comes; None if nothing can be written there.
+
+    What `source` tells meanwhile is read and dropped.
+    """
+    probe = Path(folder, _PROBE_NAME.format(pid=os.getpid()))
+    woken = asyncio.Event()
+    source.add(folder)
+    if not _written(probe):
+        return None
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                source.listen(woken.set)
+                await woken.wait()
+                woken.clear()
+                if any(hint.name == probe.name for hint in source.read()):
+                    return True
+    except TimeoutError:
+        return False
+    finally:
+        _removed(probe)
+
+
+def _written(probe: Path) -> bool:
+    try:
+        probe.write_bytes(b"")
+    except OSError:
+        return False
+    return True
+
+
+def _removed(probe: Path) -> None:
+    with suppress(OSError):  # a folder that has become read-only or is gone by now
+        probe.unlink()
+
+
+def explain_limit(error: WatchLimitError, folders: Iterable[str], base: str) -> str:
+    """What to do about a limit of inotify: which it is, what it is now, and which folder takes most of it."""
+    paths = list(folders)
+    top = Path(base)
+    heads = Counter(path.relative_to(top).parts[:1] for path in map(Path, paths) if top in path.parents)
+    largest = ""
+    if heads:
+        name, count = heads.most_common(1)[0]
+        largest = f"; the largest folder is {top.joinpath(*name)} with {count}"
+    return (
+        f"the limit {error.sysctl} = {_sysctl(error.sysctl)} is used up, and {len(paths)} folders are to be watched"
+        f"{largest}. Leave folders out ([watch] ignore), or raise it: sudo sysctl {error.sysctl}="
+        f"{_suggested(error.sysctl, len(paths))}"
+    )
+
+
+def _sysctl(name: str) -> str:
+    try:
+        return Path("/proc/sys", *name.split(".")).read_text("ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+def _suggested(name: str, needed: int) -> int:
+    """A round number with room to spare."""
+    present = _sysctl(name)
+    wanted = 2 * max(int(present) if present.isdecimal() else 0, needed)
+    return 1 << (wanted - 1).bit_length()

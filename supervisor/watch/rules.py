@@ -1,0 +1,302 @@
+"""Which files restart the bot, and which folders need to be looked into.
+
+A file counts if it lies under a watched path, has a watched extension, and nothing leaves it out. Left out, strongest
+first: what the caller excludes (profiles, the supervisor's own files); folders that hold no source in any project;
+temporary files of editors; hidden files and folders, as in nodemon, except `.env*`; the user's patterns; `.gitignore`.
+A path that the user names is meant: none of this is asked about the named path itself or what lies above it, apart
+from the exclusions. `.env*` and the configuration count although git ignores them, which most projects make it do.
+"""
+
+# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH119, PTH120  (paths are strings inside: the rules are asked for each event and each entry of the tree)
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from supervisor.watch.gitignore import GitIgnores, Patterns, compile_patterns, decide
+
+#: What is watched unless the user says otherwise. "env" stands for `.env` and `.env.<name>`.
+DEFAULT_EXT = frozenset({"js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "json", "py", "env"})
+
+CONFIG_NAME = "scanonce.toml"
+
+#: Folders that are never looked into, wherever they lie. Every hidden folder is left out; these give a better reason.
+NEVER_FOLDERS = {
+    "node_modules": "installed packages",
+    "bower_components": "installed packages",
+    ".git": "version control",
+    ".hg": "version control",
+    ".svn": "version control",
+    "CVS": "version control",
+    ".session-cache": "snapshots of the sessions",
+    ".wwebjs_auth": "browser profiles",
+    ".wwebjs_cache": "a cache",
+    "__pycache__": "a cache",
+    ".cache": "a cache",
+    "coverage": "test reports",
+    "logs": "logs",
+}
+
+#: Files that the supervisor or the bot's session layer writes while it runs.
+NEVER_FILES = {"session-state.json": "written by the supervisor", "device-status.json": "written by the bot"}
+
+#: vim's backup, swap and write probe; JetBrains' safe write; the usual suffixes of half-written files.
+_TEMPORARY = ("~", ".swp", ".swo", ".swx", ".tmp", ".bak", ".log", "___jb_tmp___", "___jb_old___")
+
+#: Folders to remember the verdict on; a bot that makes new ones for ever must not fill the memory.
+_MEMORY = 50_000
+
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """One watched path; `text` is how the user wrote it.
+
+    `glob`: only files that match it, relative to `path`, at most `depth` folders down.
+    """
+
+    path: str
+    text: str
+    glob: Patterns = ()
+    depth: int = sys.maxsize
+    any_extension: bool = False
+
+    def exists(self) -> bool:
+        """Whether there is anything at that path."""
+        return os.path.exists(self.path)
+
+    def is_folder(self) -> bool:
+        """Whether there is a folder at that path, or a link to one."""
+        return os.path.isdir(self.path)
+
+    def covers(self, folder: str) -> bool:
+        """Whether a folder lies at or below it, and not deeper than its pattern reaches."""
+        if not is_below(folder, self.path):
+            return False
+        return self.depth == sys.maxsize or self.relative(folder).count("/") < self.depth
+
+    def selects(self, path: str) -> bool:
+        """Whether a file lies below it and matches its pattern, if it has one."""
+        if not self.covers(os.path.dirname(path)):
+            return False
+        return not self.glob or decide(self.glob, self.relative(path)[1:]) is not None
+
+    def relative(self, path: str) -> str:
+        """`path` below this base in POSIX form with a leading slash; "" for the base itself."""
+        return path.removeprefix(self.path.rstrip(os.sep)).replace(os.sep, "/")
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRules:
+    """The rules for one project.
+
+    `paths`: watched files, folders and glob patterns, relative to `root` or absolute; none means `root`. `ext`:
+    extensions without their dot; none means every file. `ignore`: patterns as in `.gitignore`, relative to `root`.
+    `excluded`: folders or files that never count. Reads no files but `.gitignore` ones, each once: `reread` forgets
+    them.
+    """
+
+    root: Path
+    paths: tuple[Path, ...] = ()
+    ext: frozenset[str] = DEFAULT_EXT
+    ignore: tuple[str, ...] = ()
+    gitignore: bool = True
+    excluded: tuple[Path, ...] = ()
+    bases: tuple[Base, ...] = field(init=False, repr=False, compare=False)
+    _root: str = field(init=False, repr=False, compare=False)
+    _named: frozenset[str] = field(init=False, repr=False, compare=False)
+    _spelled: tuple[Base, ...] = field(init=False, repr=False, compare=False)
+    _suffixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _patterns: Patterns = field(init=False, repr=False, compare=False)
+    _excluded: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _git: GitIgnores | None = field(init=False, repr=False, compare=False)
+    _folders: dict[str, str | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        root = os.path.abspath(self.root)
+        bases = tuple(_base(root, os.fspath(path)) for path in self.paths or (self.root,))
+        git = GitIgnores() if self.gitignore else None
+        if git is not None:
+            for base in bases:
+                git.enter(base.path)
+        derived: dict[str, object] = {
+            "bases": bases,
+            "_root": root,
+            "_named": frozenset(base.path for base in bases if not base.glob),
+            "_spelled": tuple(base for base in bases if base.any_extension),
+            "_suffixes": tuple(f".{ext.lstrip('.').lower()}" for ext in sorted(self.ext)),
+            "_patterns": compile_patterns(_anchored(root, pattern) for pattern in self.ignore),
+            "_excluded": tuple(_lexical(root, os.path.join(root, path)) for path in self.excluded),
+            "_git": git,
+            "_folders": {},
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)  # frozen: the way dataclasses themselves set what is derived
+
+    def wants(self, path: Path) -> bool:
+        """Whether a change of this file restarts the bot."""
+        return self.refusal(*os.path.split(self._absolute(path))) is None
+
+    def why(self, path: Path) -> str:
+        """One clause saying why a file counts or does not."""
+        refusal = self.refusal(*os.path.split(self._absolute(path)))
+        return f"watched: {self._reason(path.name)}" if refusal is None else f"not watched: {refusal}"
+
+    def enters(self, folder: str) -> bool:
+        """Whether anything in this folder can count: only then does it cost a watch."""
+        return self.folder_refusal(folder) is None
+
+    def reread(self) -> WatchRules:
+        """The same rules, with the `.gitignore` files as they are now."""
+        return replace(self)
+
+    def excluding(self, path: Path) -> WatchRules:
+        """The same rules, with one more folder or file that never counts."""
+        return replace(self, excluded=(*self.excluded, path))
+
+    def refusal(self, folder: str, name: str) -> str | None:
+        """Why a file does not count; None if it does. Called for every event, so the cheap tests come first."""
+        path = f"{folder.rstrip(os.sep)}{os.sep}{name}"  # a project may lie in / itself, in a container
+        if path in self._named:
+            return self._exclusion(path)
+        reason = self._name_refusal(folder, name, path)
+        if reason is None:
+            reason = self.folder_refusal(folder) or self._exclusion(path) or self._path_refusal(folder, name, path)
+        return reason
+
+    def folder_refusal(self, folder: str) -> str | None:
+        """Why nothing in a folder counts; None if something may."""
+        try:
+            return self._folders[folder]
+        except KeyError:
+            if len(self._folders) >= _MEMORY:
+                self._folders.clear()
+            reason = self._folders[folder] = self._judge_folder(folder)
+            return reason
+
+    def _judge_folder(self, folder: str) -> str | None:
+        if any(base.path == folder for base in self.bases):
+            return self._exclusion(folder)
+        parent, name = os.path.split(folder)
+        if parent == folder or not any(is_below(folder, base.path) for base in self.bases):
+            return "outside of the watched paths"
+        above = self.folder_refusal(parent)
+        if above is not None:
+            return above
+        if name in NEVER_FOLDERS:
+            return f"{name} holds {NEVER_FOLDERS[name]}"
+        if _holds_profiles(self._root, parent, name):
+            return f"{name} is a browser profile"
+        if name.startswith("."):
+            return f"{name} is hidden"
+        if not any(base.covers(folder) for base in self.bases):
+            return "outside of the watched paths"
+        return self._exclusion(folder) or self._pattern_refusal(folder, is_folder=True)
+
+    def _name_refusal(self, folder: str, name: str, path: str) -> str | None:
+        """What the name alone says."""
+        if name.endswith(_TEMPORARY) or name == "4913":
+            return f"{name} is a temporary file or a log"
+        if name in NEVER_FILES:
+            return f"{name} is {NEVER_FILES[name]}"
+        if self._is_always_wanted(folder, name):
+            return None
+        if name.startswith("."):
+            return f"{name} is hidden"
+        if not self._suffixes or name.lower().endswith(self._suffixes):
+            return None
+        # A pattern that spells out an extension (`--watch "*.yaml"`) stands in for the list.
+        if self._spelled and any(base.selects(path) for base in self._spelled):
+            return None
+        return "its extension is not watched"
+
+    def _path_refusal(self, folder: str, name: str, path: str) -> str | None:
+        if not any(base.selects(path) for base in self.bases):
+            return "no watched pattern matches it"
+        return self._pattern_refusal(path, is_folder=False, git=not self._is_always_wanted(folder, name))
+
+    def _pattern_refusal(self, path: str, *, is_folder: bool, git: bool = True) -> str | None:
+        """What the user's patterns and `.gitignore` say."""
+        if self._patterns:
+            # Outside of the project a pattern is an absolute path, or names files wherever they lie.
+            below = path[len(self._root) :] if is_below(path, self._root) else os.path.splitdrive(path)[1]
+            relative = below.replace(os.sep, "/").lstrip("/") + ("/" if is_folder else "")
+            pattern = decide(self._patterns, relative)
+            if pattern is not None:
+                return None if pattern.negated else f'the pattern "{pattern.text}" ignores it'
+        if self._git is None or not git:
+            return None
+        return self._git.refusal(path, is_folder=is_folder)
+
+    def _exclusion(self, path: str) -> str | None:
+        for excluded in self._excluded:
+            if is_below(path, excluded):
+                return f"{excluded} is excluded: a browser profile, or written by the bot"
+        return None
+
+    def _is_always_wanted(self, folder: str, name: str) -> bool:
+        """Environment files, and the project's configuration: wanted although git ignores them."""
+        if name.startswith(".env"):
+            return (name == ".env" or name.startswith(".env.")) and (not self._suffixes or ".env" in self._suffixes)
+        return name == CONFIG_NAME and folder == self._root
+
+    def _reason(self, name: str) -> str:
+        if name == CONFIG_NAME:
+            return "the configuration"
+        if name.startswith(".env"):
+            return "an environment file"
+        return f"extension {name.rpartition('.')[2]}" if "." in name else "named by the user"
+
+    def _absolute(self, path: Path) -> str:
+        return os.path.abspath(os.path.join(self._root, path))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies below it; both absolute and normalised."""
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _base(root: str, path: str) -> Base:
+    """A watched path as the user wrote it; only the part from the first wildcard on is a pattern."""
+    parts = Path(path).parts
+    fixed = next((i for i, part in enumerate(parts) if _GLOB & set(part)), len(parts))
+    full = os.path.abspath(os.path.join(root, path))
+    if fixed == len(parts) or os.path.lexists(full):  # a file may well be called [id].ts
+        return Base(full, path)
+    glob = parts[fixed:]
+    suffix = Path(glob[-1]).suffix
+    return Base(
+        os.path.abspath(os.path.join(root, *parts[:fixed])),
+        path,
+        compile_patterns(["/" + "/".join(glob)]),
+        sys.maxsize if "**" in glob else len(glob),
+        any_extension=bool(suffix) and not _GLOB & set(suffix),
+    )
+
+
+def _lexical(root: str, path: str) -> str:
+    """An excluded path as the rules see it: Chromium may name a profile by its real path, with links resolved."""
+    path = os.path.abspath(path)
+    real = os.path.realpath(root)
+    return root + path[len(real) :] if is_below(path, real) else path
+
+
+def _anchored(root: str, pattern: str) -> str:
+    """The user's pattern as a line of a `.gitignore` in `root`: absolute paths and `./` are nodemon habits."""
+    bang, pattern = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
+    if is_below(pattern, root):
+        pattern = pattern[len(root) :]
+    elif pattern.startswith("./"):
+        pattern = pattern[1:]
+    return bang + pattern
+
+
+def _holds_profiles(root: str, parent: str, name: str) -> bool:
+    """`sessions/session-<id>` anywhere (LocalAuth), `tokens/<id>` in the project (WPPConnect, open-wa)."""
+    if os.path.basename(parent) == "sessions" and name.startswith("session-"):
+        return True
+    return parent == os.path.join(root, "tokens")

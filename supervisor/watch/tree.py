@@ -1,0 +1,201 @@
+"""The watched tree: walking it, and what is known of it.
+
+`walk` goes through the folders that the rules enter; each is armed (given a watch) before it is listed, so that what
+changes in between is listed, or told by an event, or both. `Tree` keeps what was found, and what has changed since the
+last `commit`.
+"""
+
+# ruff: noqa: PTH116, PTH118, PTH120  (paths are strings: a walk handles each entry of the tree)
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, KeysView
+from dataclasses import dataclass, field
+
+from supervisor.watch.fingerprint import Known, Signature, same, signature
+from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
+from supervisor.watch.rules import WatchRules, is_below
+
+
+@dataclass(slots=True)
+class Listing:
+    """One folder as it was found; `links` are its symbolic links to files that count, with the file behind each."""
+
+    path: str
+    real: str
+    files: dict[str, Signature] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    gitignore: Signature | None = None
+
+
+def walk(
+    rules: WatchRules,
+    start: str,
+    *,
+    arm: Callable[[str], None],
+    refused: Callable[[str, OSError], None],
+    entered: dict[str, str],
+) -> Iterator[Listing]:
+    """Yield each folder from `start` down that the rules enter.
+
+    A folder that cannot be armed or read goes to `refused`, unless it has just vanished. Linked folders are followed
+    once everything else has been seen, and only where they lead to something new: `entered` holds the folders seen so
+    far by their real path, and gets those seen now.
+    """
+    folders = deque([(start, os.path.realpath(start))])
+    links: deque[str] = deque()
+    while folders or links:
+        if folders:
+            path, real = folders.popleft()
+        else:
+            path = links.popleft()
+            real = os.path.realpath(path)
+            if is_below(os.path.realpath(os.path.dirname(path)), real):
+                continue  # the link lies in the folder that it leads to: a loop
+        if real in entered:
+            continue
+        try:
+            arm(path)
+            listing, below, linked = _list(rules, path, real)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            refused(path, error)
+            continue
+        entered[real] = path
+        folders.extend((os.path.join(path, name), os.path.join(real, name)) for name in below)
+        links.extend(os.path.join(path, name) for name in linked)
+        yield listing
+
+
+def _list(rules: WatchRules, folder: str, real: str) -> tuple[Listing, list[str], list[str]]:
+    """A folder, the names of its subfolders that count, and of its links to folders that count."""
+    listing = Listing(folder, real)
+    below: list[str] = []
+    linked: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_link = entry.is_symlink()
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link whose target may not be looked at
+                continue
+            if is_folder:
+                if rules.enters(entry.path):
+                    (linked if is_link else below).append(entry.name)
+            elif entry.name == GITIGNORE:
+                listing.gitignore = sign(entry.path)
+            elif rules.refusal(folder, entry.name) is None:
+                found = sign(entry.path)
+                if found is not None:
+                    listing.files[entry.path] = found
+                if is_link:
+                    listing.links[entry.path] = os.path.realpath(entry.path)
+    return listing, below, linked
+
+
+def sign(path: str) -> Signature | None:
+    """The signature of a regular file, of the one behind a link; None if there is none."""
+    try:
+        return signature(os.stat(path))  # not a directory entry's stat, which on Windows knows no inode
+    except OSError:
+        return None
+
+
+@dataclass(slots=True)
+class _Folder:
+    real: str
+    files: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+
+
+class Tree:
+    """What is known: the watched folders and their files, and which files changed since the last `commit`."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Known] = {}
+        #: Real path -> path, of each watched folder.
+        self.entered: dict[str, str] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._before: dict[str, Known | None] = {}
+
+    @property
+    def folders(self) -> KeysView[str]:
+        """The watched folders; a view, which changes with them."""
+        return self._folders.keys()
+
+    def holds(self, folder: str) -> bool:
+        """Whether a folder is watched."""
+        return folder in self._folders
+
+    def add_folder(self, path: str, real: str) -> None:
+        """Know a folder, after its parent."""
+        known = self._folders.setdefault(path, _Folder(real))
+        if known.real != real:  # a link that leads elsewhere by now
+            self.entered.pop(known.real, None)
+            known.real = real
+        self.entered[real] = path
+        parent = self._folders.get(os.path.dirname(path))
+        if parent is not None:
+            parent.folders.add(path)
+
+    def real(self, folder: str) -> str:
+        """The real path of a watched folder."""
+        return self._folders[folder].real
+
+    def drop_folder(self, path: str) -> tuple[list[str], list[str]]:
+        """Forget a folder and all below it: the folders, and the files that were known there and still are."""
+        parent = self._folders.get(os.path.dirname(path))
+        if parent is not None:
+            parent.folders.discard(path)
+        folders: list[str] = []
+        files: list[str] = []
+        below = [path]
+        while below:
+            folder = self._folders.pop(current := below.pop(), None)
+            if folder is None:
+                continue
+            self.entered.pop(folder.real, None)
+            folders.append(current)
+            files.extend(folder.files)
+            below.extend(folder.folders)
+        return folders, files
+
+    def note(self, path: str, found: Known) -> None:
+        """Know a file as it is, without calling that a change."""
+        self._keep(path, found)
+
+    def record(self, path: str, found: Known | None) -> bool:
+        """A file as it was just looked at; True if its content is another than before."""
+        before = self.known.get(path)
+        changed = not same(before, found)
+        if changed:
+            self._before.setdefault(path, before)
+        self._keep(path, found)
+        return changed
+
+    def forget(self, path: str) -> None:
+        """A file counts no more, nor does what happened to it."""
+        self._keep(path, None)
+        self._before.pop(path, None)
+
+    def changed(self) -> tuple[str, ...]:
+        """The files whose content is another than at the last `commit`, in order; back to what it was is no change."""
+        return tuple(path for path, before in self._before.items() if not same(before, self.known.get(path)))
+
+    def commit(self) -> None:
+        """From here on changes count anew."""
+        self._before.clear()
+
+    def _keep(self, path: str, found: Known | None) -> None:
+        folder = self._folders.get(os.path.dirname(path))
+        if found is None:
+            self.known.pop(path, None)
+            if folder is not None:
+                folder.files.discard(path)
+        else:
+            self.known[path] = found
+            if folder is not None:
+                folder.files.add(path)

@@ -1,0 +1,371 @@
+"""Watching the project's files: the trigger of a restart in development.
+
+How the parts lie: a source (`watch_inotify`, `watch_native`) gives hints where to look; `watch_follow` keeps the known
+tree in step with the disk; `watch_burst` looks at files and finds where a burst of changes begins and ends; `rules`
+says what counts and `content` what is a change. Where no hints arrive, surveys at intervals take their place.
+
+Everything but surveys and reading ahead, which read much, happens in the event loop: there is no lock, and nothing can
+come between a look and what follows from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from supervisor.watch.debounce import Burst
+from supervisor.watch.fingerprint import read_ahead
+from supervisor.watch.git_lock import GitLocks
+from supervisor.watch.probe import events_arrive, explain_limit, remote_type
+from supervisor.watch.rules import WatchRules
+from supervisor.watch.source import NoSource, Source, WatchLimitError
+from supervisor.watch.tracker import Follower, Survey, SurveyStoppedError
+from supervisor.watch.tree import Tree
+
+#: Seconds that a file written as a probe may take to be told of; it takes well under one millisecond.
+_PROBE_WAIT = 1.0
+
+#: Seconds between two surveys when polling: at least the first, at most the second, and in between so that surveys take
+#: no more than one part in `_POLL_SHARE` of the time.
+_POLL_MIN, _POLL_MAX, _POLL_SHARE = 0.2, 2.0, 20
+
+#: Seconds that git may pause between two files of a checkout. Not without a bound, since `git commit` may hold its lock
+#: for as long as the message is being written, and a killed git for ever.
+_GIT_PAUSE = 2.0
+
+#: Seconds that handling events may hold up the event loop at a time.
+_SLICE = 0.01
+
+#: Seconds to wait after events that concerned nobody: a bot that writes its log into a watched folder wakes us 100
+#: times a second at most, and a change that comes just then is told so much later.
+_LULL = 0.01
+
+#: Files that are read ahead in one go.
+_READ_AHEAD_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The first change of a burst; `first_seen` is when the burst began, on the monotonic clock in seconds."""
+
+    paths: tuple[Path, ...]
+    first_seen: float
+
+
+def native_source(rules: WatchRules) -> Source:
+    """The system's way of telling about changes."""
+    if sys.platform == "linux":
+        from supervisor.watch.inotify import InotifySource
+
+        return InotifySource()
+    else:  # noqa: RET505  (without it mypy takes the rest for unreachable)
+        from supervisor.watch.watchfiles_source import WatchfilesSource
+
+        return WatchfilesSource(base.path for base in rules.bases)
+
+
+class FileWatcher:
+    """Watches what the rules want.
+
+    `quiet`: seconds without a change that end a burst. `poll`: compare regularly instead of waiting for events; "auto"
+    does so where none arrive, and `mode` and `reason` tell. `on_change` is called in the event loop at the first change
+    of a burst, at once, and again only after a quiet time or a `drain`; before that `on_file` for each file that has
+    another content than at the last look. `on_notice` gets what the user should know, one sentence each.
+    """
+
+    def __init__(
+        self,
+        rules: WatchRules,
+        *,
+        quiet: float,
+        poll: Literal["auto"] | bool,
+        on_change: Callable[[Change], None],
+        on_file: Callable[[Path], None] = lambda _: None,
+        on_notice: Callable[[str], None] = lambda _: None,
+        source: Callable[[WatchRules], Source] = native_source,
+    ) -> None:
+        self.mode: Literal["events", "polling"] = "events"
+        self.reason = ""
+        self._poll = poll
+        self._quiet = quiet
+        self._git = GitLocks(Path(base.path) for base in rules.bases)
+        self._on_change = on_change
+        self._on_notice = on_notice
+        self._new_source = source
+        self._tree = Tree()
+        self._burst = Burst(self._tree, quiet, self._first_change, lambda path: on_file(Path(path)))
+        self._follower = Follower(rules, NoSource(), self._tree, self._burst)
+        self._armed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._surveyed = asyncio.Event()
+        self._surveyed_at = float("-inf")
+        self._surveying = False
+        self._adopted = asyncio.Event()
+        self._limit: WatchLimitError | None = None
+        self._draining = False
+        self._noticed: set[str] = set()
+
+    async def run(self) -> None:
+        """Watch until cancelled; leaves no thread, descriptor or file behind.
+
+        Raises what `on_change` or `on_notice` raises, in an exception group.
+        """
+        try:
+            await self._begin()
+            self._armed.set()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read_ahead(), name="read-ahead")
+                if self.mode == "events":
+                    await self._follow()
+                await self._poll_files()
+        finally:
+            self._follower.source.close()
+
+    async def armed(self) -> None:
+        """Wait until changes are noticed. A bot started after that cannot have read a file older than what is known."""
+        await self._armed.wait()
+
+    async def settled(self, *, early: bool = False) -> None:
+        """Wait until no file that counts was touched for the quiet time. Ends only while `run` runs.
+
+        `early`: or for half of it after the save of one file, where it does no harm if more come after all.
+        """
+        asked = time.monotonic()
+        while True:
+            self._pump_all()
+            now = time.monotonic()
+            quiet_at = self._burst.quiet_at(early=early)
+            if now < quiet_at:
+                await asyncio.sleep(quiet_at - now)
+            elif (
+                self._follower.busy
+                or self._surveying
+                or (self.mode == "polling" and self._surveyed_at < max(quiet_at, asked))
+            ):
+                self._wake.set()
+                await self._surveyed.wait()
+            elif now < quiet_at + _GIT_PAUSE and self._git.held():
+                await asyncio.sleep(self._quiet)
+            else:
+                return
+
+    def changed(self) -> tuple[Path, ...]:
+        """The files whose content is another than at the last `drain`, for a check before the restart."""
+        return tuple(Path(path) for path in self._tree.changed())
+
+    def drain(self) -> tuple[Path, ...]:
+        """The changed files, which the next start carries: call it right before that start.
+
+        What the kernel knows by now is included; what comes later begins a new burst. Empty if everything is as it was
+        at the last `drain`. Does not call `on_change`.
+        """
+        self._draining = True
+        try:
+            self._pump_all()
+            self._burst.end()
+        finally:
+            self._draining = False
+        changed = self.changed()
+        self._tree.commit()
+        return changed
+
+    def dismiss(self) -> None:
+        """Nothing comes of the changes so far. They stay changes; the next one, however soon, is told as a first."""
+        self._burst.cut()
+
+    def exclude(self, folder: Path) -> None:
+        """Leave out a folder (a profile that has come to light) or a file from now on, and what happened there."""
+        self._follower.exclude(self._follower.rules.excluding(folder))
+
+    @property
+    def rules(self) -> WatchRules:
+        """The rules as they are now, with what was excluded."""
+        return self._follower.rules
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many files are watched, in how many folders."""
+        return len(self._tree.known), len(self._tree.folders)
+
+    def watched(self, folder: Path) -> Iterator[Path]:
+        """The watched files at any depth below a folder."""
+        above = f"{folder}{os.sep}"
+        return (Path(path) for path in self._tree.known if path.startswith(above))
+
+    async def _begin(self) -> None:
+        try:
+            await self._choose_source()
+            self._follower.apply(await self._survey(), first=True)
+        except WatchLimitError as error:
+            self._follower.apply(await self._fall_back(error), first=True)
+        self._adopted.set()
+        for base in self.rules.bases:
+            if base.glob and not any(base.selects(path) for path in self._tree.known):
+                self._notice(f'no file matches "{base.text}" yet; it is watched all the same')
+            elif not base.glob and not base.exists():
+                self._notice(f"{base.path} does not exist; it is watched as soon as it does")
+
+    async def _choose_source(self) -> None:
+        folder = next((base.path for base in self.rules.bases if base.is_folder()), None)
+        if self._poll is True:
+            self._use_polling("asked for")
+            return
+        if self._poll == "auto" and folder is not None and (kind := remote_type(folder)) is not None:
+            self._use_polling(f"{folder} is on {kind}, where edits made on another machine raise no events here")
+            return
+        try:
+            self._follower.use(self._new_source(self.rules))
+        except OSError as error:
+            self._use_polling(f"this system gives no file events ({error.strerror})")
+            return
+        if self._poll == "auto" and folder is not None:
+            arrived = await events_arrive(self._follower.source, folder, within=_PROBE_WAIT)
+            if arrived is False:
+                self._use_polling(f"a file written in {folder} raised no event within {_PROBE_WAIT:g} s")
+                return
+
+    def _use_polling(self, reason: str) -> None:
+        self._follower.use(NoSource())
+        self.mode = "polling"
+        self.reason = reason
+        if self._poll is not True:
+            self._notice(f"comparing files regularly instead of waiting for events: {reason}")
+
+    async def _fall_back(self, error: WatchLimitError) -> Survey:
+        """Go on by polling after a limit was reached: slower, but nothing is missed."""
+        self._follower.use(NoSource())
+        survey = await self._survey()
+        folders = [listing.path for listing in survey.listings]
+        self._use_polling(explain_limit(error, folders, str(self.rules.bases[0].path)))
+        return survey
+
+    async def _follow(self) -> None:
+        """Follow the events, until a limit is reached."""
+        done = True
+        while self._limit is None:
+            if done:
+                await self._woken()
+            hints = self._burst.hints
+            done = self._pump(time.monotonic() + _SLICE)
+            try:
+                await self._catch_up()
+            except WatchLimitError as error:
+                self._limit = error
+            await asyncio.sleep(_LULL if done and hints == self._burst.hints else 0)
+        self._follower.apply(await self._fall_back(self._limit))
+
+    async def _woken(self) -> None:
+        """Wait for something to do."""
+        self._follower.source.listen(self._wake.set)
+        due = self._burst.next_due()
+        if due is None:
+            await self._wake.wait()
+            return
+        timer = asyncio.get_running_loop().call_later(due - time.monotonic(), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    def _pump(self, until: float) -> bool:
+        """Handle what has come in, for as long as `until`; False if work is left."""
+        self._wake.clear()
+        try:
+            done = self._follower.step(until)
+        except WatchLimitError as error:
+            self._limit = error
+            done = False
+        self._burst.expire(time.monotonic())
+        self._tell_refused()
+        return done
+
+    def _pump_all(self) -> None:
+        """Handle everything that has come in, outside of `run`, which is woken for what it has to do about that."""
+        self._pump(float("inf"))
+        if self._limit is not None or self._follower.busy or self._burst.next_due() is not None:
+            self._wake.set()
+
+    async def _catch_up(self) -> None:
+        """Survey everything after hints were lost or a `.gitignore` has changed."""
+        if self._follower.lost:
+            self._follower.lost = False  # before the survey: what is lost while it runs calls for another
+            self._follower.apply(await self._survey())
+        if self._follower.rules_changed:
+            await self._adopt_rules()
+
+    async def _adopt_rules(self) -> None:
+        self._follower.rules_changed = False
+        before, self._follower.rules = self.rules, self.rules.reread()
+        self._follower.apply(await self._survey(), before=before)
+        self._adopted.set()
+
+    async def _poll_files(self) -> None:
+        """Survey at intervals, until cancelled."""
+        while True:
+            began = time.monotonic()
+            survey = await self._survey()
+            self._follower.apply(survey)
+            self._burst.look_again()
+            if self._follower.rules_changed:
+                await self._adopt_rules()
+            self._pump(float("inf"))
+            pause = min(max(_POLL_MIN, (time.monotonic() - began) * _POLL_SHARE), _POLL_MAX)
+            due = self._burst.next_due()
+            if due is not None:
+                pause = min(pause, max(0.0, due - time.monotonic()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def _survey(self) -> Survey:
+        """Survey in a worker thread; when cancelled, that is waited for, so that no thread outlives `run`."""
+        began = time.monotonic()
+        self._surveying = True
+        worker = asyncio.ensure_future(asyncio.to_thread(self._follower.survey))
+        try:
+            survey = await asyncio.shield(worker)
+        except asyncio.CancelledError:
+            self._follower.stopping = True
+            with suppress(SurveyStoppedError, OSError, WatchLimitError):
+                await worker
+            raise
+        finally:
+            self._surveying = False
+            self._surveyed_at = began
+            # Whoever waits goes on in a later turn of the event loop; the survey is applied in this one.
+            surveyed, self._surveyed = self._surveyed, asyncio.Event()
+            surveyed.set()
+        return survey
+
+    async def _read_ahead(self) -> None:
+        """Read the files that are known by signature alone, so that the first save that changes nothing is known."""
+        while True:
+            await self._adopted.wait()
+            self._adopted.clear()
+            unread = [(path, known.signature) for path, known in self._tree.known.items() if known.digest is None]
+            for batch in (unread[i : i + _READ_AHEAD_BATCH] for i in range(0, len(unread), _READ_AHEAD_BATCH)):
+                for path, found in await asyncio.to_thread(read_ahead, batch):
+                    known = self._tree.known.get(path)
+                    if known is not None and known.digest is None and known.signature == found.signature:
+                        self._tree.note(path, found)
+
+    def _first_change(self, path: str, since: float) -> None:
+        if not self._draining:
+            self._on_change(Change((Path(path),), since))
+
+    def _tell_refused(self) -> None:
+        while self._follower.refused:
+            folder, error = self._follower.refused.pop()
+            self._notice(f"{folder} cannot be watched ({error.strerror}): changes in it go unnoticed")
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self._noticed:
+            self._noticed.add(sentence)
+            self._on_notice(sentence)

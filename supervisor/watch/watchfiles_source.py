@@ -1,0 +1,151 @@
+"""macOS, Windows, and wherever else there is no inotify: watchfiles, one recursive watch for each watched path.
+
+Those systems watch a whole tree with one handle, so folders that nobody wants cost nothing but hints to be dropped.
+"""
+
+# ruff: noqa: PTH112, PTH114  (paths are strings, as they come)
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+
+from supervisor.system.inode import Inode, inode_of
+from supervisor.watch.rules import is_below
+from supervisor.watch.source import Hint, Kind
+
+#: Milliseconds. watchfiles looks for events in steps and returns after a step without a new one, so a lone write is
+#: known after one to two steps: 15 ms on average, for 100 wake-ups a second.
+_STEP_MS = 10
+_DEBOUNCE_MS = 50
+
+#: More changes than this at once, and the system may have dropped some: watchfiles does not pass on its word for it.
+_CROWD = 1000
+
+#: Seconds between looks whether a watched path is still the one that was armed.
+_LOOK_EVERY = 1.0
+
+_DELETED = 3
+
+
+class WatchfilesSource:
+    """Watches whole trees; each is looked for anew after it has gone and come back."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = tuple(paths)
+        # FSEvents reports real paths: /private/var/... for what was asked for as /var/...
+        self._lexical = {real: path for path in self._paths if (real := os.path.realpath(path)) != path}
+        self._hints: deque[Hint] = deque()
+        self._armed: dict[str, Inode | None] = {}
+        self._closing = False
+        self._look_at = 0.0
+        self._notify: RustNotify | None = self._arm()
+        self._thread: threading.Thread | None = None
+        self._wake: Callable[[], None]
+
+    def add(self, folder: str) -> None:
+        """Nothing to do, unless it is a linked folder: the trees are watched whole, but links are not followed."""
+        if os.path.islink(folder) and folder not in self._paths:
+            self._lexical[os.path.realpath(folder)] = folder
+            self._paths = (*self._paths, folder)
+            self._look_at = 0.0
+
+    def remove(self, folder: str) -> None:
+        """Nothing to do: hints from there are dropped by whoever reads them."""
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever the thread, which the first call starts, has something."""
+        self._wake = wake
+        if self._thread is not None:
+            return
+        loop = asyncio.get_running_loop()
+
+        def arrived(hints: list[Hint]) -> None:
+            self._hints.extend(hints)
+            self._wake()
+
+        def post(hints: list[Hint]) -> None:
+            if not self._closing:  # else the loop may be gone
+                loop.call_soon_threadsafe(arrived, hints)
+
+        self._thread = threading.Thread(target=self._wait, args=(post,), name="watchfiles", daemon=True)
+        self._thread.start()
+
+    def read(self) -> Iterator[Hint]:
+        """What the thread has handed over; a change of the last 20 ms may still be on its way."""
+        while self._hints:
+            yield self._hints.popleft()
+
+    def close(self) -> None:
+        """End the thread, which takes one step at most, and release the watches."""
+        self._closing = True
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._notify is not None:
+            self._notify.close()
+            self._notify = None
+
+    def is_set(self) -> bool:
+        """Asked by watchfiles at each step: whether to return, because we close or a watched path was exchanged."""
+        if self._closing:
+            return True
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + _LOOK_EVERY
+        return any(inode_of(path) != self._armed.get(path) for path in self._paths)
+
+    def _arm(self) -> RustNotify:
+        self._armed = {path: inode_of(path) for path in self._paths}
+        present = [path for path, identity in self._armed.items() if identity is not None]
+        return RustNotify(present, False, False, 0, True, True)
+
+    def _wait(self, post: Callable[[list[Hint]], None]) -> None:
+        while not self._closing:
+            assert self._notify is not None
+            try:
+                found = self._notify.watch(_DEBOUNCE_MS, _STEP_MS, 0, self)
+            except WatchfilesRustInternalError:
+                # A file name that is not UTF-8, or an error of the system: no word comes through this one any more.
+                found = "stop"
+            if isinstance(found, str):
+                if not self._closing:
+                    self._rearm()
+                    post([Hint("", "", Kind.LOST)])
+                continue
+            changes = [(change, self._lexically(path)) for change, path in found]
+            # What takes the place of a watched path may be given its very number, and yet is not what was armed.
+            self._armed |= {path: None for change, path in changes if change == _DELETED and path in self._armed}
+            if len(changes) > _CROWD:
+                post([Hint("", "", Kind.LOST)])
+            else:
+                post([self._hint(change, path) for change, path in changes])
+
+    def _rearm(self) -> None:
+        assert self._notify is not None
+        self._notify.close()
+        try:
+            self._notify = self._arm()
+        except OSError:  # gone again between the look and the watch: the next look finds that
+            self._armed = dict.fromkeys(self._paths)
+            self._notify = RustNotify([], False, False, 0, True, True)
+
+    def _lexically(self, path: str) -> str:
+        """A path as it was asked for."""
+        for real, lexical in self._lexical.items():
+            if is_below(path, real):
+                return lexical + path[len(real) :]
+        return path
+
+    def _hint(self, change: int, path: str) -> Hint:
+        folder, name = os.path.split(path)
+        if change == _DELETED:
+            return Hint(path, "", Kind.SELF_GONE) if path in self._paths else Hint(folder, name, Kind.GONE)
+        return Hint(folder, name, Kind.FOLDER if os.path.isdir(path) else Kind.WRITTEN)

@@ -1,1 +1,0 @@
-"""Each finding of the doctor, in both ways."""

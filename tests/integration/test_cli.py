@@ -1,0 +1,330 @@
+"""What `scanonce dev` and `scanonce run` refuse, in which words, with which exit status; the profile is untouched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from supervisor import __version__
+from supervisor.cli.main import app
+from supervisor.log import log
+from tests.helpers import build
+from tests.helpers.command import Project, Running, eventually
+from tests.helpers.shell import Ended, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Refused = Callable[..., Ended]
+
+#: Rights that root has beyond those of the owner of a file.
+RIGHTS = ("dac_override", "dac_read_search")
+
+
+def contents(folder: Path) -> dict[str, bytes | str]:
+    """Everything in a profile but what belongs to one run of a browser."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if (path.is_symlink() or path.is_file()) and not path.name.startswith(("Singleton", "DevTools"))
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A project with a session in the usual place, which is the same after the test as before."""
+    profile = tmp_path / "sessions" / "session-1"
+    build.profile(profile)
+    before = contents(profile)
+    yield tmp_path
+    for place in (tmp_path, profile):
+        place.chmod(0o700)
+    assert contents(profile) == before
+
+
+@pytest.fixture
+def refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """Run a command in the project that ends before it starts anything; in this process, which takes less time."""
+    monkeypatch.chdir(folder)
+    for name in ("_writer", "_log"):
+        monkeypatch.setattr(log, name, getattr(log, name))
+
+    def begin(*words: str) -> Ended:
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, SystemExit), result.exception
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    return begin
+
+
+def sentences(ended: Ended) -> str:
+    """What it said, whichever form its lines have."""
+    lines = []
+    for line in ended.err.splitlines():
+        event = json.loads(line) if line.startswith("{") else {"problem": line}
+        assert event.get("event") != "bot.started"
+        lines += [str(event[key]) for key in ("problem", "remedy") if key in event]
+    return "\n".join(lines)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_version_and_the_help(tmp_path: Path) -> None:
+    assert run(tmp_path, "--version") == Ended(0, f"scanonce {__version__}\n", "")
+    helped = run(tmp_path, "--help")
+    assert helped.status == 0
+    assert {"dev", "run"} <= set(helped.out.split())
+    assert "rs + Enter restarts" in " ".join(run(tmp_path, "dev", "--help").out.split())
+
+
+def help_of(*words: str) -> str:
+    """What `--help` says on a terminal of the usual width."""
+    return CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
+
+
+@pytest.mark.parametrize("words", [(), ("session",), ("snapshot",), ("service",)], ids=" ".join)
+def test_a_list_of_commands_says_of_each_what_it_does_in_a_whole_sentence(words: tuple[str, ...]) -> None:
+    listed = help_of(*words).partition("Commands:\n")[2].splitlines()
+    assert len(listed) >= 3
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("words", [("dev",), ("run",), ("logs",), ("timings",), ("service", "install")], ids=" ".join)
+def test_help_names_what_an_option_takes_and_not_a_type_of_python(words: tuple[str, ...]) -> None:
+    helped = help_of(*words)
+    options = helped.partition("Options:\n")[2]
+    assert "--help" in options
+    assert "<" not in options
+    assert "list[" not in helped
+
+
+@pytest.mark.parametrize("mode", ["dev", "run"])
+@pytest.mark.parametrize(
+    ("command", "status", "sentence"),
+    [
+        pytest.param([], 2, "no command to run: write it after --", id="none"),
+        pytest.param(["--", ""], 2, "no command to run", id="empty"),
+        pytest.param(["--", "no-such-program"], 127, "no-such-program was not found", id="not there"),
+        pytest.param(["--", "./index.js"], 126, "index.js may not be executed: try chmod +x", id="not executable"),
+        pytest.param(["--", "./sessions"], 126, "sessions is a folder, not a program", id="a folder"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused_before_anything_is_touched(
+    folder: Path, refused: Refused, mode: str, command: list[str], status: int, sentence: str
+) -> None:
+    (folder / "index.js").write_text("console.log(1)\n")
+    before = sorted(folder.iterdir())
+    ended = refused(mode, *command)
+    assert ended.status == status
+    assert sentence in sentences(ended)
+    assert ended.out == ""
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "sentence"),
+    [
+        pytest.param("console.log(1)\n", 126, "Exec format error", id="no program"),
+        pytest.param("#!/no/such/node\n", 127, "interpreter that its first line names", id="no interpreter"),
+    ],
+)
+def test_a_program_that_does_not_start_is_not_tried_again(folder: Path, text: str, status: int, sentence: str) -> None:
+    bot = folder / "bot"
+    bot.write_text(text)
+    bot.chmod(0o755)
+    ended = run(folder, "run", "--", "./bot")
+    assert ended.status == status
+    assert sentence in sentences(ended)
+    assert ended.err.count('"bot.starting"') == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "sentence"),
+    [
+        ('[bot]\ncwd = "nowhere"\n', 127, "nowhere: No such file or directory"),
+        ('[bot]\ncwd = "scanonce.toml"\n', 126, "scanonce.toml: Not a directory"),
+        ('[bot.env]\n"A=B" = "1"\n', 126, "illegal environment variable name"),
+    ],
+)
+def test_a_bot_that_cannot_be_started_as_configured(folder: Path, text: str, status: int, sentence: str) -> None:
+    (folder / "scanonce.toml").write_text(text)
+    ended = run(folder, "run", "--", "true")
+    assert (ended.status, sentence in sentences(ended)) == (status, True), ended.err
+
+
+def test_the_command_may_stand_in_the_configuration_and_the_command_line_wins(folder: Path) -> None:
+    (folder / "scanonce.toml").write_text('[bot]\ncommand = "no-such-bot --now"\n')
+    assert "no-such-bot was not found" in sentences(run(folder, "run"))
+    assert "no-such-other was not found" in sentences(run(folder, "run", "--", "no-such-other"))
+
+
+# -- the configuration -------------------------------------------------------------------------------------------------
+
+WRONG = """
+[stop]
+grace = 50
+gracee = "1s"
+signal = "SIGSTOP"
+
+[ready]
+output = "("
+
+[watch]
+paths = 7
+
+[nonsense]
+"""
+
+
+def test_every_mistake_of_a_configuration_is_listed_at_once_with_its_place(folder: Path) -> None:
+    (folder / "scanonce.toml").write_text(WRONG)
+    ended = run(folder, "dev", "--grace", "soon", "--", "true")
+    assert ended.status == 2
+    for line, key in (
+        (4, "stop.gracee"),
+        (5, "stop.signal"),
+        (8, "ready.output"),
+        (11, "watch.paths"),
+        (13, "nonsense"),
+    ):
+        assert f"scanonce.toml:{line}" in ended.err, ended.err
+        assert key in ended.err
+    assert "stop.grace" in ended.err
+    assert not (folder / ".session-cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--grace", "50"], "needs one, for example"),
+        (["--config", "no-such.toml"], "there is no such file"),
+        (["--log-format", "xml"], "log.format"),
+        (["--no-such-option"], "No such option"),
+        (["-C", "nowhere"], "does not exist"),
+        (["-C", "scanonce.toml"], "is not a directory"),
+    ],
+)
+def test_wrong_options_are_refused(folder: Path, refused: Refused, options: list[str], sentence: str) -> None:
+    (folder / "scanonce.toml").touch()
+    ended = refused("dev", *options, "--", "true")
+    assert (ended.status, sentence in ended.err) == (2, True), ended.err
+    assert not (folder / "nowhere").exists()
+
+
+# -- the project -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "what"), [(0o000, "not readable"), (0o500, "Permission denied")])
+def test_a_project_that_may_not_be_used_is_refused(folder: Path, mode: int, what: str) -> None:
+    """Not that root could not: without the rights that root has beyond an owner's."""
+    folder.chmod(mode)
+    ended = run(folder.parent, "run", "-C", str(folder), "--", "/bin/true", weak=True)
+    folder.chmod(0o700)
+    assert ended.status == 2
+    assert what in ended.err
+    assert str(folder) in ended.err
+
+
+@pytest.mark.parametrize("name", [".session-cache", ".session-cache/supervisor.lock"])
+def test_something_else_in_place_of_our_own_files_is_said(folder: Path, name: str) -> None:
+    if "/" in name:
+        (folder / name).mkdir(parents=True)
+    else:
+        (folder / name).touch()
+    ended = run(folder, "run", "--", "true")
+    assert ended.status == 2
+    assert str(folder / name) in sentences(ended)
+
+
+def test_without_a_folder_for_sockets_the_remedy_is_named(folder: Path) -> None:
+    (folder / "taken").touch()
+    environment = dict.fromkeys(("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME"), str(folder / "taken"))
+    ended = run(folder, "run", "--", "true", env=environment)
+    assert ended.status == 2
+    assert "set XDG_RUNTIME_DIR to a folder that only you may enter" in sentences(ended)
+
+
+def test_a_state_that_cannot_be_read_does_not_keep_the_bot_from_running(folder: Path) -> None:
+    (folder / "session-state.json").write_text("{ garbage")
+    (folder / ".session-cache").mkdir()
+    (folder / ".session-cache" / "history.db").write_text("garbage")
+    (folder / "scanonce.toml").write_text("[restart]\nno_restart_codes = [7]\n")
+    ended = run(folder, "run", "--", "sh", "-c", "exit 7")
+    assert ended.status == 7, ended.err
+    assert '"history.problem"' in ended.err
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+async def refuses(project: Project, running: Running, sentence: str) -> None:
+    """The bot is not started, for this reason, and in development a change is waited for."""
+    await running.until("bot.waiting")
+    assert sentence in running.problems()
+    assert not running.all("bot.starting")
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_a_profile_of_another_user_is_left_alone_and_no_bot_starts(project: Project) -> None:
+    profile = project.profile("1")
+    build.profile(profile)
+    before = contents(profile)
+    profile.chmod(0o000)
+    running = await project.start("dev", prefix=project.without(*RIGHTS))
+    await refuses(project, running, "may not be read and written by us")
+    assert (profile.stat().st_mode & 0o777) == 0
+    profile.chmod(0o700)
+    assert contents(profile) == before
+
+
+async def test_a_profile_of_another_user_is_tried_again_after_a_pause_in_production(project: Project) -> None:
+    project.configure('[restart]\nlimit = 3\nbackoff_initial = "50ms"\n')
+    build.profile(project.profile("1"))
+    project.profile("1").chmod(0o000)
+    running = await project.start("run", prefix=project.without(*RIGHTS))
+    assert await running.ends() == 3
+    assert len(running.all("bot.backoff")) == 2
+    project.profile("1").chmod(0o700)
+
+
+async def test_a_browser_that_never_opens_is_said(project: Project) -> None:
+    # The bot counts as up only well after that: which of two timers is first must not be a matter of luck.
+    project.configure('[browser]\nstart_timeout = "200ms"\n[ready]\nmethod = "up"\nsettle = "5s"\n')
+    project.profile("1").mkdir(parents=True)
+    running = await project.start("dev")
+    await running.until("error")
+    assert "has not opened its browser in 0.2 s" in running.problems()
+    assert running.process.returncode is None
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+async def test_a_page_that_never_becomes_ready_is_said(project: Project) -> None:
+    project.configure('[ready]\ntimeout = "4s"\n', quick=False)
+    profile = project.profile("1")
+    profile.mkdir(parents=True)
+    (profile / "page").write_text("OPENING")
+    running = await project.start("dev", f"browser={profile},devtools")
+    not_ready = await running.until("bot.not_ready")
+    assert not_ready["state"] == "the page is opening its connection"
+    assert await running.stop() == 143
+    assert running.all("restart.done")[0]["outcome"] == "failed"
+    project.is_left_alone()
+
+
+async def test_a_profile_that_is_gone_is_no_reason_not_to_start(project: Project) -> None:
+    profile = project.profile("1")
+    async with project.supervised("dev", f"browser={profile},devtools") as running:
+        await running.until("session.linked")
+    shutil.rmtree(profile)
+    async with project.supervised("dev", f"browser={profile},devtools") as running:
+        await eventually(lambda: running.all("session.restored"))
+    assert (profile / "Default" / "flushed").exists()

@@ -1,0 +1,211 @@
+"""The supervisor on a real terminal, its own lines included: keys, prompts of the bot, colours, sizes, Ctrl+C."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import AsyncIterator, Sequence
+
+import psutil
+
+from tests.e2e.terminal import Terminal, on_terminal
+from tests.helpers import build
+from tests.helpers.command import Project, eventually
+
+DIM, GREEN, RESET = "\x1b[2m", "\x1b[32m", "\x1b[0m"
+CTRL_C = "\x03"
+
+#: Asks, answers, and goes on, as bots do that want a number or a pairing code.
+_PROMPT = """
+const { createInterface } = require('node:readline');
+const asked = createInterface({ input: process.stdin, output: process.stdout });
+asked.question('Which number? ', (answer) => {
+    console.log(`dialling <${answer}>`);
+    asked.close();
+});
+setInterval(() => {}, 1e6);
+"""
+
+
+@contextlib.asynccontextmanager
+async def terminal(project: Project, *words: str, command: Sequence[str] | None = None) -> AsyncIterator[Terminal]:
+    """The fake bot, or another command, on a terminal; nothing of it is left at the end."""
+    async with on_terminal(project.folder, command or project.bot(*words), project.environment) as opened:
+        yield opened
+    project.is_left_alone()
+
+
+async def test_help_lists_the_keys(project: Project) -> None:
+    async with terminal(project, "echo") as screen:
+        await screen.shows("online in")
+        screen.type("?\n")
+        for key in ("rs", "st", "sn", "q ", "? "):
+            await screen.shows(f"{key} + Enter")
+        await screen.shows("anything else goes to the bot")
+        screen.type("q\n")
+        assert await screen.ended() == 0
+        assert "got ?" not in screen.screen
+
+
+async def test_the_status_says_how_everything_stands(project: Project) -> None:
+    project.configure("", quick=False)
+    async with terminal(project, "echo", f"browser={project.profile('971')},devtools") as screen:
+        await screen.shows("online in")
+        screen.type("st\n")
+        await screen.shows("bot up, process ")
+        await screen.shows("session 971: ready for ")
+        await screen.shows("; no snapshot")
+        await screen.shows("last restart ")
+        await screen.shows("memory: the bot's ")
+        await screen.shows("next: snapshot of session 971 in ")
+        screen.type("rs\n")
+        await screen.shows("back online in")
+        screen.type("st\n")
+        await screen.shows(", restarted once")
+        await screen.shows("(key: rs): back online in ")
+        screen.type("q\n")
+        assert await screen.ended() == 0
+        assert "got st" not in screen.screen
+
+
+async def test_a_snapshot_now(project: Project) -> None:
+    project.configure("", quick=False)
+    build.profile(project.profile("971"))
+    async with terminal(project, f"browser={project.profile('971')},devtools") as screen:
+        await screen.shows("online in")
+        screen.type("sn\n")
+        await screen.shows(" taken")
+        taken = re.search(r"session 971: (backup-971-\d+) taken", screen.screen)
+        assert taken is not None
+        assert (project.folder / ".session-cache" / taken[1]).is_dir()
+        screen.type("st\n")
+        await screen.shows("1 snapshot, the last ")
+        screen.type("q\n")
+        assert await screen.ended() == 0
+
+
+async def test_no_snapshot_of_what_is_not_worth_one(project: Project) -> None:
+    project.configure("", quick=False)
+    project.profile("971").mkdir(parents=True)
+    (project.profile("971") / "page").write_text("UNPAIRED")
+    async with terminal(project, f"browser={project.profile('971')},devtools") as screen:
+        await screen.shows("needs a link")
+        screen.type("sn\n")
+        await screen.shows("session 971: no snapshot: it is not linked")
+        screen.type("q\n")
+        assert await screen.ended() == 0
+
+
+async def test_no_snapshot_and_no_bot_after_a_crash(project: Project) -> None:
+    async with terminal(project, "exit=1") as screen:
+        await screen.shows("waiting for a change")
+        screen.type("sn\n")
+        await screen.shows("no snapshot: the bot has no browser open")
+        screen.type("st\n")
+        await screen.shows("bot down, waiting for a change")
+        screen.type("q\n")
+        assert await screen.ended() == 0
+
+
+async def test_a_prompt_of_the_bot_gets_its_answer_and_the_keys_stay_ours(project: Project) -> None:
+    (project.folder / "ask.js").write_text(_PROMPT)
+    async with terminal(project, command=["node", "ask.js"]) as screen:
+        await screen.shows("Which number? ")
+        screen.type("971 50\r")
+        await screen.shows("dialling <971 50>")
+        assert screen.screen.count("971 50") == 2, "once as it was typed, once as the bot's answer"
+        screen.type("rs\n")
+        await screen.shows("Which number? ")
+        screen.type("?\n")
+        await screen.shows("this list")
+        screen.type("12\n")
+        await screen.shows("dialling <12>")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+
+
+async def test_a_bot_whose_node_has_waited_has_the_terminal_like_any_other(project: Project) -> None:
+    size = "console.log(`window ${process.stdout.columns}x${process.stdout.rows}`);"
+    (project.folder / "ask.js").write_text(size + _PROMPT)
+    async with terminal(project, command=["node", "ask.js"]) as screen:
+        await screen.shows("Which number? ")
+        node = shutil.which("node")
+
+        def nodes() -> set[int]:
+            children = psutil.Process(screen.process.pid).children()
+            return {child.pid for child in children if child.as_dict(["cmdline"])["cmdline"] == [node, "ask.js"]}
+
+        await eventually(lambda: len(nodes()) == 2, "a node that waits")
+        before = nodes()
+        screen.resize(90, 30)
+        screen.type("rs\n")
+        await screen.shows("window 90x30")
+        await screen.shows("Which number? ")
+        assert nodes() <= before
+        screen.type("12\r")
+        await screen.shows("dialling <12>")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+
+
+#: Reads single keys, as menus do, and a password, which must not be seen.
+_RAW = """
+process.stdin.setRawMode(true);
+process.stdout.write('choose: ');
+let typed = '';
+process.stdin.on('data', (data) => {
+    typed += data;
+    if (typed.endsWith('\\r')) {
+        process.stdin.setRawMode(false);
+        console.log(`chosen ${JSON.stringify(typed)}`);
+    }
+});
+"""
+
+
+async def test_a_prompt_that_reads_single_keys_gets_them_and_they_are_not_shown(project: Project) -> None:
+    (project.folder / "raw.js").write_text(_RAW)
+    async with terminal(project, command=["node", "raw.js"]) as screen:
+        await screen.shows("choose: ")
+        await eventually(lambda: not screen.echoes)
+        screen.type("\x1b[Bsecret\r")
+        await screen.shows('chosen "\\u001b[Bsecret\\r"')
+        assert screen.screen.count("secret") == 1
+        await eventually(lambda: screen.echoes)
+        screen.type("rs\n")
+        await screen.shows("choose: ")
+        await eventually(lambda: not screen.echoes)
+        screen.type("rs\r")
+        await screen.shows("choose: ")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+        assert screen.echoes, "the terminal is left as it was found"
+
+
+async def test_ctrl_c_stops_cleanly(project: Project) -> None:
+    async with terminal(project, f"browser={project.profile('1')}") as screen:
+        await project.noted("browser", "start")
+        await screen.shows("online in")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+        await project.noted("browser", "clean")
+
+
+async def test_a_window_of_another_size_is_the_bots_as_well(project: Project) -> None:
+    async with terminal(project, "report-size") as screen:
+        await project.noted("bot", "up")
+        screen.resize(132, 43)
+        await project.noted("bot", "size", 2)
+        assert [note.more for note in project.notes("bot", "size")] == ["120x50", "132x43"]
+        screen.type("q\n")
+        assert await screen.ended() == 0
+
+
+async def test_colours_of_the_bot_pass_and_ours_stand_beside_them(project: Project) -> None:
+    coloured = "\x1b[35mviolet\x1b[0m"
+    async with terminal(project, f"write={coloured}") as screen:
+        await screen.shows(coloured)
+        await screen.shows(f"{DIM}scanonce{RESET}  {GREEN}online in ")
+        screen.type("q\n")
+        assert await screen.ended() == 0

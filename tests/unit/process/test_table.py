@@ -1,0 +1,100 @@
+"""The census finds every living process that it is asked for, and no other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from supervisor.process.handle import Handle
+from supervisor.process.table import (
+    ENVIRONMENT_MARK,
+    find_by_argument,
+    find_by_mark,
+    offspring,
+    working_directory,
+)
+from tests.unit.process.conftest import Spawn, entry, eventually, python
+
+Ready = Callable[[str], subprocess.Popen[bytes]]
+
+NESTED = """
+import os, signal, sys
+def nest(depth):
+    if depth and os.fork() == 0:
+        nest(depth - 1)
+        if depth == 1:
+            print('on', flush=True)
+        signal.pause()
+nest(3)
+signal.pause()
+"""
+
+
+def test_all_descendants_are_found_parents_first(handle_type: type[Handle], ready: Ready) -> None:
+    process = ready(NESTED)
+    found = offspring(process.pid)
+    assert len(found) == 3
+    assert [one.parent for one in found] == [process.pid, *(one.pid for one in found[:-1])]
+    assert all(isinstance(one.handle, handle_type) and one.handle.alive for one in found)
+
+
+def test_of_a_process_that_is_gone_there_are_none(spawn: Spawn) -> None:
+    process = spawn("true")
+    process.wait()
+    assert offspring(process.pid) == []
+
+
+def test_a_zombie_is_not_living(spawn: Spawn) -> None:
+    process = spawn()
+    assert process.pid in {one.pid for one in offspring()}
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert process.pid not in {one.pid for one in offspring()}
+
+
+def test_processes_that_come_and_go_meanwhile_do_no_harm(spawn: Spawn) -> None:
+    process = spawn("sh", "-c", "while :; do /bin/true; done")
+    for _ in range(100):
+        assert len(offspring(process.pid)) <= 1
+        assert process.pid in {one.pid for one in offspring()}
+
+
+async def test_a_process_is_found_by_its_mark_or_its_arguments(spawn: Spawn) -> None:
+    process = spawn("env", f"{ENVIRONMENT_MARK}=key-1", "sh", "-c", "echo on; exec sleep 600.5")
+    assert process.stdout is not None
+    process.stdout.readline()
+    await eventually(lambda: psutil.Process(process.pid).cmdline() == ["sleep", "600.5"])
+    by_mark = find_by_mark("key-1")
+    assert [one.pid for one in by_mark] == [process.pid]
+    assert by_mark[0].parent == os.getpid()
+    assert process.pid in {one.pid for one in find_by_argument("600.5")}
+
+
+def test_we_are_not_among_those_that_are_found() -> None:
+    assert os.getpid() not in {one.pid for one in find_by_argument("")}
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (("/usr/bin/chromium", "--x"), "chromium"),
+        (("npm run dev",), "npm"),
+        (("/opt/chromium --type=renderer --y",), "chromium"),
+        ((), "?"),
+    ],
+)
+def test_a_process_is_called_by_what_stands_in_its_arguments(argv: tuple[str, ...], name: str) -> None:
+    assert replace(entry(os.getpid()), argv=argv).name == name
+
+
+def test_the_folder_that_a_process_works_in(tmp_path: Path) -> None:
+    with subprocess.Popen([*python("import signal; print(1, flush=True); signal.pause()")], cwd=tmp_path) as process:
+        assert working_directory(process.pid) == str(tmp_path)
+        process.kill()
+    assert working_directory(process.pid) is None
