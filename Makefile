@@ -36,9 +36,10 @@ fast: $(VENV) tools lint types ## the same without a browser
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not e2e"
 
 .PHONY: lint
-lint: $(VENV) ## ruff: rules and format
+lint: $(VENV) ## rules and format (ruff), and who may import whom (import-linter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: types
 types: $(VENV) ## mypy, strict
@@ -51,7 +52,7 @@ bench: setup ## measure restarts against nodemon (ARGS="..." for other benchmark
 .PHONY: clean
 clean: ## remove what setup, tests and tools have made; no session, no snapshot
 	rm -rf .venv examples/whatsapp-bot/node_modules dist
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find supervisor tests examples benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: system tools
