@@ -14,7 +14,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from supervisor.bot import worth
+from supervisor.bot.observer import Live
 from supervisor.bot.prestart import HeadStart
 from supervisor.bot.probes.readiness import Verdict
 from supervisor.bot.probes.symptoms import Symptom
@@ -27,20 +30,27 @@ from supervisor.log.log import emit
 from supervisor.process.spawn import CommandError
 from supervisor.process.suspend import Frost
 from supervisor.process.terminate import Haste
+from supervisor.session.profiles.profile import Profile
 from supervisor.supervise import state_machine
 from supervisor.supervise.browser_events import Sights
 from supervisor.supervise.changes import Changes
 from supervisor.supervise.maintenance import Care
 from supervisor.supervise.preflight_gate import Examination
-from supervisor.supervise.session_tracker import Sessions, Shot
+from supervisor.supervise.requests import NotNowError, UnknownSessionError
+from supervisor.supervise.session_tracker import Sessions, Shot, Standing
+from supervisor.supervise.snapshot_queue import Taken
 from supervisor.supervise.starts import Starts
 from supervisor.supervise.state_machine import Action, Event, Kind, Phase, Policy, State
 from supervisor.supervise.teardown import Takedown
 from supervisor.supervise.turn import Turn
 from supervisor.system import malloc
 from supervisor.system.backoff import backoff
+from supervisor.system.errors import ProfileInUseError, printable
 from supervisor.timing.history import History
 from supervisor.timing.record import Restart
+
+if TYPE_CHECKING:
+    from supervisor.supervise.status import Status
 
 _EXIT_OF_SIGNAL = 128
 #: Whoever asks for one of these himself, and for the first start, gets the bot as it is.
@@ -132,6 +142,22 @@ class Supervisor:
         """The restart that is under way, else the last one."""
         return self._turn
 
+    @property
+    def serving(self) -> bool:
+        """Whether a bot runs that has become ready and is not being stopped."""
+        run = self.bot.run
+        return self.phase in {Phase.UP, Phase.CHECKING} and run is not None and not run.stopping
+
+    def standing(self) -> Mapping[str, Standing]:
+        """The state of each open page, by session."""
+        return self.sessions.standing()
+
+    async def status(self) -> Status:
+        """The whole status, gathered now; files and processes are read on other threads."""
+        from supervisor.supervise.status import gather  # only a supervisor that is asked needs it
+
+        return await gather(self)
+
     async def moved(self) -> None:
         """Return once the phase or the turn may be another than now."""
         await self._moved.wait()
@@ -170,6 +196,44 @@ class Supervisor:
         if run is None or run.stopping:
             return []
         return await self.sessions.snapshot_now(run.observer.live.values())
+
+    async def take_snapshot(self, session: str | None) -> tuple[Taken, list[str]]:
+        """Take a snapshot of one session, as `Commands` has it."""
+        profile, live = await self._choose(session)
+        state = self.sessions.store.state.get(profile.id)
+        try:
+            if live is not None:
+                linked = worth.linked_now(profile, live.state.status, state)
+                taken = await self.care.copies.take(profile, live.browser, linked=linked, version=live.version)
+                return taken, worth.too_fresh(state, self._config)
+            linked = worth.linked_when_last_seen(profile, state)
+            if self.bot.run is not None:
+                # It may open the profile at any moment, and then the copy would be of something that changes.
+                raise NotNowError(
+                    f"The browser of session {printable(profile.id)} is not open. Try again when the bot has opened it."
+                )
+            return await self.care.copies.take(profile, None, linked=linked, version=None), []
+        except (worth.NotLinkedError, ProfileInUseError) as error:
+            raise NotNowError(str(error)) from None
+
+    async def _choose(self, session: str | None) -> tuple[Profile, Live | None]:
+        """The session that is meant, and its browser if it is open."""
+        profiles = {profile.id: profile for profile in await self.care.profiles()}
+        open_now = {}
+        for live in self.bot.run.observer.live.values() if self.bot.run is not None else ():
+            profile = self.sessions.store.profile_at(live.profile)
+            profiles[profile.id], open_now[profile.id] = profile, live
+        if session is None and len(profiles) == 1:
+            session = next(iter(profiles))
+        if not profiles:
+            kind = UnknownSessionError if session else NotNowError
+            raise kind("There is no session yet: the bot has not opened a browser.")
+        known = ", ".join(map(printable, sorted(profiles)))
+        if session is None:
+            raise NotNowError(f"Say which session is meant; there are {known}.")
+        if session not in profiles:
+            raise UnknownSessionError(f"There is no session {printable(session)}; known: {known}.")
+        return profiles[session], open_now.get(session)
 
     def quit(self, reason: str, exit_code: int = 0) -> None:
         """Ask for the end; asked again it hurries, and asked a third time it kills."""
