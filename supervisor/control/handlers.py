@@ -18,7 +18,7 @@ from supervisor.control.snapshots import take
 from supervisor.control.transport import Peer
 from supervisor.http1.connection import JSON, LINES, Refusal, Request, Response
 from supervisor.supervise.state_machine import Phase
-from supervisor.supervise.status import Status, gather, past
+from supervisor.supervise.status import Status, past
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.timing.record import Restart
 
@@ -76,7 +76,7 @@ class Api:
     async def _status(self, _peer: Peer, _query: None, _body: None) -> Response:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
-            self._looking = asyncio.create_task(gather(self._supervisor), name="status")
+            self._looking = asyncio.create_task(self._supervisor.status(), name="status")
             self._looking.add_done_callback(self._looked)
         # Shielded: one who gives up must not take the answer away from the others.
         status = await asyncio.shield(self._looking)

@@ -20,7 +20,7 @@ from supervisor.log.log import emit
 from supervisor.metrics.collectors import CONTENT_TYPE, Figures
 from supervisor.metrics.health import not_alive, not_ready
 from supervisor.metrics.labels import Labels
-from supervisor.supervise.status import Status, gather
+from supervisor.supervise.status import Status
 
 if TYPE_CHECKING:
     from supervisor.control.transport import Peer
@@ -87,7 +87,7 @@ class Answers:
     async def _status(self) -> Status:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
-            self._looking = asyncio.create_task(gather(self._supervisor), name="metrics")
+            self._looking = asyncio.create_task(self._supervisor.status(), name="metrics")
             self._looked_at = now
         # Shielded: one who gives up must not take the answer away from the others.
         return await asyncio.shield(self._looking)

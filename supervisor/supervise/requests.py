@@ -1,4 +1,4 @@
-"""The small protocols that others hold instead of the supervisor: `Commands` to request something, `View` to look.
+"""The small protocols that others hold instead of the supervisor: `Commands` to request something, `SupervisorView` to look.
 
 Both are for the event loop. A request returns at once; the state machine decides what comes of it.
 """
@@ -46,7 +46,7 @@ class Commands(Protocol):
         """
 
 
-class View(Protocol):
+class SupervisorView(Protocol):
     """The supervisor as others see it."""
 
     @property

@@ -20,10 +20,12 @@ from supervisor.timing.target import Target
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from supervisor.bot.ownership import Territory
+    from supervisor.bot.run import Setting
+    from supervisor.bot.slot import Bot
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.store import SessionStore
-    from supervisor.supervise.session_tracker import Standing
-    from supervisor.supervise.supervisor import Supervisor
+    from supervisor.supervise.session_tracker import Sessions, Standing
     from supervisor.timing.record import Restart
     from supervisor.timing.summary import Outcome
 
@@ -111,31 +113,41 @@ class Status:
         return document
 
 
-async def gather(supervisor: Supervisor) -> Status:
-    """Look at a running supervisor. Files and processes are read in a thread; nothing is changed."""
-    sessions, run = supervisor.sessions, supervisor.current_run
-    now = time.monotonic()
-    planned = [Planned(what, max(0.0, due - now)) for what, due in supervisor.planned.items()]
-    planned += [Planned("snapshot", max(0.0, due - now), session) for session, due in sessions.planned_snapshots()]
-    config = supervisor.setting.config
+async def gather(
+    setting: Setting,
+    bot: Bot,
+    sessions: Sessions,
+    *,
+    phase: str,
+    started_at: datetime,
+    last_restart: Restart | None,
+    planned: Mapping[str, float],
+) -> Status:
+    """Gather a status. Files and processes are read in a thread; nothing is changed.
+
+    `planned` holds what will be done by itself and when, in seconds of the monotonic clock.
+    """
+    run, now = bot.run, time.monotonic()
+    coming = [Planned(what, max(0.0, due - now)) for what, due in planned.items()]
+    coming += [Planned("snapshot", max(0.0, due - now), session) for session, due in sessions.planned_snapshots()]
     shown = {live.profile: str(live.state.status) for live in run.observer.live.values()} if run else {}
-    on_disk = asyncio.to_thread(_sessions, sessions.store, config.session.profiles, shown, sessions.standing())
-    memory = asyncio.to_thread(_memory, supervisor)
-    found, used = await asyncio.gather(on_disk, memory)
+    configured = setting.config.session.profiles
+    on_disk = asyncio.to_thread(_sessions, sessions.store, configured, shown, sessions.standing())
+    found, used = await asyncio.gather(on_disk, asyncio.to_thread(_memory, setting.territory))
     return Status(
-        project=str(supervisor.setting.territory.project),
+        project=str(setting.territory.project),
         pid=os.getpid(),
-        mode=str(supervisor.setting.mode),
-        command=tuple(log.shown(supervisor.setting.command)),
-        phase=str(supervisor.phase),
-        since=supervisor.started_at,
+        mode=str(setting.mode),
+        command=tuple(log.shown(setting.command)),
+        phase=phase,
+        since=started_at,
         bot_pid=run.child.pid if run else None,
-        uptime_s=round(now - supervisor.bot.spawned_at, 3) if run else None,
-        restarts=supervisor.bot.restarts,
+        uptime_s=round(now - bot.spawned_at, 3) if run else None,
+        restarts=bot.restarts,
         sessions=tuple(found),
-        last_restart=past(supervisor.last_restart),
+        last_restart=past(last_restart),
         memory=used,
-        planned=tuple(sorted(planned, key=lambda one: one.in_s)),
+        planned=tuple(sorted(coming, key=lambda one: one.in_s)),
     )
 
 
@@ -170,8 +182,8 @@ def _session(store: SessionStore, profile: Profile, shown: str | None, standing:
     )
 
 
-def _memory(supervisor: Supervisor) -> Memory:
-    tree = [entry.pid for entry in supervisor.setting.territory.living()]
+def _memory(territory: Territory) -> Memory:
+    tree = [entry.pid for entry in territory.living()]
     return Memory(resident([os.getpid()]), proportional(tree), len(tree))
 
 

@@ -156,7 +156,15 @@ class Supervisor:
         """The whole status, gathered now; files and processes are read on other threads."""
         from supervisor.supervise.status import gather  # only a supervisor that is asked needs it
 
-        return await gather(self)
+        return await gather(
+            self.setting,
+            self.bot,
+            self.sessions,
+            phase=str(self.phase),
+            started_at=self.started_at,
+            last_restart=self.last_restart,
+            planned=self.planned,
+        )
 
     async def moved(self) -> None:
         """Return once the phase or the turn may be another than now."""

@@ -37,7 +37,6 @@ from supervisor.process.spawn import CommandError
 from supervisor.supervise.maintenance import Care
 from supervisor.supervise.session_tracker import Sessions
 from supervisor.supervise.state_machine import Kind, Policy
-from supervisor.supervise.status import gather
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.timing.history import History
 from tests.helpers.command import Project, Running, eventually
@@ -631,7 +630,7 @@ async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
     await eventually(lambda: one.told("bot.ready"))
     run = one.supervisor.current_run
     assert run is not None
-    status = await gather(one.supervisor)
+    status = await one.supervisor.status()
     assert (status.phase, status.pid, status.bot_pid, status.restarts) == ("up", os.getpid(), run.child.pid, 0)
     assert status.uptime_s is not None
     assert [(session.id, session.state) for session in status.sessions] == [("1", "ready")]
@@ -644,7 +643,7 @@ async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
     assert 0 < status.planned[0].in_s <= 60
     one.supervisor.quit("test")
     assert await running == 0
-    ended = await gather(one.supervisor)
+    ended = await one.supervisor.status()
     assert (ended.bot_pid, ended.uptime_s, ended.memory.processes, ended.planned) == (None, None, 0, ())
     assert [session.state for session in ended.sessions] == ["closed"]
 

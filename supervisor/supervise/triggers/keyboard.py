@@ -51,11 +51,11 @@ class Keyboard:
 
     async def _tell_status(self) -> None:
         # Only here: a supervisor that nobody asks does without.
-        from supervisor.supervise.status import describe, gather
+        from supervisor.supervise.status import describe
         from supervisor.timing.target import Target
 
         timing = self._supervisor.setting.config.timing
-        for line in describe(await gather(self._supervisor), Target(timing.target_low, timing.target_high)):
+        for line in describe(await self._supervisor.status(), Target(timing.target_low, timing.target_high)):
             emit("key.answer", key="st", line=line)
 
     async def _take_snapshot(self) -> None:
