@@ -1,4 +1,4 @@
-"""The small protocols that others hold instead of the supervisor: `Commands` to request something, `SupervisorView` to look.
+"""The protocols that others hold instead of the supervisor: `Commands` to request, `SupervisorView` to look.
 
 Both are for the event loop. A request returns at once; the state machine decides what comes of it.
 """
