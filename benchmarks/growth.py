@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 
 #: What it may hold more in the end than when its caches are full: megabytes; and descriptors, since it holds one for
 #: each process as it last saw them, and Chromium has now and then one more. Of anything else nothing.

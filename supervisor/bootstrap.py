@@ -16,9 +16,9 @@ from supervisor.bot.ownership import Territory, project_key
 from supervisor.bot.run import Setting
 from supervisor.bot.versions import Provenance
 from supervisor.browser.discovery import drives_a_browser
-from supervisor.config.fingerprint import fingerprint
-from supervisor.config.model import Config
+from supervisor.config.identity import identify
 from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
 from supervisor.control.service import serving
 from supervisor.log import log
 from supervisor.log.events.registry import EVENTS
@@ -99,7 +99,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     reaper=Reaper(),
                     runtime=runtime,
                     mode=mode,
-                    provenance=Provenance(fingerprint(config, mode, log.shown(command))),
+                    provenance=Provenance(identify(config, mode, log.shown(command))),
                     outputs=Outputs(project, key, config.log, mode),
                     screen=Screen(log.draw) if config.log.format == "console" else None,
                     locks=locks,

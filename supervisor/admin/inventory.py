@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.browser.discovery import Browser
-    from supervisor.config.model import Config
+    from supervisor.config.schema import Config
     from supervisor.session.snapshot.retention import Quarantined
     from supervisor.session.snapshot.snapshot import Snapshot
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from supervisor.admin.inventory import Inventory
     from supervisor.browser.discovery import Browser
-    from supervisor.config.model import Config
+    from supervisor.config.schema import Config
     from supervisor.config.sections.ready import ReadyPageConfig
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.capture import Capture

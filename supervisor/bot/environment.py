@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.process.table import ENVIRONMENT_MARK
 
 CHANGES, NOTIFY = "SCANONCE_CHANGES", "NOTIFY_SOCKET"

@@ -22,8 +22,8 @@ from supervisor.bot.probes.sd_notify import Notification, NotifySocket
 from supervisor.bot.probes.symptoms import Symptom
 from supervisor.bot.versions import Provenance
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
-from supervisor.config.model import Config
 from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
 from supervisor.config.sections.ready import ReadyPageConfig
 from supervisor.log.faults import report_fault
 from supervisor.log.sinks import Outputs

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from supervisor import __version__
-from supervisor.config.fingerprint import Configuration
+from supervisor.config.identity import ConfigIdentity
 from supervisor.timing.record import Setup
 
 _NODE = {"node", "nodejs", "node.exe"}
@@ -20,7 +20,7 @@ _IN_PATH = re.compile(r"v?(\d+\.\d+\.\d+)")
 class Provenance:
     """The versions and the configuration of one supervisor's restarts."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: ConfigIdentity) -> None:
         self.configuration = configuration
         self._program: Path | None = None
 

@@ -13,7 +13,7 @@ from supervisor.system import clock
 from supervisor.system.errors import SessionError, printable
 
 if TYPE_CHECKING:
-    from supervisor.config.model import Config
+    from supervisor.config.schema import Config
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.state_file import SessionState
 

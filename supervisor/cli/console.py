@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
 
 import typer
 
-from supervisor.config.errors import ConfigError
+from supervisor.config.issues import ConfigError
 from supervisor.system.errors import ProfileInUseError, SessionError, printable
 from supervisor.timing.errors import HistoryError
 

@@ -14,10 +14,10 @@ import typer
 from supervisor.cli import console
 from supervisor.cli.console import AsJson, Cell
 from supervisor.cli.run import ConfigFile, Project
-from supervisor.config.errors import ConfigError
+from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
-from supervisor.config.model import Config
 from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
 from supervisor.config.types import parse_duration
 from supervisor.process.handle import open_handle
 from supervisor.supervise.state_machine import WOULD_NOT_DIE

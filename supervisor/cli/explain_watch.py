@@ -13,7 +13,7 @@ from supervisor.watch.explain import explain
 from supervisor.watch.probe import remote_type
 
 if TYPE_CHECKING:
-    from supervisor.config.model import Config
+    from supervisor.config.schema import Config
 
 
 def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:

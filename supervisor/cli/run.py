@@ -16,10 +16,10 @@ from supervisor.cli.nodemon_flags import (
     extension_list,
     quiet_time,
 )
-from supervisor.config.errors import ConfigError
+from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
-from supervisor.config.model import Config
 from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
 from supervisor.log import log
 from supervisor.log.log import emit
 from supervisor.process.spawn import CommandError

@@ -1,17 +1,10 @@
-"""Print `config.example.toml`, `docs/configuration.md` or the JSON schema."""
+"""Print `config.example.toml`, `docs/configuration.md` or the JSON schema of `scanonce.toml`."""
 
-import json
 import sys
-from collections.abc import Callable
 
 from supervisor.config import docgen
-from supervisor.config.loader import schema
 
-_TEXTS: dict[str, Callable[[], str]] = {
-    "example": docgen.example_toml,
-    "reference": docgen.page,
-    "schema": lambda: json.dumps(schema(), indent=2) + "\n",
-}
+_TEXTS = {"example": docgen.example_toml, "reference": docgen.page, "schema": docgen.json_schema}
 
 if len(sys.argv) != 2 or sys.argv[1] not in _TEXTS:
     sys.exit(f"usage: python -m supervisor.config {{{','.join(_TEXTS)}}}")

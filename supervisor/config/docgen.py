@@ -9,8 +9,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from supervisor.config.model import Config
 from supervisor.config.modes import BY_MODE, Mode
+from supervisor.config.schema import Config
 
 NOT_SET: Final = "an example; not set by default"
 
@@ -62,6 +62,12 @@ def page() -> str:
         parts.append(f"\n## `[{table}]`\n\n{model.__doc__}\n\n| option | default | |\n|---|---|---|\n")
         parts.extend(_page_row(table, name, field) for name, field in _options(model))
     return "".join(parts)
+
+
+def json_schema() -> str:
+    """The JSON schema of `scanonce.toml`, as text."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema(mode="validation")}
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _tables(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.config.sections.notify import WebhookConfig
 
 if TYPE_CHECKING:

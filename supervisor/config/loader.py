@@ -12,9 +12,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from supervisor.config.error_messages import explain
-from supervisor.config.errors import ConfigError, ConfigIssue
-from supervisor.config.model import Config
+from supervisor.config.issues import ConfigError, ConfigIssue
 from supervisor.config.modes import BY_MODE, Mode
+from supervisor.config.schema import Config
 from supervisor.config.toml_lines import KeyPath, key_lines
 
 CONFIG_NAME: Final = "scanonce.toml"
@@ -41,14 +41,6 @@ def load(
         return Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_issues(error, path, text, overrides)) from None
-
-
-def schema() -> dict[str, Any]:
-    """The JSON schema of `scanonce.toml`."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Config.model_json_schema(mode="validation"),
-    }
 
 
 def _read(project: Path, file: Path | None) -> tuple[Path | None, str]:

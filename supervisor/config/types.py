@@ -1,7 +1,7 @@
-"""Values that people write with a unit or a form of their own, and the pydantic types that read them.
+"""The sections' base class, and the field types that read values with a unit or a form of their own.
 
-Every function here raises `ValueError` with a sentence that says what was expected, also for a wrong type: pydantic
-collects that and lets a `TypeError` through.
+Validators raise `ValueError` with a sentence that says what was expected, also for a wrong type: pydantic collects a
+`ValueError` and lets a `TypeError` through.
 """
 
 # ruff: noqa: TRY004
@@ -11,22 +11,15 @@ import math
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Strict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
-_SECONDS: Final = {
-    "ms": 0.001,
-    "s": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-    "w": 604800.0,
-}
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES: Final = {
     "b": 1,
     "kb": 10**3,
@@ -42,17 +35,29 @@ _QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
 _LONGEST_S: Final = 100 * 365 * 86400.0  # anything longer is a slip of the finger, and may overflow a timer
 _LARGEST_B: Final = 2**62  # below what file systems and SQLite hold in a signed 64-bit integer
 
-_DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)$"
-_SIZE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?\s*([kKmMgGtT][iI]?)?[bB]$"
+# JSON schemas of the values as they are written in the file.
+_DURATION_JSON: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)$"}
+_SIZE_JSON: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*([kKmMgGtT][iI]?)?[bB]$"}
+_STRING_JSON: Final = {"type": "string"}
+
+
+class Section(BaseModel):
+    """A table of `scanonce.toml`: immutable once it is read; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def option(default: Any, description: str, **more: Any) -> Any:
+    """A field whose default is written as in the file, and validated like any other value."""
+    return Field(default=default, description=description, validate_default=True, **more)
 
 
 def parse_duration(value: object) -> float:
     """Read `"250ms"`, `"10s"`, `"1.5h"`, `"7d"` as seconds.
 
-    Units: ms, s, min (or m), h, d, w. Raises `ValueError` for anything else, a bare number included.
+    Units: ms, s, min (or m), h, d, w. Raises `ValueError` for anything else, including a bare number.
     """
-    number, factor = _quantity(value, _SECONDS, "a duration", '"10s"')
-    seconds = number * factor
+    seconds = _quantity(value, _SECONDS, "a duration", '"10s"', "ms, s, min, h, d, w")
     if seconds > _LONGEST_S:
         raise ValueError("expected a duration of at most 100 years")
     return seconds
@@ -61,37 +66,30 @@ def parse_duration(value: object) -> float:
 def parse_size(value: object) -> int:
     """Read `"500MB"`, `"2GB"`, `"1.5GiB"` as bytes; MB is 10**6, MiB is 2**20.
 
-    Raises `ValueError` for anything else, a bare number included.
+    Raises `ValueError` for anything else, including a bare number.
     """
-    number, factor = _quantity(value, _BYTES, "a size", '"500MB"')
-    size = number * factor
+    size = _quantity(value, _BYTES, "a size", '"500MB"', "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB")
     if size > _LARGEST_B:
         raise ValueError("expected a size of at most 4 EiB")
     return round(size)
 
 
-def _quantity(value: object, units: dict[str, Any], what: str, example: str) -> tuple[float, float]:
-    """Split a written quantity into its number and its unit's factor."""
+def _quantity(value: object, units: Mapping[str, float], kind: str, example: str, known: str) -> float:
+    """Convert a number with a unit to the base unit; `kind`, `example` and `known` are for the error message."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"a bare number: {what} needs a unit, for example {example}")
+        raise ValueError(f"a bare number: {kind} needs a unit, for example {example}")
     if not isinstance(value, str):
-        raise ValueError(f"expected {what} with its unit, for example {example}")
+        raise ValueError(f"expected {kind} with its unit, for example {example}")
     text = value.strip()
     match = _QUANTITY.fullmatch(text)
     if match is None:
         if re.fullmatch(r"[\d.]+", text, re.ASCII):
-            raise ValueError(f"no unit: {what} needs one, for example {example}")
-        raise ValueError(f"expected {what}: a number and a unit, for example {example}")
-    number, unit = float(match[1]), match[2].lower()
-    if unit not in units or not math.isfinite(number):
-        raise ValueError(f"unknown unit {match[2]!r}: {what} takes one of {_unit_list(units)}")
-    return number, units[unit]
-
-
-def _unit_list(units: dict[str, Any]) -> str:
-    if units is _SECONDS:
-        return "ms, s, min, h, d, w"
-    return "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB"
+            raise ValueError(f"no unit: {kind} needs one, for example {example}")
+        raise ValueError(f"expected {kind}: a number and a unit, for example {example}")
+    number, factor = float(match[1]), units.get(match[2].lower())
+    if factor is None or not math.isfinite(number):
+        raise ValueError(f"unknown unit {match[2]!r}: {kind} takes one of {known}")
+    return number * factor
 
 
 def _positive_duration(value: object) -> float:
@@ -115,7 +113,7 @@ def _duration_or_off(value: object) -> float | None:
 
 
 def _schedule(value: object) -> str | None:
-    """A cron expression or a duration, kept as it is written."""
+    """Check a cron expression or a duration, and return it as written; `"off"` becomes None."""
     if value is None or value == "off":
         return None
     expected = 'expected a cron expression such as "0 4 * * *", a duration such as "24h", or "off"'
@@ -126,11 +124,10 @@ def _schedule(value: object) -> str | None:
         return value
     if len(value.split()) != 5:
         raise ValueError(f"{expected}; a cron expression has five fields: minute, hour, day, month, weekday")
-    # Here, because few need it.
-    from cronsim import CronSim, CronSimError
+    from cronsim import CronSim, CronSimError  # imported here because few configurations need it
 
     try:
-        CronSim(value, datetime(2000, 1, 1))  # noqa: DTZ001  any moment: only the expression is looked at
+        CronSim(value, datetime(2000, 1, 1))  # noqa: DTZ001  any moment: only the expression is checked
     except CronSimError as error:
         raise ValueError(f"{expected}; {str(error)[:1].lower()}{str(error)[1:]}") from None
     return value
@@ -185,13 +182,13 @@ def _regex(value: str) -> str:
 
 
 def is_reference(value: str) -> bool:
-    """Whether a value stands somewhere else: `env:NAME` or `file:PATH`."""
+    """Whether a value is a reference to where the real one is found: `env:NAME` or `file:PATH`."""
     return value.startswith(("env:", "file:"))
 
 
 def _secret(value: str) -> str:
     if not is_reference(value) or not value.partition(":")[2]:
-        raise ValueError('expected where the secret is to be found: "env:NAME" or "file:PATH"')
+        raise ValueError('expected a reference to the secret: "env:NAME" or "file:PATH"')
     return value
 
 
@@ -200,7 +197,7 @@ def _webhook_url(value: str) -> str:
 
 
 def parse_http_url(value: str) -> str:
-    """An http or https URL with a host, as it is. Raises `ValueError` for anything else."""
+    """Check that `value` is an http or https URL with a host, and return it. Raises `ValueError` otherwise."""
     expected = 'expected a URL such as "http://127.0.0.1:3000/health"'
     try:
         parts = urlsplit(value)
@@ -215,7 +212,7 @@ def parse_http_url(value: str) -> str:
 
 
 def split_address(value: str) -> tuple[str, int]:
-    """Split `"127.0.0.1:9464"` or `"[::1]:9464"`. Raises `ValueError`. Port 0 lets the system choose one."""
+    """Split `"127.0.0.1:9464"` or `"[::1]:9464"` into host and port; port 0 means any free one. Raises `ValueError`."""
     expected = 'expected an address and a port such as "127.0.0.1:9464" or "[::1]:9464"'
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+)):([0-9]{1,5})", value, re.ASCII)
     if match is None or int(match[3]) > 65535:
@@ -240,57 +237,41 @@ def _poll(value: object) -> object:
     raise ValueError('expected "auto", true or false')
 
 
+def _or_off(schema: Mapping[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"const": "off"}, schema]})
+
+
 Bool = Annotated[bool, Strict()]
 Int = Annotated[int, Strict()]
 Str = Annotated[str, Strict(), AfterValidator(_no_nul)]
 
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN}),
-]
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_JSON)]
 """Seconds, written with a unit; zero allowed."""
 
-PositiveDuration = Annotated[
-    float,
-    BeforeValidator(_positive_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN}),
-]
+PositiveDuration = Annotated[float, BeforeValidator(_positive_duration), WithJsonSchema(_DURATION_JSON)]
 """Seconds above zero, written with a unit."""
 
-DurationOrOff = Annotated[
-    float | None,
-    BeforeValidator(_duration_or_off),
-    WithJsonSchema({"anyOf": [{"const": "off"}, {"type": "string", "pattern": _DURATION_PATTERN}]}),
-]
+DurationOrOff = Annotated[float | None, BeforeValidator(_duration_or_off), _or_off(_DURATION_JSON)]
 """Seconds above zero, or `"off"` (None)."""
 
-Size = Annotated[
-    int,
-    BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": _SIZE_PATTERN}),
-]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_JSON)]
 """Bytes, written with a unit."""
 
-SizeOrOff = Annotated[
-    int | None,
-    BeforeValidator(_size_or_off),
-    WithJsonSchema({"anyOf": [{"const": "off"}, {"type": "string", "pattern": _SIZE_PATTERN}]}),
-]
+SizeOrOff = Annotated[int | None, BeforeValidator(_size_or_off), _or_off(_SIZE_JSON)]
 """Bytes, or `"off"` (None)."""
 
-Schedule = Annotated[str | None, BeforeValidator(_schedule), WithJsonSchema({"type": "string"})]
+Schedule = Annotated[str | None, BeforeValidator(_schedule), WithJsonSchema(_STRING_JSON)]
 """A cron expression of five fields or a duration, as written, or `"off"` (None)."""
 
 Command = Annotated[
     tuple[Str, ...],
     BeforeValidator(_command),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    WithJsonSchema({"anyOf": [_STRING_JSON, {"type": "array", "items": _STRING_JSON}]}),
 ]
 """Argument vector; a string is split as a POSIX shell would."""
 
-FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
-"""A path as written, `~` expanded. Relative ones are the project's: `project / path` is right for both kinds."""
+FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema(_STRING_JSON)]
+"""A path as written, `~` expanded. A relative one is relative to the project: `project / path` is right for both."""
 
 FilePaths = Annotated[tuple[FilePath, ...], AfterValidator(_not_empty)]
 """One path or more."""
@@ -305,14 +286,10 @@ Listen = Annotated[Str, AfterValidator(_listen)]
 """An IP address, or localhost, and a port, as written."""
 
 Secret = Annotated[Str, AfterValidator(_secret)]
-"""Where a secret is to be found: `env:NAME` or `file:PATH`. What is written in a file of settings is none."""
+"""A reference to a secret: `env:NAME` or `file:PATH`. The secret itself may not be written in the configuration."""
 
 WebhookUrl = Annotated[Str, AfterValidator(_webhook_url)]
-"""An http or https URL, or where one is to be found."""
+"""An http or https URL, or a reference to one."""
 
-Poll = Annotated[
-    Literal["auto"] | bool,
-    BeforeValidator(_poll),
-    WithJsonSchema({"enum": ["auto", True, False]}),
-]
+Poll = Annotated[Literal["auto"] | bool, BeforeValidator(_poll), WithJsonSchema({"enum": ["auto", True, False]})]
 """`"auto"`, or an explicit yes or no."""

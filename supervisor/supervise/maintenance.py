@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from supervisor.browser.version import version_if_replaced
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.log.faults import report_fault
 from supervisor.log.log import emit
 from supervisor.session.profiles import holders, singleton

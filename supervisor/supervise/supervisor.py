@@ -24,7 +24,7 @@ from supervisor.bot.probes.symptoms import Symptom
 from supervisor.bot.run import Run, Setting
 from supervisor.bot.slot import Bot
 from supervisor.bot.stop import Descent
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.log.faults import report_fault
 from supervisor.log.log import emit
 from supervisor.process.spawn import CommandError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from supervisor.config.sections.log import TimingConfig
+from supervisor.config.sections.timing import TimingConfig
 from supervisor.log.log import emit
 from supervisor.timing.phases import PhaseClock
 from supervisor.timing.record import Restart, Setup

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from supervisor import bootstrap
 from supervisor.cli.main import app
-from supervisor.config.model import Config
 from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
 from supervisor.log import log
 from supervisor.supervise.state_machine import Action, After, Policy, begin
 from tests.helpers.command import Project

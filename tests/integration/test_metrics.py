@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.config.errors import ConfigError
+from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from tests.helpers.asking import get, sample

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.preflight.checker import Preflight
 from supervisor.supervise.triggers import files as watching
 from supervisor.supervise.triggers.files import SourceFiles

@@ -15,7 +15,7 @@ import pytest
 from supervisor.bot import stop as cycle
 from supervisor.bot.stop import Stop
 from supervisor.browser.close import Closed
-from supervisor.config.sections.bot import StopConfig
+from supervisor.config.sections.stop import StopConfig
 from supervisor.process.table import offspring
 from supervisor.process.terminate import Haste
 from supervisor.timing.phases import PhaseClock

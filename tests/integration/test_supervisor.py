@@ -24,7 +24,7 @@ from supervisor.bot.ownership import Territory
 from supervisor.bot.run import Run, Setting
 from supervisor.bot.stop import Stop
 from supervisor.bot.versions import Provenance
-from supervisor.config.fingerprint import fingerprint
+from supervisor.config.identity import identify
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
@@ -492,7 +492,7 @@ class Inside:
             territory=self.territory,
             reaper=Reaper(),
             runtime=project.runtime,
-            provenance=Provenance(fingerprint(config, Mode.RUN, words)),
+            provenance=Provenance(identify(config, Mode.RUN, words)),
             outputs=Outputs(project.folder, self.territory.key, LogConfig(), Mode.DEV),
         )
         self.supervisor = Supervisor(setting, self.care, Sessions(config, store, self.care), self.history, policy)

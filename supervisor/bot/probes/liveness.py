@@ -21,7 +21,7 @@ from supervisor.browser.devtools import CallTimeoutError, DevToolsError, ping
 from supervisor.browser.discovery import find_browsers, without_browsers
 from supervisor.browser.page import PAGE_CRASHED, STUCK_AFTER
 from supervisor.browser.presets import SessionStatus
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.process.memory import proportional, resident
 from supervisor.process.table import Entry, enter
 from supervisor.process.wrappers import unwrap

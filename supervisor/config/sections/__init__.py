@@ -1,1 +1,1 @@
-"""One module for each section of `scanonce.toml`: its keys, types, limits and defaults."""
+"""One module for each section of `scanonce.toml`: its options with their types, limits, defaults and descriptions."""

@@ -4,7 +4,6 @@ from typing import Self
 
 from pydantic import model_validator
 
-from supervisor.config.sections.base import Section, option
 from supervisor.config.types import (
     Bool,
     Duration,
@@ -12,7 +11,9 @@ from supervisor.config.types import (
     HttpUrl,
     Int,
     PositiveDuration,
+    Section,
     SizeOrOff,
+    option,
 )
 
 

@@ -5,8 +5,7 @@ from typing import Final, Literal, Self
 
 from pydantic import model_validator
 
-from supervisor.config.sections.base import Section, option
-from supervisor.config.types import Bool, Listen, split_address
+from supervisor.config.types import Bool, Listen, Section, option, split_address
 
 _LOOPBACK_NAMES: Final = {"localhost"}
 

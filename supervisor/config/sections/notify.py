@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from supervisor.config.sections.base import Section, option
 from supervisor.config.types import (
     Bool,
     Duration,
@@ -12,8 +11,10 @@ from supervisor.config.types import (
     Int,
     PositiveDuration,
     Secret,
+    Section,
     Str,
     WebhookUrl,
+    option,
 )
 
 Kind = Literal["needs_link", "recovered", "crash_loop", "logged_out", "over_target"]

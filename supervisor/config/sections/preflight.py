@@ -1,7 +1,6 @@
 """The section `[preflight]`: what is checked before a restart."""
 
-from supervisor.config.sections.base import Section, option
-from supervisor.config.types import Bool, Command, Poll, PositiveDuration
+from supervisor.config.types import Bool, Command, Poll, PositiveDuration, Section, option
 
 
 class PreflightConfig(Section):

@@ -5,8 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from supervisor.config.modes import by_mode
-from supervisor.config.sections.base import Section, option
-from supervisor.config.types import Duration, HttpUrl, PositiveDuration, Regex, Str
+from supervisor.config.types import Duration, HttpUrl, PositiveDuration, Regex, Section, Str, option
 
 
 class ReadyPageConfig(Section):

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.setup.migrate.draft import Draft, Taken, shown
 
 _HEAD = """\

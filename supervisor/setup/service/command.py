@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.setup.service.base import Label, Scope, Service, ServiceError
 

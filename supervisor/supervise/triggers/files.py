@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from supervisor.config.model import Config
+from supervisor.config.schema import Config
 from supervisor.log.faults import report_fault
 from supervisor.log.log import emit
 from supervisor.preflight.checker import Verdict

@@ -13,7 +13,7 @@ import pytest
 
 from supervisor import __version__
 from supervisor.bot.versions import Provenance, node_version
-from supervisor.config.fingerprint import Configuration, fingerprint
+from supervisor.config.identity import ConfigIdentity, identify
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.timing.record import Setup
@@ -23,9 +23,9 @@ HEADER = "#define NODE_MAJOR_VERSION 20\n#define NODE_MINOR_VERSION 1\n#define N
 
 def identity(
     folder: Path, toml: str = "", mode: Mode = Mode.DEV, overrides: Mapping[str, Any] | None = None
-) -> Configuration:
+) -> ConfigIdentity:
     (folder / "scanonce.toml").write_text(toml)
-    return fingerprint(load(folder, mode=mode, overrides=overrides or {}), mode, ["node", "index.js"])
+    return identify(load(folder, mode=mode, overrides=overrides or {}), mode, ["node", "index.js"])
 
 
 def test_the_same_configuration_has_the_same_fingerprint_however_it_is_written(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_it_says_what_is_not_the_default(tmp_path: Path) -> None:
 def test_the_mode_and_the_command_count(tmp_path: Path) -> None:
     run = identity(tmp_path, mode=Mode.RUN)
     assert run.settings == {"bot.command": ["node", "index.js"], "mode": "run"}, "defaults of run are defaults"
-    other = fingerprint(load(tmp_path, mode=Mode.RUN), Mode.RUN, ["node", "other.js"])
+    other = identify(load(tmp_path, mode=Mode.RUN), Mode.RUN, ["node", "other.js"])
     assert len({run.fingerprint, other.fingerprint, identity(tmp_path).fingerprint}) == 3
 
 

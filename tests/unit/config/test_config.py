@@ -17,11 +17,11 @@ from pydantic import BaseModel, ValidationError
 
 from supervisor.config import docgen
 from supervisor.config.error_messages import known_keys
-from supervisor.config.errors import ConfigError, ConfigIssue
-from supervisor.config.loader import load, schema
-from supervisor.config.model import Config
+from supervisor.config.issues import ConfigError, ConfigIssue
+from supervisor.config.loader import load
 from supervisor.config.modes import BY_MODE, Mode
-from supervisor.config.sections.bot import StopConfig
+from supervisor.config.schema import Config
+from supervisor.config.sections.stop import StopConfig
 from supervisor.config.toml_lines import key_lines
 from supervisor.config.types import parse_duration, parse_size
 from tests import ROOT
@@ -484,7 +484,7 @@ qr = true
     assert said.splitlines() == [
         "4: notify.webhooks.0.sceret: unknown key; did you mean secret?",
         "6: notify.webhooks.1.url: missing",
-        '7: notify.webhooks.1.secret: expected where the secret is to be found: "env:NAME" or "file:PATH"',
+        '7: notify.webhooks.1.secret: expected a reference to the secret: "env:NAME" or "file:PATH"',
         '8: notify.webhooks.1.timeout: a bare number: a duration needs a unit, for example "10s"',
         "9: notify.webhooks.1.qr: unknown key; expected url, secret, timeout",
     ]
@@ -582,13 +582,12 @@ def test_every_option_says_what_it_is_and_why_one_would_change_it() -> None:
 
 
 def test_the_schema_describes_what_is_written_not_what_is_read() -> None:
-    written = schema()
+    written = json.loads(docgen.json_schema())
     grace = written["$defs"]["StopConfig"]["properties"]["grace"]
     assert grace["default"] == "50ms"
     assert re.fullmatch(grace["pattern"], "1.5h")
     assert not re.fullmatch(grace["pattern"], "15")
     assert written["$defs"]["StopConfig"]["additionalProperties"] is False
-    json.dumps(written)
 
 
 @given(st.text(alphabet="0123456789.msinhdw ", max_size=8))
@@ -603,7 +602,7 @@ def test_the_schema_and_the_parser_agree_on_durations(text: str) -> None:
 
 
 def schema_pattern(model: str, field: str) -> str:
-    return str(schema()["$defs"][model]["properties"][field]["pattern"])
+    return str(json.loads(docgen.json_schema())["$defs"][model]["properties"][field]["pattern"])
 
 
 def test_a_section_can_be_built_by_hand_with_values_as_written() -> None:

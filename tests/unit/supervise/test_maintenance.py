@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from supervisor.config.loader import load
-from supervisor.config.model import Config
 from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
 from supervisor.log.log import subscribe
 from supervisor.session import names
 from supervisor.session.profiles.profile import Profile

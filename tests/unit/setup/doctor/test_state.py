@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.bot.ownership import Territory
-from supervisor.config.errors import ConfigError
+from supervisor.config.issues import ConfigError
 from supervisor.process.table import ENVIRONMENT_MARK
 from supervisor.session.project_lock import project_lock
 from supervisor.session.store import SessionStore

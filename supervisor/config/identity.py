@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from supervisor.config.model import Config
 from supervisor.config.modes import BY_MODE, Mode
+from supervisor.config.schema import Config
 
 _LENGTH: Final = 12  # hexadecimal digits: 48 bits are plenty for the configurations that one project ever has
 _NO_INFLUENCE: Final = ("log.", "timing.", "metrics.", "notify.")  # sections that say how it is told, not what is done
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class ConfigIdentity:
     """A configuration in force: its fingerprint, and what in it is not the default, by dotted key.
 
     Of the variables in `bot.env` it holds the names only: values may be secrets, and a digest of a short one is none.
@@ -24,7 +24,7 @@ class Configuration:
     settings: Mapping[str, Any]
 
 
-def fingerprint(config: Config, mode: Mode, command: Sequence[str]) -> Configuration:
+def identify(config: Config, mode: Mode, command: Sequence[str]) -> ConfigIdentity:
     """The identity of `config` as used in `mode` to run `command`.
 
     Only what differs from the defaults counts, so that an option that a later version adds changes no fingerprint.
@@ -38,7 +38,7 @@ def fingerprint(config: Config, mode: Mode, command: Sequence[str]) -> Configura
     settings |= {"mode": str(mode), "bot.command": list(command)}
     ordered = dict(sorted(settings.items()))
     digest = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
-    return Configuration(digest[:_LENGTH], ordered)
+    return ConfigIdentity(digest[:_LENGTH], ordered)
 
 
 def _defaults(mode: Mode) -> Config:

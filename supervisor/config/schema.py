@@ -1,22 +1,27 @@
-"""The whole of `scanonce.toml`: one frozen model for each section, one field per option, each with its default.
+"""The whole of `scanonce.toml`: one immutable model for each section, one field per option, each with its default.
 
-The descriptions (what it is; why one would change it) are all there is in `docs/configuration.md` and the example file.
+`docs/configuration.md` and `config.example.toml` are generated from these models and the fields' descriptions.
 """
 
-from supervisor.config.sections.base import Section
-from supervisor.config.sections.bot import BotConfig, BrowserConfig, StopConfig
+from supervisor.config.sections.bot import BotConfig
+from supervisor.config.sections.browser import BrowserConfig
 from supervisor.config.sections.health import HealthConfig
-from supervisor.config.sections.log import LogConfig, TimingConfig
+from supervisor.config.sections.log import LogConfig
 from supervisor.config.sections.metrics import MetricsConfig
 from supervisor.config.sections.notify import NotifyConfig
 from supervisor.config.sections.preflight import PreflightConfig
 from supervisor.config.sections.ready import ReadyConfig
-from supervisor.config.sections.restart import RestartConfig, WatchConfig
-from supervisor.config.sections.session import SessionConfig, SnapshotConfig
+from supervisor.config.sections.restart import RestartConfig
+from supervisor.config.sections.session import SessionConfig
+from supervisor.config.sections.snapshot import SnapshotConfig
+from supervisor.config.sections.stop import StopConfig
+from supervisor.config.sections.timing import TimingConfig
+from supervisor.config.sections.watch import WatchConfig
+from supervisor.config.types import Section
 
 
 class Config(Section):
-    """Everything that can be configured. Durations are seconds, sizes are bytes, paths are as written."""
+    """All options. Durations are seconds, sizes are bytes, paths are as written."""
 
     bot: BotConfig = BotConfig()
     stop: StopConfig = StopConfig()
