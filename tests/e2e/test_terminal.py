@@ -11,6 +11,7 @@ from examples.offline import Phone, State, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import NOTHING, PATIENCE, assert_nothing_left, supervised
 from tests.e2e.terminal import COLUMNS, Terminal, on_terminal
+from tests.helpers.command import AHEAD
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -19,6 +20,7 @@ CTRL_C = "\x03"
 
 
 async def test_on_a_terminal_the_qr_code_is_drawn_and_keys_restart_and_quit(bot_folder: Path) -> None:
+    (bot_folder / "scanonce.toml").write_text(AHEAD)
     program = bot_folder / "index.js"
     look = "console.log(`sees ${process.stdout.columns} columns, ${process.stdout.getColorDepth()} bits of colour`);\n"
     program.write_text(look + program.read_text())

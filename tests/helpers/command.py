@@ -36,6 +36,14 @@ settle = "20ms"
 """
 
 
+#: A target that every restart is ahead of, however busy the machine is.
+AHEAD = """
+[timing]
+target_low = "1h"
+target_high = "2h"
+"""
+
+
 async def eventually(condition: Callable[[], object], what: str = "", deadline: float = DEADLINE) -> None:
     """Wait for something that nothing tells of."""
     try:

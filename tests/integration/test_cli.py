@@ -200,6 +200,12 @@ def test_every_mistake_of_a_configuration_is_listed_at_once_with_its_place(folde
     assert not (folder / ".session-cache").exists()
 
 
+def test_a_configuration_without_permission_to_read_it_is_refused(folder: Path) -> None:
+    (folder / "scanonce.toml").touch(mode=0o000)
+    ended = run(folder, "dev", "--", "true", weak=True)
+    assert (ended.status, "scanonce.toml: cannot be read: Permission denied" in ended.err) == (2, True), ended.err
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

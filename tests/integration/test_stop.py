@@ -19,7 +19,7 @@ from supervisor.config.sections.stop import StopConfig
 from supervisor.process.table import offspring
 from supervisor.process.terminate import Haste
 from supervisor.timing.phases import PhaseClock
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import AHEAD, Project, Running, eventually
 from tests.helpers.journal import lives
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ async def test_two_browsers_of_one_bot_are_closed_side_by_side(project: Project)
 
 
 async def test_the_phases_of_a_restart_add_up_to_the_whole(project: Project) -> None:
+    project.configure(AHEAD)
     async with project.supervised("dev", f"browser={project.profile('1')},devtools") as running:
         await opened(project, running)
         await restart(project, running)

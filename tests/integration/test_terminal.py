@@ -11,7 +11,7 @@ import psutil
 
 from tests.e2e.terminal import Terminal, on_terminal
 from tests.helpers import build
-from tests.helpers.command import Project, eventually
+from tests.helpers.command import AHEAD, Project, eventually
 
 DIM, GREEN, RESET = "\x1b[2m", "\x1b[32m", "\x1b[0m"
 CTRL_C = "\x03"
@@ -203,6 +203,7 @@ async def test_a_window_of_another_size_is_the_bots_as_well(project: Project) ->
 
 
 async def test_colours_of_the_bot_pass_and_ours_stand_beside_them(project: Project) -> None:
+    project.configure(AHEAD)
     coloured = "\x1b[35mviolet\x1b[0m"
     async with terminal(project, f"write={coloured}") as screen:
         await screen.shows(coloured)
