@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.launchers import describe
-from supervisor.bot.ownership import project_key
+from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project, Running
 
 #: What is sent, the status that must come back, and how often it is sent.

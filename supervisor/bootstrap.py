@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from supervisor import __version__
-from supervisor.bot.ownership import Territory, project_key
+from supervisor.bot.ownership import Territory
 from supervisor.bot.run import Setting
 from supervisor.bot.versions import Provenance
 from supervisor.browser.discovery import drives_a_browser
@@ -43,7 +43,7 @@ from supervisor.supervise.triggers.keys import Keys
 from supervisor.supervise.triggers.schedule import plan
 from supervisor.system import malloc
 from supervisor.system.qr import Screen
-from supervisor.system.runtime_dir import runtime_folder
+from supervisor.system.runtime_dir import project_key, runtime_folder
 from supervisor.timing.history import History
 
 #: Seconds that a thread at work, on a check or a checksum, may keep the event loop waiting. A stop waits for a handful

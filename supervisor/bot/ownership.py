@@ -7,7 +7,6 @@ still runs is a stranger's: it is reported, and waited for.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import time
@@ -24,17 +23,10 @@ from supervisor.process.table import (
     parent_program,
 )
 from supervisor.process.tree import Descendants
+from supervisor.system.runtime_dir import project_key
 
 #: Programs that adopt orphans: the user's own systemd, and what runs as init, or in its place, in containers.
 _ADOPTERS = frozenset({"systemd", "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
-
-
-def project_key(project: Path) -> str:
-    """What stands for a project in names and marks.
-
-    The path goes in as it is: a copy of the project is another project, with processes of its own.
-    """
-    return hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
 
 
 class Territory:

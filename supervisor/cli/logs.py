@@ -63,10 +63,10 @@ def logs(
     config: ConfigFile = None,
 ) -> None:
     """Show the bot's output and scanonce's events from the log files."""
-    from supervisor.bot.ownership import project_key
     from supervisor.log.files.location import log_folder
     from supervisor.log.files.reader import LogReader
     from supervisor.log.files.rotation import files
+    from supervisor.system.runtime_dir import project_key
 
     if only_output and only_events:
         raise typer.BadParameter("together with --events it leaves nothing to show; use one", param_hint="--output")

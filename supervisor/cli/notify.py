@@ -59,11 +59,10 @@ def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJ
             console.complain("nobody is to be told: set notify.webhooks or notify.apprise (docs/notifications.md)")
             raise typer.Exit(console.UNUSABLE)
         # What only this command needs, a supervisor does not carry.
-        from supervisor.bot.ownership import project_key
         from supervisor.notify.factory import targets_of
         from supervisor.process.helper import Errands
         from supervisor.process.reaper import Reaper
-        from supervisor.system.runtime_dir import runtime_folder
+        from supervisor.system.runtime_dir import project_key, runtime_folder
 
         errands = Errands(Reaper(), set())
         targets = targets_of(settings, folder, errands, lambda: runtime_folder(project_key(folder)))

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from supervisor.admin.occupants import running_supervisor
-from supervisor.bot.ownership import project_key
 from supervisor.control.client import Client
 from supervisor.control.transport import PORT, SOCKET, is_stale, remove_stale
 from supervisor.system.errors import printable
-from supervisor.system.runtime_dir import runtime_folders
+from supervisor.system.runtime_dir import project_key, runtime_folders
 
 _COMING: Final = 3.0  # seconds; longer than a supervisor needs to bind its socket, or to bind it anew
 _LOOK: Final = 0.05  # seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -12,6 +13,14 @@ import platformdirs
 
 class RuntimeFolderError(Exception):
     """No folder could be found or made that is ours alone."""
+
+
+def project_key(project: Path) -> str:
+    """What stands for a project in names and marks.
+
+    The path goes in as it is: a copy of the project is another project, with processes of its own.
+    """
+    return hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
 
 
 def runtime_folder(key: str) -> Path:

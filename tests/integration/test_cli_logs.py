@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from supervisor.bot.ownership import project_key
 from supervisor.cli import logs
 from supervisor.log.files.format import OutputEncoder, encode_event
 from supervisor.log.files.rotation import Segments
+from supervisor.system.runtime_dir import project_key
 from tests.helpers import shell
 
 pytestmark = pytest.mark.usefixtures("_signals_as_in_a_shell")

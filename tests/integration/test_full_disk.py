@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from supervisor.admin.occupants import running_supervisor
-from supervisor.bot.ownership import project_key
 from supervisor.log.files.reader import LogReader, Note
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import CheckContext
@@ -21,6 +20,7 @@ from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore
 from supervisor.supervise import state_writer
+from supervisor.system.runtime_dir import project_key
 from supervisor.timing.history import History
 from tests.helpers import build
 from tests.helpers.command import Project, Running, eventually

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from supervisor.bot.ownership import project_key
 from supervisor.config.sections.notify import NotifyConfig
 from supervisor.notify import signature
 from supervisor.notify.factory import targets_of
 from supervisor.notify.service import LAST_OF_GIVEN_UP
 from supervisor.process.helper import Errands
 from supervisor.process.reaper import Reaper
+from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project, eventually
 from tests.helpers.endpoint import endpoint
 from tests.helpers.shell import Ended, invoke

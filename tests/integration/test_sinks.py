@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.bot.ownership import project_key
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log.files.reader import Line, LogReader, Note
 from supervisor.log.sinks import Outputs
 from supervisor.system.async_writer import Loss, Losses, Outlet
+from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project, Running, eventually
 
 MEMORY_KB = 75_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.bot.ownership import project_key
+from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project
 from tests.integration.control.checked import Reply, ask
 
