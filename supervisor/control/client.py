@@ -14,7 +14,8 @@ import h11
 from pydantic import BaseModel, ValidationError
 
 from supervisor.control import schemas
-from supervisor.control.transport import Peer, connect, peer_of
+from supervisor.control.transport import connect
+from supervisor.http1.peer import Peer, peer_of
 
 _CHUNK: Final = 65_536
 _LARGEST: Final = 16 << 20  # bytes of an answer; a status of a hundred sessions has 40 kB

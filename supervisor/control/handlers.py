@@ -15,8 +15,8 @@ from supervisor.control import schemas
 from supervisor.control.event_stream import Awaited, Follower, Worst
 from supervisor.control.routes import OPERATIONS, Name, Operation
 from supervisor.control.snapshots import take
-from supervisor.control.transport import Peer
 from supervisor.http1.connection import JSON, LINES, Refusal, Request, Response
+from supervisor.http1.peer import Peer
 from supervisor.supervise.state_machine import Phase
 from supervisor.supervise.status import Status, past
 from supervisor.supervise.supervisor import Supervisor

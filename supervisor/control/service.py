@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from supervisor.control.socket_watch import Lookout
-from supervisor.control.transport import AddressError, Listener, Peer, listen
+from supervisor.control.transport import AddressError, Listener, listen
 from supervisor.http1.server import Server
 from supervisor.log.faults import report_fault
 from supervisor.log.log import emit
@@ -23,6 +23,7 @@ from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
 if TYPE_CHECKING:
     from supervisor.control.handlers import Api
     from supervisor.http1.connection import Request, Response
+    from supervisor.http1.peer import Peer
 
 #: Seconds until a socket that is gone is replaced: systemd removes a user's runtime folder when he logs out, and a bot
 #: under nohup or tmux goes on.

@@ -7,13 +7,11 @@ socket holds a lock of the kernel's meanwhile, so that nobody removes the one th
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import secrets
 import socket
 import stat
-import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,14 +37,6 @@ _UNIX: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
 class AddressError(Exception):
     """The control socket cannot be offered, or nobody listens there; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is at the other end, as the kernel tells; what it does not tell is None."""
-
-    pid: int | None = None
-    user: int | None = None
 
 
 @dataclass(slots=True)
@@ -120,28 +110,6 @@ def remove_stale(path: Path) -> bool:
             path.unlink()
             return True
     return False
-
-
-def peer_of(connection: socket.socket) -> Peer:
-    """Who is at the other end of a Unix socket: on Linux pid and user, on macOS and the BSDs the user."""
-    if connection.family != getattr(socket, "AF_UNIX", None):
-        return Peer()
-    if sys.platform == "linux":
-        credentials = struct.Struct("3i")  # struct ucred: pid, uid, gid
-        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
-        pid, user, _ = credentials.unpack(told)
-        return Peer(pid if pid > 0 else None, user)  # 0: a process of another pid namespace
-    else:  # noqa: RET505  a type checker skips only a branch
-        user_id, group_id = ctypes.c_uint(), ctypes.c_uint()
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.getpeereid(connection.fileno(), ctypes.byref(user_id), ctypes.byref(group_id)) != 0:
-            raise OSError(ctypes.get_errno(), "getpeereid")
-        return Peer(None, user_id.value)
-
-
-def may_enter(peer: Peer) -> bool:
-    """Whether a peer is let in: our own user, and root; where the kernel does not tell, the folder has decided."""
-    return peer.user is None or sys.platform == "win32" or peer.user in {os.geteuid(), 0}
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, Protocol, TypeVar
 
-from supervisor.control.transport import Peer, may_enter, peer_of
 from supervisor.http1.connection import Limits, PeerGoneError, Refusal, Request, Response, Wire
+from supervisor.http1.peer import Peer, may_enter, peer_of
 from supervisor.log.faults import report_error
 
 Answer = Callable[[Request, Peer], Awaitable[Response]]

@@ -23,7 +23,7 @@ from supervisor.metrics.labels import Labels
 from supervisor.supervise.status import Status
 
 if TYPE_CHECKING:
-    from supervisor.control.transport import Peer
+    from supervisor.http1.peer import Peer
     from supervisor.supervise.supervisor import Supervisor
 
 #: Connections at a time; those who monitor are few.

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from supervisor.control.client import Client, NoAnswerError
 from supervisor.control.routes import REFUSALS
-from supervisor.control.transport import Peer, listen
+from supervisor.control.transport import listen
 from supervisor.http1.connection import Limits, Request, Response
+from supervisor.http1.peer import Peer
 from supervisor.http1.server import Server
 from supervisor.log import log
 from tests.helpers.command import eventually

@@ -16,14 +16,12 @@ import pytest
 from supervisor.control import transport
 from supervisor.control.transport import (
     AddressError,
-    Peer,
     connect,
     is_stale,
     listen,
-    may_enter,
-    peer_of,
     remove_stale,
 )
+from supervisor.http1.peer import Peer, may_enter, peer_of
 
 
 @pytest.fixture
