@@ -187,7 +187,8 @@ class Launched:
             found = (await phone.counters()).found
         phases = {}
         if self.name.startswith("scanonce"):
-            phases = (await asyncio.wait_for(self.restarts.get(), PATIENCE))["phases_ms"]
+            async with asyncio.timeout(PATIENCE):
+                phases = (await self.restarts.get())["phases_ms"]
             phases = {"notice": round((self._noticed - began) * 1000), **phases}
         return Restart(at - began, linked, written.lost_in(found), phases)
 
@@ -202,7 +203,8 @@ class Launched:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(self.process.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self.process.wait()
         finally:
             self._reader.cancel()
             left = end_processes_of(self.folder)

@@ -142,7 +142,8 @@ async def _status(devtools: DevTools, preset: PagePreset, patience: float) -> Se
             # Another application's page will never say anything.
             while not (settled.is_set() or watching.done() or (watcher.elsewhere and status is SessionStatus.UNKNOWN)):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(settled.wait(), _INTERVAL)
+                    async with asyncio.timeout(_INTERVAL):
+                        await settled.wait()
     except TimeoutError:
         return status
     finally:

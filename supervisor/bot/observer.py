@@ -120,8 +120,6 @@ class Observer:
                 # Looking becomes rarer as the wait grows, so that a bot without a browser costs nothing in the end.
                 share = _AT_EASE if self.at_ease else _EXPECTING
                 pause = min(LOOK_SLOW, max(LOOK_FAST, waited * share)) if missing else LOOK_SLOW
-                # Not wait_for: before Python 3.12 it loses a cancellation that comes with the event (gh-86296),
-                # and at a stop both do, since the last browser goes as the bot is let go of.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._hurry.wait()

@@ -231,8 +231,7 @@ def _until_gone(pid: int) -> None:
     """Wait for the process itself: whoever starts the next one must not find the project locked."""
     handle = open_handle(pid)
     if handle is not None:
-        with contextlib.suppress(TimeoutError):
-            asyncio.run(asyncio.wait_for(handle.wait(), _EXIT))
+        asyncio.run(handle.wait(_EXIT))
 
 
 def _asked(client: Client) -> Status | None:

@@ -137,7 +137,6 @@ class PidfdHandle:
         watched = os.dup(self._fd)
         loop.add_reader(watched, gone.set)
         try:
-            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the exit (gh-86296).
             async with asyncio.timeout(timeout):
                 await gone.wait()
         except TimeoutError:

@@ -184,7 +184,8 @@ class Supervised:
             if self.process.returncode is None:
                 end()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.process.wait(), PATIENCE)
+                    async with asyncio.timeout(PATIENCE):
+                        await self.process.wait()
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)

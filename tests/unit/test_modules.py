@@ -106,6 +106,17 @@ def test_imports_run_one_way_and_in_no_circle() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_nothing_waits_with_wait_for() -> None:
+    """Before Python 3.12 it can lose a cancellation that comes with the result (gh-86296); ruff bans it, too."""
+    found = {
+        str(path)
+        for path, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.wait_for"
+    }
+    assert not found
+
+
 def test_the_root_holds_packages_and_at_most_three_modules() -> None:
     assert len(list(SUPERVISOR.glob("*.py"))) <= 3
 

@@ -194,7 +194,8 @@ async def test_any_number_of_tasks_wait_for_one_process(handle_type: type[Handle
     waits[0].cancel()
     await asyncio.sleep(0)
     process.kill()
-    assert await asyncio.wait_for(asyncio.gather(*waits[1:]), DEADLINE) == [True] * 39
+    async with asyncio.timeout(DEADLINE):
+        assert await asyncio.gather(*waits[1:]) == [True] * 39
     assert waits[0].cancelled()
     assert process.wait() == KILLED
 

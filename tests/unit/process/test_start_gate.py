@@ -76,7 +76,8 @@ async def goes_on(launched: Launched) -> int:
 
 async def ends(launched: Launched) -> int:
     """Its exit status."""
-    return await asyncio.wait_for(asyncio.to_thread(launched.popen.wait), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        return await asyncio.to_thread(launched.popen.wait)
 
 
 async def test_the_program_is_read_when_the_node_is_let_go_and_not_before(tmp_path: Path, start: Start) -> None:
