@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,8 +25,6 @@ from supervisor.log.events.registry import EVENTS
 from supervisor.log.log import emit
 from supervisor.log.redact import Redactor
 from supervisor.log.sinks import Outputs
-from supervisor.metrics import measured
-from supervisor.notify import notifying
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
 from supervisor.session.profile_lock import ProfileLocks
@@ -151,7 +149,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
         if mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(supervisor, config.restart.schedule).cancel)
         _listen(supervisor)
-        async with serving(supervisor), measured(supervisor), notifying(supervisor):
+        async with _services(supervisor, config):
             if mode is Mode.RUN:
                 return await supervisor.run()
             # Only here: production does not pay for the watcher's libraries.
@@ -159,6 +157,22 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
 
             async with watching(project, config, store, supervisor):
                 return await supervisor.run()
+
+
+@contextlib.asynccontextmanager
+async def _services(supervisor: Supervisor, config: Config) -> AsyncIterator[None]:
+    """Serve the control API, and beside it what is configured; the rest is not even imported."""
+    async with contextlib.AsyncExitStack() as services:
+        await services.enter_async_context(serving(supervisor))
+        if config.metrics.listen is not None:
+            from supervisor.metrics import service as metrics
+
+            await services.enter_async_context(metrics.serving(supervisor))
+        if config.notify.webhooks or config.notify.apprise:
+            from supervisor.notify import service as notify
+
+            await services.enter_async_context(notify.sending(supervisor))
+        yield
 
 
 def _policy(config: Config, mode: Mode, *, rest_first: bool) -> Policy:

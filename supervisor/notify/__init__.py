@@ -1,27 +1,9 @@
-"""Telling people, and programs of theirs, when something needs them: webhooks, chats, mail.
+"""Messages to people and programs when something needs them: webhooks, chats, mail. Off by default.
 
-Each target has a short queue and one task of its own, so that one that hangs holds up nobody: not the others, not the
-event loop, and not the bot. What this needs is loaded only if something is configured.
+- message: an event in words, the same for every target.
+- target: a webhook, or a URL of the library apprise.
+- outbox: the queue of one target and the task that delivers it, so that a target that hangs delays no other.
+- dispatcher: decides which events become messages, and how often.
+
+May import `supervise` and what is below it.
 """
-
-from __future__ import annotations
-
-import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from supervisor.supervise.supervisor import Supervisor
-
-
-@contextlib.asynccontextmanager
-async def notifying(supervisor: Supervisor) -> AsyncIterator[None]:
-    """Tell those who are configured, for as long as this is open, and for a moment more if something waits."""
-    config = supervisor.setting.config.notify
-    if not config.webhooks and not config.apprise:
-        yield
-        return
-    from supervisor.notify.service import sending
-
-    async with sending(supervisor):
-        yield

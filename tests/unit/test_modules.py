@@ -76,11 +76,9 @@ CLASSES_TO_RENAME = {
 
 #: Packages whose `__init__` holds more than a docstring: the version, and SessionManager for users of the library.
 EXPORTING = {"", "session"}
-#: The same, until their code has moved.
-EXPORTING_STILL = {"metrics", "notify"}
 
 #: Packages whose docstring does not say yet what they may import.
-SILENT = {"browser", "cli", "config", "control", "metrics", "notify", "session", "timing"}
+SILENT = {"browser", "cli", "config", "control", "session", "timing"}
 
 
 @cache
@@ -135,7 +133,7 @@ def test_each_package_opens_with_a_docstring_and_those_at_the_top_say_what_they_
 
 def test_an_init_holds_a_docstring_only() -> None:
     holds_code = {str(package) for package in packages() if len(sources()[package / "__init__.py"].body) > 1}
-    assert {path.removeprefix(".") for path in holds_code} == EXPORTING | EXPORTING_STILL
+    assert {path.removeprefix(".") for path in holds_code} == EXPORTING
 
 
 def test_no_module_name_stands_for_two_things() -> None:
