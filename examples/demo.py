@@ -35,7 +35,7 @@ from examples.offline import (
 )
 from examples.offline.phone import DEFAULT_NUMBER
 from supervisor.bot.ownership import Territory
-from supervisor.log import log
+from supervisor.log import logger
 
 EDITS = 3
 _ANSWER = re.compile(r"reply\('pong[^']*'\)")
@@ -283,7 +283,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description="scanonce at work on the example bot.")
     parser.add_argument("--keep", action="store_true", help="leave the bot running afterwards, to play with")
     keep = parser.parse_args().keep
-    log.configure("console", sys.stdout)
+    logger.configure("console", sys.stdout)
     root = Path(tempfile.mkdtemp(prefix="scanonce-demo-")).resolve()
     try:
         ensure_node_modules()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Scanonce:
                 self._show_bot(text)
                 continue
             name, fields = event
-            log.emit(EVENTS[name].name, **fields)
+            logger.emit(EVENTS[name].name, **fields)
             self._seen[name] = fields
             self._events.put_nowait(event)
         self._events.put_nowait(None)

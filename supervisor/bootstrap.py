@@ -20,9 +20,9 @@ from supervisor.config.identity import identify
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.control.service import serving
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.log.redact import Redactor
 from supervisor.log.sinks import Outputs
 from supervisor.process.reaper import Reaper, become_subreaper
@@ -73,7 +73,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     """
     malloc.restrain()
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    log.hide(Redactor(os.environ, config.bot.env))
+    logger.set_redactor(Redactor(os.environ, config.bot.env))
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
     key = project_key(project)
@@ -97,9 +97,9 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     reaper=Reaper(),
                     runtime=runtime,
                     mode=mode,
-                    provenance=Provenance(identify(config, mode, log.shown(command))),
+                    provenance=Provenance(identify(config, mode, logger.redacted(command))),
                     outputs=Outputs(project, key, config.log, mode),
-                    screen=Screen(log.draw) if config.log.format == "console" else None,
+                    screen=Screen(logger.write_picture) if config.log.format == "console" else None,
                     locks=locks,
                     umask=umask,
                 ),
@@ -134,7 +134,7 @@ async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting
             pid=os.getpid(),
             run_id=setting.territory.key,
         )
-        stack.callback(log.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
+        stack.callback(logger.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
         if setting.screen is not None:
             sessions.show_qr = setting.screen.show
             stack.callback(setting.screen.close)

@@ -25,7 +25,7 @@ from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, cust
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.config.sections.ready import ReadyPageConfig
-from supervisor.log.faults import report_fault
+from supervisor.log.logger import report_fault
 from supervisor.log.sinks import Outputs
 from supervisor.preflight import javascript
 from supervisor.process.child import Child

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from supervisor.bot.run import Run
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 
 
 class Bot:

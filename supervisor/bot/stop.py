@@ -21,7 +21,7 @@ from supervisor.bot.observer import Live
 from supervisor.browser.close import Closed, close
 from supervisor.browser.discovery import find_browsers, profile_of, without_browsers
 from supervisor.config.sections.stop import StopConfig
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.process.activity import Activity
 from supervisor.process.handle import Handle
 from supervisor.process.suspend import Frost

@@ -20,8 +20,8 @@ from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
-from supervisor.log import log
-from supervisor.log.log import emit
+from supervisor.log import logger
+from supervisor.log.logger import emit
 from supervisor.process.spawn import CommandError
 from supervisor.session.project_lock import ProjectBusyError
 from supervisor.system.errors import SessionError
@@ -152,7 +152,7 @@ def dev(
         complain("--json belongs to --explain-watch; for the lines of a run there is --log-format json")
         raise typer.Exit(BAD_USAGE)
     words = bot_command(ctx, command, execute, project.resolve())
-    log.configure(settings.log.format, verbose=verbose, quiet=quiet)
+    logger.configure(settings.log.format, verbose=verbose, quiet=quiet)
     raise typer.Exit(_run(project.resolve(), settings, Mode.DEV, words or list(settings.bot.command), rest_first=wait))
 
 
@@ -169,7 +169,7 @@ def run(
     The pauses between tries grow; after too many failures it ends (docs/production.md).
     """
     settings = _load(Mode.RUN, project, config, {"stop.grace": grace, "log.format": log_format})
-    log.configure(settings.log.format, verbose=verbose)
+    logger.configure(settings.log.format, verbose=verbose)
     raise typer.Exit(_run(project.resolve(), settings, Mode.RUN, command or list(settings.bot.command)))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
 from supervisor.control.schemas import spelled
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.system import clock
 
@@ -21,7 +21,7 @@ class Heard(ABC):
     """Hears every event for as long as its context is open."""
 
     def __enter__(self) -> Self:
-        self._unsubscribe = log.subscribe(self._note)
+        self._unsubscribe = logger.subscribe(self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,7 +67,7 @@ class Follower:
     def __init__(self, on_close: Callable[[], None]) -> None:
         self._on_close = on_close
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._unsubscribe = log.subscribe(self._note)
+        self._unsubscribe = logger.subscribe(self._note)
 
     async def next(self) -> bytes | None:
         """The next line; None after the last, and for one that is too far behind."""

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 from supervisor.control.socket_watch import Lookout
 from supervisor.control.transport import AddressError, Listener, listen
 from supervisor.http1.server import Server
-from supervisor.log.faults import report_fault
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_fault
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
 

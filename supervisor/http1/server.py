@@ -15,7 +15,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from supervisor.http1.connection import Limits, PeerGoneError, Refusal, Request, Response, Wire
 from supervisor.http1.peer import Peer, may_enter, peer_of
-from supervisor.log.faults import report_error
+from supervisor.log.logger import report_error
 
 Answer = Callable[[Request, Peer], Awaitable[Response]]
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.files.location import log_folder
 from supervisor.log.files.rotation import Segments
 from supervisor.log.files.writer import Recorder
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.system.async_writer import Loss, Losses, Outlet
 
 _STDOUT, _STDERR = 1, 2
@@ -61,9 +61,9 @@ class Outputs:
         """Keep events, too, and report what is dropped; to be entered in the event loop. Ends all threads after it."""
         self._loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
-            stack.callback(log.subscribe(self._hear))
+            stack.callback(logger.subscribe(self._hear))
             if self._outlets:
-                stack.enter_context(log.threaded())
+                stack.enter_context(logger.threaded())
             try:
                 yield
             finally:

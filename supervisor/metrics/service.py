@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from supervisor.config.types import split_address
 from supervisor.http1.connection import Refusal, Request, Response
 from supervisor.http1.server import Server
-from supervisor.log import log
-from supervisor.log.log import emit
+from supervisor.log import logger
+from supervisor.log.logger import emit
 from supervisor.metrics.collectors import CONTENT_TYPE, Figures
 from supervisor.metrics.health import not_alive, not_ready
 from supervisor.metrics.labels import Labels
@@ -101,7 +101,7 @@ async def serving(supervisor: Supervisor) -> AsyncIterator[None]:
     for profile in await supervisor.care.profiles():
         answers.figures.know(profile.id, linked=store.state.get(profile.id).is_linked is True)
     with contextlib.ExitStack() as stack:
-        stack.callback(log.subscribe(answers.figures.hear))
+        stack.callback(logger.subscribe(answers.figures.hear))
         address = supervisor.setting.config.metrics.listen
         assert address is not None
         try:

@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from supervisor.log.faults import report_error
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_error
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError, Target
 from supervisor.system.backoff import backoff

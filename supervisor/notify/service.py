@@ -9,8 +9,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final
 
-from supervisor.log import log
-from supervisor.log.log import emit
+from supervisor.log import logger
+from supervisor.log.logger import emit
 from supervisor.notify.apprise_target import clear_leftovers
 from supervisor.notify.dispatcher import Teller
 from supervisor.notify.factory import targets_of
@@ -44,7 +44,7 @@ async def sending(supervisor: Supervisor) -> AsyncIterator[None]:
             box.put(message)
 
     teller = Teller(config, str(territory.project), send)
-    unsubscribe = log.subscribe(teller.hear)
+    unsubscribe = logger.subscribe(teller.hear)
     try:
         yield
     finally:

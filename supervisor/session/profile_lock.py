@@ -16,7 +16,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.session.names import safe_name
 from supervisor.session.project_lock import ProjectBusyError, holder
 

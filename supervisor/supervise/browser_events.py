@@ -15,7 +15,7 @@ from supervisor.bot.observer import Live
 from supervisor.bot.run import Run, Setting
 from supervisor.browser.discovery import find_browsers
 from supervisor.browser.presets import SessionStatus
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.session.profile_lock import ProfileBusyError, files_of
 from supervisor.supervise.maintenance import Care
 from supervisor.supervise.session_tracker import Sessions

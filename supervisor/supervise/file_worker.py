@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal, ParamSpec, TypeVar
 
-from supervisor.log.faults import report_fault
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_fault
 from supervisor.system.parallel import Progress
 
 #: Seconds before something is told to be under way, and between two such lines.

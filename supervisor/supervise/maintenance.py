@@ -16,8 +16,7 @@ from pathlib import Path
 
 from supervisor.browser.version import version_if_replaced
 from supervisor.config.schema import Config
-from supervisor.log.faults import report_fault
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles import holders, singleton
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from supervisor.bot.ownership import Territory
 from supervisor.browser.discovery import without_browsers
-from supervisor.log.faults import report_fault
+from supervisor.log.logger import report_fault
 from supervisor.process.reaper import Reaper
 from supervisor.process.standstill import Standstill
 from supervisor.process.suspend import Frost

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from supervisor.bot.probes.sd_notify import MAX_STATUS
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 
 _BEAT: Final = 5.0
@@ -147,7 +147,7 @@ def told(healthy: Callable[[], bool], environment: Mapping[str, str] = os.enviro
         return
     with contextlib.closing(NotifySender(address)) as sender:
         herald = Herald(sender.send, watchdog=watchdog_of(environment), healthy=healthy)
-        leave = log.subscribe(herald.hear)
+        leave = logger.subscribe(herald.hear)
         beating = asyncio.create_task(herald.run(), name="init-system")
         try:
             yield

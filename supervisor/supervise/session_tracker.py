@@ -17,7 +17,7 @@ from pathlib import Path
 from supervisor.bot.observer import Live
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.schema import Config
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import CoolDown, Exhausted, RecoveryPolicy, Try, attempted, decide
 from supervisor.session.snapshot.snapshot import Snapshot

@@ -15,7 +15,7 @@ from pathlib import Path
 from supervisor.bot.live_snapshot import read_still
 from supervisor.browser.discovery import Browser
 from supervisor.config.schema import Config
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.snapshot.snapshot import Snapshot

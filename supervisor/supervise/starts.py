@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from supervisor.bot.probes.readiness import Verdict
 from supervisor.bot.run import Run, Setting
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.process.wrappers import runner_name, unwrap
 from supervisor.supervise.turn import Turn
 from supervisor.timing.history import History

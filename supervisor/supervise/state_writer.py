@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, cast
 
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.session.state_file import StateChanges, StateFile
 from supervisor.system.errors import SessionError
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.process.memory import proportional, resident
 from supervisor.system import clock
 from supervisor.system.errors import SessionError
@@ -138,7 +138,7 @@ async def gather(
         project=str(setting.territory.project),
         pid=os.getpid(),
         mode=str(setting.mode),
-        command=tuple(log.shown(setting.command)),
+        command=tuple(logger.redacted(setting.command)),
         phase=phase,
         since=started_at,
         bot_pid=run.child.pid if run else None,

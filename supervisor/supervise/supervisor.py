@@ -25,8 +25,7 @@ from supervisor.bot.run import Run, Setting
 from supervisor.bot.slot import Bot
 from supervisor.bot.stop import Descent
 from supervisor.config.schema import Config
-from supervisor.log.faults import report_fault
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_fault
 from supervisor.process.spawn import CommandError
 from supervisor.process.suspend import Frost
 from supervisor.process.terminate import Haste

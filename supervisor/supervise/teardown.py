@@ -11,7 +11,7 @@ from pathlib import Path
 
 from supervisor.bot.run import Run, Setting
 from supervisor.bot.stop import Descent, Stop
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.process.suspend import Frost
 from supervisor.process.table import Entry
 from supervisor.process.terminate import Haste

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from supervisor.config.sections.timing import TimingConfig
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.timing.phases import PhaseClock
 from supervisor.timing.record import Restart, Setup
 from supervisor.timing.summary import Outcome

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from supervisor import __version__
 from supervisor.cli.main import app
-from supervisor.log import log
+from supervisor.log import logger
 from tests.helpers import build
 from tests.helpers.command import Project, Running, eventually
 from tests.helpers.shell import Ended, run
@@ -53,7 +53,7 @@ def refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
     """Run a command in the project that ends before it starts anything; in this process, which takes less time."""
     monkeypatch.chdir(folder)
     for name in ("_writer", "_log"):
-        monkeypatch.setattr(log, name, getattr(log, name))
+        monkeypatch.setattr(logger, name, getattr(logger, name))
 
     def begin(*words: str) -> Ended:
         result = CliRunner().invoke(app, words)

@@ -13,7 +13,7 @@ from supervisor import bootstrap
 from supervisor.cli.main import app
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.supervise.state_machine import Action, After, Policy, begin
 from tests.helpers.command import Project
 from tests.helpers.shell import Ended, make_session, run
@@ -29,7 +29,7 @@ class Asked:
         self.rest_first = False
         monkeypatch.setattr(bootstrap, "supervise", self._note)
         for name in ("_writer", "_log"):
-            monkeypatch.setattr(log, name, getattr(log, name))
+            monkeypatch.setattr(logger, name, getattr(logger, name))
 
     def _note(self, project: Path, config: Config, mode: Mode, command: list[str], *, rest_first: bool) -> int:
         assert (project, mode) == (self.folder, Mode.DEV)

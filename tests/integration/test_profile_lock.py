@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.session.profile_lock import HOLDER_PREFIX, ProfileBusyError, ProfileLocks, files_of
 from tests.helpers import build
 from tests.helpers.command import QUICK
@@ -56,7 +56,7 @@ def test_a_profile_that_cannot_be_locked_is_told_of_and_used(tmp_path: Path) -> 
     profile = profile_in(tmp_path)
     files_of(profile)[0].mkdir()
     told: list[str] = []
-    forget = log.subscribe(lambda name, _fields: told.append(name))
+    forget = logger.subscribe(lambda name, _fields: told.append(name))
     with closing(ProfileLocks()) as locks:
         locks.take(profile, tmp_path)
         locks.take(tmp_path / "nowhere" / "session-2", tmp_path)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 from supervisor.supervise.service_notify import Herald, NotifySender, told, watchdog_of
 from tests.helpers.command import DEADLINE, Project, eventually
 

@@ -28,7 +28,7 @@ from supervisor.config.identity import identify
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.sinks import Outputs
 from supervisor.process import handle
@@ -499,7 +499,7 @@ class Inside:
 
     async def run(self, deadline: float = 60.0) -> int:
         """Run it to its end."""
-        forget = log.subscribe(lambda name, fields: self.events.append((name, fields)))
+        forget = logger.subscribe(lambda name, fields: self.events.append((name, fields)))
         try:
             async with asyncio.timeout(deadline):
                 return await self.supervisor.run()

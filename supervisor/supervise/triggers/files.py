@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from supervisor.config.schema import Config
-from supervisor.log.faults import report_fault
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_fault
 from supervisor.preflight.checker import Verdict
 from supervisor.session.store import SessionStore
 from supervisor.supervise.supervisor import Supervisor

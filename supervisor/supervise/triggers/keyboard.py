@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from supervisor.log.faults import report_fault
-from supervisor.log.log import emit
+from supervisor.log.logger import emit, report_fault
 
 if TYPE_CHECKING:
     from supervisor.supervise.supervisor import Supervisor

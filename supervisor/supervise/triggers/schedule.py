@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from supervisor.log.faults import report_fault
+from supervisor.log.logger import report_fault
 from supervisor.supervise.state_machine import Phase
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.supervise.triggers.cron import Schedule, keep

@@ -21,7 +21,7 @@ from supervisor.control.transport import listen
 from supervisor.http1.connection import Limits, Request, Response
 from supervisor.http1.peer import Peer
 from supervisor.http1.server import Server
-from supervisor.log import log
+from supervisor.log import logger
 from tests.helpers.command import eventually
 from tests.integration.control.checked import connected, read_reply
 
@@ -231,7 +231,7 @@ async def test_lines_end_when_the_peer_goes() -> None:
 
 async def test_a_fault_of_ours_is_told_and_reported_and_the_connection_goes_on() -> None:
     told: list[str] = []
-    unsubscribe = log.subscribe(lambda _name, fields: told.append(fields.get("problem", "")))
+    unsubscribe = logger.subscribe(lambda _name, fields: told.append(fields.get("problem", "")))
     try:
         async with served() as socket, connected(socket) as (reader, writer):
             http = h11.Connection(h11.CLIENT)

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 
 from supervisor.control.event_stream import BEHIND, Follower, Worst
-from supervisor.log.log import emit
+from supervisor.log.logger import emit
 
 
 async def test_a_follower_that_falls_too_far_behind_is_cut_off_and_costs_no_more() -> None:

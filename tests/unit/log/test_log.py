@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.log import log
-from supervisor.log.log import configure, emit, subscribe
+from supervisor.log import logger
+from supervisor.log.logger import configure, emit, subscribe
 from supervisor.log.stream import LineWriter
 
 pty = pytest.importorskip("pty", reason="the terminals and pipes of these tests are POSIX")
@@ -35,7 +35,7 @@ DONE: dict[str, Any] = {
 def _as_before() -> Iterator[None]:
     """Leave the output as the other tests expect it: not yet configured."""
     yield
-    log._log = log._writer = None
+    logger._log = logger._writer = None
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_a_broken_output_never_raises(make: Callable[[], Any], form: Any) -> Non
     configure(form, stream)
     for _ in range(3):
         emit("session.linked", session="1")
-    log.flush(0.0)
+    logger.flush(0.0)
     stream.close()
 
 
@@ -283,7 +283,7 @@ def test_a_program_without_standard_error_never_raises(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "stderr", None)
     configure("console")
     emit("session.linked", session="1")
-    log.flush()
+    logger.flush()
 
 
 def read_all(fd: int) -> bytes:
@@ -324,7 +324,7 @@ def test_a_reader_that_stands_still_is_not_waited_for_and_no_line_is_torn(blocki
         text = b""
         while piece := read_all(reader):
             text += piece
-            log.flush(0.0)
+            logger.flush(0.0)
         emit("bot.stuck", pids=[sent])
         text += read_all(reader)
     os.close(reader)
@@ -368,7 +368,7 @@ def test_a_stopped_terminal_is_not_waited_for() -> None:
         emit("session.linked", session="1")
         assert time.monotonic() - began < 30
         os.write(ours, b"\x11")  # Ctrl+Q
-        log.flush(60.0)
+        logger.flush(60.0)
         shown = os.read(ours, 1000)
     os.close(ours)
     assert b"session 1 is linked" in shown
@@ -377,7 +377,7 @@ def test_a_stopped_terminal_is_not_waited_for() -> None:
 def test_the_last_words_are_written_at_exit() -> None:
     code = (
         "import os, sys\n"
-        "from supervisor.log import log as logs\n"
+        "from supervisor.log import logger as logs\n"
         "logs.configure('console', os.fdopen(int(sys.argv[1]), 'w'))\n"
         "logs.emit('supervisor.stopping', reason='test')\n"
         "print('said', flush=True)\n"
@@ -397,7 +397,7 @@ def test_the_last_words_are_written_at_exit() -> None:
 
 def test_rich_stays_out_of_the_supervisor() -> None:
     code = (
-        "import sys, supervisor.log.log\n"
+        "import sys, supervisor.log.logger\n"
         "assert 'structlog' in sys.modules\n"
         "assert not [name for name in sys.modules if name.split('.')[0] in ('rich', 'pygments')]\n"
         "import rich.console\n"

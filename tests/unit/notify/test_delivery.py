@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.log import log
+from supervisor.log import logger
 from supervisor.notify import signature
 from supervisor.notify.apprise_worker import without_secrets
 from supervisor.notify.message import Message
@@ -33,7 +33,7 @@ Events = list[tuple[str, dict[str, Any]]]
 def events() -> Iterator[Events]:
     """All that is said of messages."""
     said: Events = []
-    unsubscribe = log.subscribe(lambda name, fields: said.append((name, dict(fields))))
+    unsubscribe = logger.subscribe(lambda name, fields: said.append((name, dict(fields))))
     yield said
     unsubscribe()
 

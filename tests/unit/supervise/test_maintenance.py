@@ -15,7 +15,7 @@ import pytest
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
-from supervisor.log.log import subscribe
+from supervisor.log.logger import subscribe
 from supervisor.session import names
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import CheckReport

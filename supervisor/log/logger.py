@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
@@ -19,8 +20,11 @@ from supervisor.log.events.model import EventName
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.redact import Redactor
 from supervisor.log.stream import STAY, LineWriter
+from supervisor.system.errors import SessionError
 
 if TYPE_CHECKING:
+    import asyncio
+
     import structlog
 else:
     # structlog imports rich, for pretty tracebacks, wherever that is installed (here, with typer), and does without if
@@ -106,19 +110,42 @@ def emit(event: EventName, /, **fields: object) -> None:
     _log.log(_LEVELS[known.level], event, **present)
 
 
-def draw(picture: str) -> None:
+def report_fault(task: "asyncio.Future[Any]") -> bool:
+    """Report the error that a background task failed with, if any; for `add_done_callback`. True if it failed."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return False
+    report_error(error)
+    return True
+
+
+def report_error(error: BaseException) -> None:
+    """Report an error that does not end the bot: its message if it is meant for the user, else where it was raised."""
+    if isinstance(error, SessionError):
+        emit("error", problem=str(error))
+        return
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    emit(
+        "error",
+        problem=f"internal error: {type(error).__name__}: {error} ({last.name}, line {last.lineno} of {last.filename})",
+        remedy="please report it with this line",
+    )
+
+
+def write_picture(picture: str) -> None:
     """Write several lines as they are: something to look at, and no event. Only for a console."""
     if _writer is not None:
         _writer.msg(picture)
 
 
-def hide(redactor: Redactor) -> None:
+def set_redactor(redactor: Redactor) -> None:
     """Have the secrets that it knows taken out of all further events."""
     global _redactor
     _redactor = redactor
 
 
-def shown(command: Sequence[str]) -> list[str]:
+def redacted(command: Sequence[str]) -> list[str]:
     """A command line without the secrets in it, as events have it."""
     return _redactor.command(command)
 
