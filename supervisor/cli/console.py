@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
@@ -32,9 +32,6 @@ VERSION = 1
 
 FAILED, UNUSABLE, HELD = 1, 2, 5
 """Exit statuses: a check failed or the answer was no; bad usage or it cannot be done; somebody has it in use."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/cli.md) instead.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNWRAPPED = 10_000  # columns; who reads from a pipe wants a row in a line

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import AsJson, Cell
-from supervisor.cli.run import ConfigFile, Project
+from supervisor.cli.console import Cell
+from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
@@ -40,14 +40,10 @@ _EXIT = 10.0  # seconds from the last answer of a supervisor until its process i
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the request is accepted.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("status")(status)
-    app.command("restart")(restart)
-    app.command("stop")(stop)
-    app.command("ps")(ps)
+app = group()
 
 
+@app.command("status")
 def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show how the bot of this project stands.
 
@@ -64,6 +60,7 @@ def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson
             console.say(line)
 
 
+@app.command("restart")
 def restart(
     project: Project = Path(),
     config: ConfigFile = None,
@@ -95,6 +92,7 @@ def restart(
             raise typer.Exit(NOT_READY)
 
 
+@app.command("stop")
 def stop(
     project: Project = Path(),
     config: ConfigFile = None,
@@ -124,6 +122,7 @@ def stop(
             raise typer.Exit(WOULD_NOT_DIE)
 
 
+@app.command("ps")
 def ps(as_json: AsJson = False) -> None:
     """List all running scanonce of this user."""
     with _asking():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import AsJson, Cell
-from supervisor.cli.run import Command, ConfigFile, Project
+from supervisor.cli.console import Cell
+from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("doctor")(doctor)
+app = group()
 
 
+@app.command("doctor")
 def doctor(
     command: Command = None,
     fix: Annotated[bool, typer.Option("--fix", help="Do what is safe, and say what was done.")] = False,

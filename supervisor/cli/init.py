@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import UNUSABLE, AsJson
-from supervisor.cli.run import Project
+from supervisor.cli.console import UNUSABLE
+from supervisor.cli.options import AsJson, Project, group
 
 if TYPE_CHECKING:
     from supervisor.setup.migrate.discover import Found
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 _NAME = "scanonce.toml"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("init")(init)
+app = group()
 
 
+@app.command("init")
 def init(
     project: Project = Path(),
     app: Annotated[

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.run import ConfigFile, Project, Verbose
+from supervisor.cli.options import ConfigFile, Project, Verbose, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.types import parse_duration
@@ -45,11 +45,10 @@ Since = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("logs")(logs)
+app = group()
 
 
+@app.command("logs")
 def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
     since: Since = None,

@@ -1,4 +1,4 @@
-"""`scanonce`: the commands and what they have in common."""
+"""The entry point of the command `scanonce`."""
 
 from __future__ import annotations
 
@@ -8,54 +8,28 @@ import os
 import sys
 from typing import NoReturn
 
-import typer
-
 from supervisor import __version__
-from supervisor.cli import (
-    control,
-    doctor,
-    init,
-    logs,
-    notify,
-    run,
-    service,
-    session,
-    snapshot,
-)
-from supervisor.cli.timings import command
-
-app = typer.Typer(
-    name="scanonce",
-    help="Scan the QR code once, restart as often as you like: a supervisor for bots that live in a browser.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-run.register(app)
-init.register(app)
-logs.register(app)
-control.register(app)
-session.register(app)
-snapshot.register(app)
-command.register(app)
-notify.register(app)
-doctor.register(app)
-service.register(app)
 
 
-@app.callback(invoke_without_command=True)
-def _options(version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit.")) -> None:
-    if version:
+def main() -> None:
+    """Run the command, and exit with its status."""
+    _hold_standard_streams()
+    if sys.argv[1:] in (["--version"], ["-V"]):  # before typer is imported, which takes longer than all the rest
         print(f"scanonce {__version__}")
-        raise typer.Exit
+        _leave(0)
+    from supervisor.cli.app import app
+
+    try:
+        app()
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else end.code is not None)
+    _leave(0)
 
 
 def _hold_standard_streams() -> None:
-    """Open what our caller has closed of the three streams.
+    """Open those of the three standard streams that our caller has closed.
 
-    Whatever file was opened next, a snapshot's perhaps, would get the number, and with it what the bot writes.
+    The next file that is opened, a snapshot's perhaps, would get the number, and the bot's output would go into it.
     """
     for number in range(3):
         try:
@@ -64,24 +38,15 @@ def _hold_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
 
 
-def main() -> None:
-    """The entry point of the command `scanonce`."""
-    _hold_standard_streams()
-    try:
-        app()
-    except SystemExit as end:
-        _leave(end.code if isinstance(end.code, int) else end.code is not None)
-
-
 def _leave(code: int) -> NoReturn:
-    """Exit at once: what a command has opened it has closed in order by now.
+    """Exit at once: a command has closed in order what it has opened.
 
-    The interpreter would first take apart every object that it holds, for up to half a second on a busy machine; and
-    whoever has asked for the stop, a service manager or a terminal, waits for it.
+    The interpreter would first take apart every object that it holds, for up to half a second on a busy machine, while
+    the service manager or terminal that asked for the stop waits.
     """
-    atexit._run_exitfuncs()  # the last lines, and the terminal's mode after an end that was none
+    atexit._run_exitfuncs()  # writes the last lines, and restores the terminal's mode after an error
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by our caller
-            with contextlib.suppress(OSError):  # the reader has gone
+            with contextlib.suppress(OSError):  # nobody reads it any more
                 stream.flush()
     os._exit(code)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import AsJson, Cell
-from supervisor.cli.run import ConfigFile, Project
+from supervisor.cli.console import Cell
+from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 
@@ -35,18 +35,10 @@ class _Result(NamedTuple):
         }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command group."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-
-    @group.callback()
-    def _group() -> None:
-        """Who is told when something needs a person: test."""
-
-    group.command("test")(send_test)
-    app.add_typer(group, name="notify", help="Who is told when something needs a person: test.")
+app = group("Who is told when something needs a person: test.")
 
 
+@app.command("test")
 def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Send a test message to all that [notify] names.
 

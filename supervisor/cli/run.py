@@ -16,6 +16,7 @@ from supervisor.cli.nodemon_flags import (
     extension_list,
     quiet_time,
 )
+from supervisor.cli.options import Command, ConfigFile, Project, Verbose, group
 from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
@@ -30,21 +31,11 @@ from supervisor.system.runtime_dir import RuntimeFolderError
 #: Exit statuses, as listed in docs/exit-codes.md.
 BAD_USAGE, BUSY = 2, 5
 
-Command = Annotated[
-    list[str] | None, typer.Argument(help="The bot's command with its arguments.", metavar="-- COMMAND", hidden=True)
-]
 Script = Annotated[
     list[str] | None,
     typer.Argument(
         help="A script or, after --, a command; with its arguments.", metavar="SCRIPT|-- COMMAND", hidden=True
     ),
-]
-Project = Annotated[
-    Path, typer.Option("--project", "-C", metavar="FOLDER", help="The bot's folder.", show_default="this folder")
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="scanonce.toml"),
 ]
 LogFormat = Annotated[
     str | None, typer.Option("--log-format", metavar="FORMAT", help="console or json.", show_default="see docs")
@@ -55,16 +46,12 @@ Grace = Annotated[
         "--grace", metavar="DURATION", help='Time for the bot\'s own cleanup, such as "500ms".', show_default="see docs"
     ),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what is normally left out.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the two commands."""
-    settings = {"allow_interspersed_args": False}
-    app.command("dev", context_settings=settings, cls=DevCommand)(dev)
-    app.command("run", context_settings=settings)(run)
+app = group()
 
 
+@app.command("dev", cls=DevCommand, context_settings={"allow_interspersed_args": False})
 def dev(
     ctx: typer.Context,
     command: Script = None,
@@ -156,6 +143,7 @@ def dev(
     raise typer.Exit(_run(project.resolve(), settings, Mode.DEV, words or list(settings.bot.command), rest_first=wait))
 
 
+@app.command("run", context_settings={"allow_interspersed_args": False})
 def run(
     command: Command = None,
     project: Project = Path(),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from supervisor.cli import console
 from supervisor.cli.console import Cell
@@ -16,11 +14,6 @@ from supervisor.config.modes import Mode
 if TYPE_CHECKING:
     from supervisor.admin.inventory import Inventory
     from supervisor.session.snapshot.snapshot import Snapshot
-
-Session = Annotated[
-    str | None,
-    typer.Argument(metavar="ID", help="The session, or a part of its id; may be left out if there is only one."),
-]
 
 
 def open_inventory(project: Path, file: Path | None) -> Inventory:

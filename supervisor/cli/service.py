@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import UNUSABLE, AsJson
-from supervisor.cli.run import Command, ConfigFile, Project
+from supervisor.cli.console import UNUSABLE
+from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 
@@ -45,15 +45,10 @@ NoStart = Annotated[bool, typer.Option("--no-start", help="Only write the files;
 _HIDDEN = "(its value)"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    group = typer.Typer(name="service", help="Run the bot as a service of systemd, launchd or Windows.")
-    group.command("print")(show)
-    group.command("install")(install)
-    group.command("uninstall")(uninstall)
-    app.add_typer(group)
+app = group("Run the bot as a service of systemd, launchd or Windows.")
 
 
+@app.command("print")
 def show(
     command: Command = None,
     system: System = False,
@@ -83,6 +78,7 @@ def show(
             console.complain(f"then: {shlex.join(argv)}")
 
 
+@app.command("install")
 def install(
     command: Command = None,
     system: System = False,
@@ -106,6 +102,7 @@ def install(
         _report(_head(manager, service.name, service.scope), done, as_json=as_json)
 
 
+@app.command("uninstall")
 def uninstall(
     system: System = False,
     name: Name = None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import AsJson, Cell, Yes
-from supervisor.cli.run import ConfigFile, Project
-from supervisor.cli.selection import Session, open_inventory, print_snapshots
+from supervisor.cli.console import Cell
+from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
+from supervisor.cli.selection import open_inventory, print_snapshots
 
 if TYPE_CHECKING:
     from supervisor.admin.inspect import Inspection
@@ -19,16 +19,10 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command group."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-    group.command("list")(list_sessions)
-    group.command("info")(info)
-    group.command("check")(check)
-    group.command("clear")(clear)
-    app.add_typer(group, name="session", help="The sessions: list, info, check, clear.")
+app = group("The sessions: list, info, check, clear.")
 
 
+@app.command("list")
 def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the sessions of the project."""
     from supervisor.cli import serialize
@@ -56,6 +50,7 @@ def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json:
             console.say(f"There is no session in {inventory.store.project} yet.")
 
 
+@app.command("info")
 def info(
     session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
@@ -80,6 +75,7 @@ def info(
             console.table(("IN QUARANTINE", "SINCE"), rows)
 
 
+@app.command("check")
 def check(
     session: Session = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read every block of the databases.")] = False,
@@ -110,6 +106,7 @@ def check(
             raise typer.Exit(console.FAILED)
 
 
+@app.command("clear")
 def clear(
     session: Session = None,
     yes: Yes = False,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import AsJson, Cell, Yes
-from supervisor.cli.run import ConfigFile, Project
-from supervisor.cli.selection import Session, open_inventory, print_snapshots
+from supervisor.cli.console import Cell
+from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
+from supervisor.cli.selection import open_inventory, print_snapshots
 
 if TYPE_CHECKING:
     from supervisor.admin.operations import Plan
@@ -25,17 +25,10 @@ OfSession = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command group."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-    group.command("list")(list_snapshots)
-    group.command("take")(take)
-    group.command("verify")(verify)
-    group.command("restore")(restore)
-    group.command("prune")(prune)
-    app.add_typer(group, name="snapshot", help="Copies of linked sessions: list, take, verify, restore, prune.")
+app = group("Copies of linked sessions: list, take, verify, restore, prune.")
 
 
+@app.command("list")
 def list_snapshots(
     session: OfSession = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
@@ -54,6 +47,7 @@ def list_snapshots(
             console.say("There are no snapshots yet.")
 
 
+@app.command("take")
 def take(
     session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
@@ -80,6 +74,7 @@ def take(
             raise typer.Exit(console.FAILED)
 
 
+@app.command("verify")
 def verify(
     session: OfSession = None,
     name: Annotated[
@@ -115,6 +110,7 @@ def verify(
             raise typer.Exit(console.FAILED)
 
 
+@app.command("restore")
 def restore(
     session: Session = None,
     name: Annotated[
@@ -162,6 +158,7 @@ def restore(
             console.say(f"The profile that was there is now {result.restored.quarantine}.")
 
 
+@app.command("prune")
 def prune(
     dry_run: DryRun = False, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:

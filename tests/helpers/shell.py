@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 from typer.testing import CliRunner
 
-from supervisor.cli.main import app
+from supervisor.cli.app import app
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.store import SessionStore

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from supervisor import __version__
-from supervisor.cli.main import app
+from supervisor.cli.app import app
 from supervisor.log import logger
 from tests.helpers import build
 from tests.helpers.command import Project, Running, eventually

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from supervisor import bootstrap
-from supervisor.cli.main import app
+from supervisor.cli.app import app
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.log import logger

@@ -12,8 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from supervisor.cli import console
-from supervisor.cli.console import AsJson
-from supervisor.cli.run import ConfigFile, Project
+from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.cli.timings.view import View
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
@@ -35,11 +34,10 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, spelled)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("timings", cls=_Command)(timings)
+app = group()
 
 
+@app.command("timings", cls=_Command)
 def timings(
     change: Annotated[
         str | None,

@@ -1,0 +1,71 @@
+"""The list of commands. A command's module is imported when the command is invoked, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from supervisor import __version__
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "dev": ("run", "Run the bot, restart it on every change, and keep its session."),
+    "run": ("run", "Run the bot in production, and start it again when it fails."),
+    "init": ("init", "Write a scanonce.toml from what nodemon, npm and pm2 were told."),
+    "logs": ("logs", "Show the bot's output and scanonce's events from the log files."),
+    "status": ("control", "Show how the bot of this project stands."),
+    "restart": ("control", "Restart the bot cleanly, and wait until it is back."),
+    "stop": ("control", "Stop bot and scanonce cleanly, and wait until both are gone."),
+    "ps": ("control", "List all running scanonce of this user."),
+    "timings": ("timings.command", "Show how long restarts took, and what got slower."),
+    "doctor": ("doctor", "Look for what would go wrong here, and say how to mend it."),
+    "session": ("session", "The sessions: list, info, check, clear."),
+    "snapshot": ("snapshot", "Copies of linked sessions: list, take, verify, restore, prune."),
+    "notify": ("notify", "Who is told when something needs a person: test."),
+    "service": ("service", "Run the bot as a service of systemd, launchd or Windows."),
+}
+"""The commands in the order of the help: the module in `supervisor.cli` that has it, and the help's first sentence."""
+
+
+class _Commands(TyperGroup):
+    """The group of all commands, each a stand-in until it is invoked: for lists and suggestions its name will do."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that `args` name, with its module imported; `ctx` is click's context."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else load(name), rest
+
+
+def load(name: str) -> Any:
+    """Import a command or a group of commands by its name; returns the click command."""
+    module = import_module(f"supervisor.cli.{COMMANDS[name][0]}")
+    group = get_group(module.app)
+    return group.commands.get(name, group)
+
+
+app = typer.Typer(
+    name="scanonce",
+    cls=_Commands,
+    help="Scan the QR code once, restart as often as you like: a supervisor for bots that live in a browser.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit.")) -> None:
+    if version:
+        print(f"scanonce {__version__}")
+        raise typer.Exit

@@ -1,0 +1,31 @@
+"""The arguments and options that several commands take, and the frame of a group of commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/cli.md) instead.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what is normally left out.")]
+Project = Annotated[
+    Path, typer.Option("--project", "-C", metavar="FOLDER", help="The bot's folder.", show_default="this folder")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="scanonce.toml"),
+]
+Command = Annotated[
+    list[str] | None, typer.Argument(help="The bot's command with its arguments.", metavar="-- COMMAND", hidden=True)
+]
+Session = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help="The session, or a part of its id; may be left out if there is only one."),
+]
+
+
+def group(help: str | None = None) -> typer.Typer:  # noqa: A002  as typer names it
+    """A group of commands; `help` is its line in the list of all commands."""
+    return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
