@@ -121,8 +121,8 @@ def _document(found: Found, file: Path, *, written: bool) -> dict[str, Any]:
 
 def _tell(found: Found, file: Path, *, written: bool) -> None:
     """The file goes to standard output if it is not written, so that it can be piped; the rest beside it."""
+    from supervisor.config.toml_writer import toml_value
     from supervisor.setup.migrate.draft import shown
-    from supervisor.setup.migrate.toml_writer import value_of
 
     if not written:
         typer.echo(found.text, nl=False)
@@ -133,7 +133,7 @@ def _tell(found: Found, file: Path, *, written: bool) -> None:
         tell("nothing to take over: there is no nodemon.json, package.json or ecosystem file here")
     for one in found.taken:
         note = f" ({one.note})" if one.note else ""
-        becomes = f"{one.key} = {shown(value_of(one.becomes))}"
+        becomes = f"{one.key} = {shown(toml_value(one.becomes))}"
         tell(f"  {one.source}, {one.name}: {shown(one.value)} -> {becomes}{note}")
     if found.left:
         tell("not taken over:")

@@ -1,9 +1,8 @@
-"""The models as text: `config.example.toml` and `docs/configuration.md`, so that neither can be out of date."""
+"""Generates `config.example.toml`, `docs/configuration.md` and the JSON schema from the models."""
 
 import json
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -11,30 +10,31 @@ from pydantic.fields import FieldInfo
 
 from supervisor.config.modes import BY_MODE, Mode
 from supervisor.config.schema import Config
+from supervisor.config.toml_writer import toml_value
 
 NOT_SET: Final = "an example; not set by default"
 
 _EXAMPLE_HEAD: Final = """\
-# scanonce.toml: every option there is, with its default and why one would change it.
+# scanonce.toml: every option with its default, and why you would change it.
 #
-# No option is needed. Put a file of this name into the bot's folder, with the options that you want to change; copying
-# this one as it is changes nothing, for every option in it is commented out.
+# No option is required. Create a file of this name in the bot's folder with the options that you want to change. A copy
+# of this file changes nothing, because every option in it is commented out.
 #
-# Durations are written with their unit: "250ms", "10s", "5min", "1.5h", "7d". Sizes too: "500MB", "2GB", "1.5GiB".
+# Durations have a unit: "250ms", "10s", "5min", "1.5h", "7d". So do sizes: "500MB", "2GB", "1.5GiB".
 # Paths are relative to this folder. A wrong key or value is reported with its line before anything is started.
 """
 
 _PAGE_HEAD: Final = """\
 # Configuration
 
-Nothing needs to be configured. What you want to change goes into `scanonce.toml` in the bot's folder, or into the file
-named by `--config FILE`; an option on the command line wins over both. `config.example.toml` holds every option, ready
-to copy.
+Nothing needs to be configured. Options that you want to change go into `scanonce.toml` in the bot's folder, or into the
+file named by `--config FILE`; an option on the command line wins over both. `config.example.toml` holds every option,
+ready to copy.
 
-**Durations** carry their unit: `"250ms"`, `"10s"`, `"5min"` (or `"5m"`), `"1.5h"`, `"7d"`, `"2w"`. **Sizes** do, too:
+**Durations** have a unit: `"250ms"`, `"10s"`, `"5min"` (or `"5m"`), `"1.5h"`, `"7d"`, `"2w"`. So do **sizes**:
 `"500MB"` (10^6), `"1.5GiB"` (2^30). A bare number is an error. **Paths** are relative to the project; `~` is your home.
 
-A file that is wrong is reported before anything is started, everything at once, and scanonce ends with exit code 2:
+All mistakes in a file are reported at once, before anything is started, and scanonce ends with exit code 2:
 
     scanonce: scanonce.toml:3: stop.grace: a bare number: a duration needs a unit, for example "10s" (got 10)
     scanonce: scanonce.toml:4: stop.sginal: unknown key; did you mean stop.signal?
@@ -88,22 +88,22 @@ def _example_option(table: str, name: str, field: FieldInfo) -> str:
     by_mode = BY_MODE.get(f"{table}.{name}")
     note = ""
     if by_mode:
-        note = f"  # in scanonce dev; {_toml(by_mode[Mode.RUN])} in scanonce run"
+        note = f"  # in scanonce dev; {toml_value(by_mode[Mode.RUN])} in scanonce run"
     elif _unset(field):
         note = f"  # {NOT_SET}"
     value = _example_of(field) if _unset(field) else field.default
     comment = textwrap.fill(field.description or "", 116, initial_indent="# ", subsequent_indent="# ")
-    return f"\n{comment}\n#{name} = {_toml(value)}{note}\n"
+    return f"\n{comment}\n#{name} = {toml_value(value)}{note}\n"
 
 
 def _page_row(table: str, name: str, field: FieldInfo) -> str:
     by_mode = BY_MODE.get(f"{table}.{name}")
     if by_mode:
-        default = ", ".join(f"{mode}: `{_toml(value)}`" for mode, value in by_mode.items())
+        default = ", ".join(f"{mode}: `{toml_value(value)}`" for mode, value in by_mode.items())
     elif _unset(field):
-        default = f"not set; for example `{_toml(_example_of(field))}`"
+        default = f"not set; for example `{toml_value(_example_of(field))}`"
     else:
-        default = f"`{_toml(field.default)}`"
+        default = f"`{toml_value(field.default)}`"
     return f"| `{name}` | {default} | {field.description} |\n"
 
 
@@ -114,14 +114,3 @@ def _unset(field: FieldInfo) -> bool:
 def _example_of(field: FieldInfo) -> Any:
     assert field.examples, "an option without a default needs an example"
     return field.examples[0]
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML writes it."""
-    if isinstance(value, str | Path):
-        return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML basic string
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)

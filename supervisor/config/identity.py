@@ -1,4 +1,4 @@
-"""What tells one configuration from another: for a record that asks later whether a change of it made a difference."""
+"""A fingerprint of a configuration, recorded with each restart to tell later whether a change made a difference."""
 
 import hashlib
 import json
@@ -10,14 +10,15 @@ from supervisor.config.modes import BY_MODE, Mode
 from supervisor.config.schema import Config
 
 _LENGTH: Final = 12  # hexadecimal digits: 48 bits are plenty for the configurations that one project ever has
-_NO_INFLUENCE: Final = ("log.", "timing.", "metrics.", "notify.")  # sections that say how it is told, not what is done
+_NO_INFLUENCE: Final = ("log.", "timing.", "metrics.", "notify.")  # sections that change reports, not the bot's run
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigIdentity:
-    """A configuration in force: its fingerprint, and what in it is not the default, by dotted key.
+    """The fingerprint of a configuration in force, and its values that are not the default, by dotted key.
 
-    Of the variables in `bot.env` it holds the names only: values may be secrets, and a digest of a short one is none.
+    Of the variables in `bot.env` only the names are kept: values may be secrets, and a digest of a short value can be
+    reversed by trying them all.
     """
 
     fingerprint: str
@@ -27,18 +28,17 @@ class ConfigIdentity:
 def identify(config: Config, mode: Mode, command: Sequence[str]) -> ConfigIdentity:
     """The identity of `config` as used in `mode` to run `command`.
 
-    Only what differs from the defaults counts, so that an option that a later version adds changes no fingerprint.
+    Only values that differ from the defaults count: an option that a later version adds changes no fingerprint.
     """
-    usual = _flat(_defaults(mode).model_dump(mode="json"))
+    defaults = _flat(_defaults(mode).model_dump(mode="json"))
     settings = {
         key: value
         for key, value in _flat(config.model_dump(mode="json")).items()
-        if value != usual.get(key) and not key.startswith(_NO_INFLUENCE)
+        if value != defaults.get(key) and not key.startswith(_NO_INFLUENCE)
     }
     settings |= {"mode": str(mode), "bot.command": list(command)}
     ordered = dict(sorted(settings.items()))
-    digest = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
-    return ConfigIdentity(digest[:_LENGTH], ordered)
+    return ConfigIdentity(hashlib.sha256(json.dumps(ordered).encode()).hexdigest()[:_LENGTH], ordered)
 
 
 def _defaults(mode: Mode) -> Config:

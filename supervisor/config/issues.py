@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every finding at once, each with its place."""
+"""Mistakes in a configuration, each with its place; they are reported all at once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ConfigIssue:
-    """One finding. `file` is None for the command line; `key` is dotted, and empty for a syntax error."""
+    """One mistake. `file` is None for the command line; `key` is dotted, and empty for a syntax error."""
 
     message: str
     key: str = ""
@@ -16,17 +16,14 @@ class ConfigIssue:
     column: int | None = None
 
     def __str__(self) -> str:
-        """The finding as one line: `scanonce.toml:4: stop.grace: a bare number: ...`."""
+        """The issue on one line, such as `scanonce.toml:4: stop.grace: a bare number: ...`."""
         place = "command line" if self.file is None else str(self.file)
-        if self.line is not None:
-            place += f":{self.line}"
-        if self.column is not None:
-            place += f":{self.column}"
+        place += "".join(f":{number}" for number in (self.line, self.column) if number is not None)
         return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `issues` holds every finding in the order of the file; `str()` lists them."""
+    """The configuration cannot be used. `issues` holds every mistake in the order of the file; `str()` lists them."""
 
     def __init__(self, issues: Iterable[ConfigIssue]) -> None:
         self.issues = tuple(issues)

@@ -1,4 +1,4 @@
-"""From a file and a command line to a `Config`, or to everything that is wrong with them."""
+"""Read `scanonce.toml` and the command line's overrides into a `Config`."""
 
 import copy
 import os
@@ -27,9 +27,9 @@ def load(
 ) -> Config:
     """Read the configuration of `project`.
 
-    `file` is the one named by the user and must exist; without it, `scanonce.toml` in the project is read if it is
-    there. `overrides` are dotted keys from the command line, each a value as the file would hold it; they win.
-    Raises `ConfigError` with every finding: unreadable file, syntax, unknown keys, wrong values.
+    `file` is the one named by the user and must exist; without it, `scanonce.toml` in the project is read if it exists.
+    `overrides` maps dotted keys from the command line to values as the file would hold them; they win over the file.
+    Raises `ConfigError` with every mistake: unreadable file, syntax, unknown keys, wrong values.
     """
     path, text = _read(project, file)
     data = {} if path is None else _parse(path, text)
@@ -44,8 +44,8 @@ def load(
 
 
 def _read(project: Path, file: Path | None) -> tuple[Path | None, str]:
-    """Return the file's path and text, or no path if there is no file and none was asked for."""
-    if not os.path.isdir(project):  # noqa: PTH112  Path.is_dir raises where it may not look
+    """The file's path and text; no path if there is no file and none was named."""
+    if not os.path.isdir(project):  # noqa: PTH112  Path.is_dir raises without permission
         why = "is not a directory" if os.path.lexists(project) else "does not exist or may not be entered"
         raise ConfigError([ConfigIssue(f"the project {why}; expected the folder of the bot", file=project)])
     path = file if file is not None else project / CONFIG_NAME
@@ -56,14 +56,12 @@ def _read(project: Path, file: Path | None) -> tuple[Path | None, str]:
             return None, ""
         raise ConfigError([ConfigIssue("there is no such file", file=path)]) from None
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError([ConfigIssue(f"cannot be read: {reason}", file=path)]) from None
+        raise ConfigError([ConfigIssue(f"cannot be read: {error.strerror or error}", file=path)]) from None
     try:
         return path, raw.decode("utf-8-sig")  # Windows editors put a byte order mark in front
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        message = "not UTF-8; save the file in that encoding"
-        raise ConfigError([ConfigIssue(message, file=path, line=line)]) from None
+        raise ConfigError([ConfigIssue("not UTF-8; save the file in that encoding", file=path, line=line)]) from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -71,10 +69,9 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message, line, column = _syntax_error(str(error), text)
-        issue = ConfigIssue(f"not valid TOML: {message}", file=path, line=line, column=column)
-        raise ConfigError([issue]) from None
+        raise ConfigError([ConfigIssue(f"not valid TOML: {message}", file=path, line=line, column=column)]) from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits; arrays a thousand deep
-        raise ConfigError([ConfigIssue(f"cannot be understood: {error}", file=path)]) from None
+        raise ConfigError([ConfigIssue(f"cannot be parsed: {error}", file=path)]) from None
 
 
 def _syntax_error(message: str, text: str) -> tuple[str, int, int]:
@@ -88,7 +85,7 @@ def _syntax_error(message: str, text: str) -> tuple[str, int, int]:
 
 
 def _put(data: dict[str, Any], path: KeyPath, value: Any, *, replace: bool) -> None:
-    """Set a dotted key. Where the file has something else than a table on the way, leave that to validation."""
+    """Set a dotted key. A value that is not a table on the way is left to validation to report."""
     for name in path[:-1]:
         child = data.setdefault(name, {})
         if not isinstance(child, dict):
@@ -101,7 +98,7 @@ def _put(data: dict[str, Any], path: KeyPath, value: Any, *, replace: bool) -> N
 
 
 def _issues(error: ValidationError, path: Path | None, text: str, overrides: Mapping[str, Any]) -> list[ConfigIssue]:
-    """Translate pydantic's findings, those of the file first and in its order, then those of the command line."""
+    """Translate pydantic's errors: those of the file first, in its order, then those of the command line."""
     lines = key_lines(text) if path is not None else {}
     issues = []
     for detail in error.errors(include_url=False):
@@ -109,7 +106,7 @@ def _issues(error: ValidationError, path: Path | None, text: str, overrides: Map
         dotted = ".".join(keys)
         line = _line(lines, keys)
         if line is None or any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
-            # A whole section that only the command line names is reported by the key that was given there.
+            # An error about a whole section that only the command line sets is reported under the key given there.
             given = next((key for key in overrides if key.startswith(f"{dotted}.")), dotted)
             issues.append(ConfigIssue(explain(detail, keys), given))
         else:
@@ -118,8 +115,5 @@ def _issues(error: ValidationError, path: Path | None, text: str, overrides: Map
 
 
 def _line(lines: Mapping[KeyPath, int], keys: KeyPath) -> int | None:
-    """The line of a key, or of the nearest thing around it that has one (an array, a table)."""
-    for end in range(len(keys), 0, -1):
-        if keys[:end] in lines:
-            return lines[keys[:end]]
-    return None
+    """The line of a key, or of the nearest array or table around it that has one."""
+    return next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)

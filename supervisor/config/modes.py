@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Mode(StrEnum):
-    """Which of the two long-running commands reads the configuration."""
+    """The command that reads the configuration: `scanonce dev` or `scanonce run`."""
 
     DEV = "dev"
     RUN = "run"
@@ -19,9 +19,9 @@ BY_MODE: Final[Mapping[str, Mapping[Mode, str | bool]]] = {
     "log.format": {Mode.DEV: "console", Mode.RUN: "json"},
     "log.files": {Mode.DEV: False, Mode.RUN: True},
 }
-"""The defaults that differ between `scanonce dev` and `scanonce run`."""
+"""The defaults that differ by mode, by dotted key."""
 
 
 def by_mode(key: str) -> str | bool:
-    """The default of such an option, by its dotted key, for a model that is built by hand."""
+    """The default in `dev` of an option in `BY_MODE`, for a model that is built without a mode."""
     return BY_MODE[key][Mode.DEV]

@@ -1,4 +1,4 @@
-"""The section `[bot]`: the program to supervise."""
+"""The section `[bot]`."""
 
 from supervisor.config.types import Bool, Command, FilePath, Section, Str, option
 
@@ -8,24 +8,24 @@ class BotConfig(Section):
 
     command: Command = option(
         (),
-        "The bot's command, as a list or as a string that is split as a shell does. Set it to leave "
-        "it off the command line; a command after `--` wins.",
+        "The bot's command, as a list, or as a string that is split as a shell does. Set it to leave it off the "
+        "command line; a command after `--` wins.",
         examples=[["node", "index.js"]],
     )
     cwd: FilePath | None = option(
         None,
-        "The folder the bot runs in; the project's own when not set. Set it when the bot lives in a "
-        "subfolder of the project.",
+        "The folder in which the bot runs; by default the project's. Set it when the bot is in a subfolder of the "
+        "project.",
         examples=["bot"],
     )
     env: dict[Str, Str] = option(
         {},
-        "Variables added to the bot's environment. Use it for settings that belong to the project; "
-        "keep secrets elsewhere.",
+        "Variables to add to the bot's environment. Use it for settings that belong to the project; keep secrets "
+        "elsewhere.",
         examples=[{"NODE_ENV": "development"}],
     )
     start_ahead: Bool = option(
         True,
-        "In `dev`, start the next bot's node before its time; it waits before the bot's first line until nothing of "
-        "the last bot lives. Turn it off if it gets in the way of how your node is started.",
+        "In `dev`, start Node.js for the next run of the bot in advance; it waits before the bot's first line until "
+        "no process of the previous run is left. Turn it off if it interferes with the way your Node.js is started.",
     )

@@ -1,4 +1,4 @@
-"""The section `[browser]`: the bot's browsers."""
+"""The section `[browser]`."""
 
 from supervisor.config.types import Duration, PositiveDuration, Section, option
 
@@ -8,11 +8,11 @@ class BrowserConfig(Section):
 
     start_timeout: PositiveDuration = option(
         "30s",
-        "How long the bot may take to open its browser before you are told that none came. Lengthen "
-        "it for a bot that does much before.",
+        "How long the bot may take to open its browser before a warning is logged. Lengthen it for a bot that does "
+        "a lot of work first.",
     )
     lost_patience: Duration = option(
         "5s",
-        "How long a browser that went away may take to come back (some bots reopen it themselves) "
-        "before the bot is restarted. Lengthen it for a bot that takes its time.",
+        "How long to wait for a browser that went away to come back (some bots reopen it themselves) before the bot "
+        "is restarted. Lengthen it for a bot that takes longer.",
     )

@@ -1,4 +1,4 @@
-"""The section `[log]`: scanonce's own lines, and the log files."""
+"""The section `[log]`."""
 
 from typing import Literal
 
@@ -7,31 +7,29 @@ from supervisor.config.types import Bool, FilePath, Int, Section, Size, option
 
 
 class LogConfig(Section):
-    """scanonce's own lines, and the files that keep them together with the bot's output."""
+    """The log on the terminal, and the log files that also hold the bot's output."""
 
     format: Literal["console", "json"] = option(
         by_mode("log.format"),
-        '"console" writes short sentences for people, "json" one object a line for machines. Set it to '
-        "have the same in both modes.",
+        '"console" prints short sentences for people, "json" one object per line for programs. Set it to have the same '
+        "format in both modes.",
     )
     files: Bool = option(
         by_mode("log.files"),
-        "Keep the bot's output and all events in files, for `scanonce logs`. Turn it off where something else keeps "
-        "the output and the disk is small.",
+        "Keep the bot's output and all events in files, for `scanonce logs`. Turn it off if another program keeps the "
+        "output and the disk is small.",
     )
     folder: FilePath | None = option(
         None,
-        "The folder for these files; the user's own for logs when not set. Set it to have them on another disk. "
-        "They hold whatever the bot prints: keep it private.",
+        "The folder for these files; by default the user's own log folder. Set it to keep them on another disk. They "
+        "hold everything that the bot prints: keep the folder private.",
         examples=["/var/log/scanonce"],
     )
     max_size: Size = option(
         "10MB",
-        "A file that has reached this size is followed by a new one. Raise it together with max_files to look "
-        "further back.",
+        "A new file is begun once the current one has reached this size. Raise it together with max_files to keep "
+        "older output.",
     )
     max_files: Int = option(
-        5,
-        "At most this many files are kept; the oldest goes first. Lower it on a small disk.",
-        ge=1,
+        5, "How many files are kept at most; the oldest is removed first. Lower it on a small disk.", ge=1
     )

@@ -1,4 +1,4 @@
-"""The section `[ready]`: when the bot counts as ready."""
+"""The section `[ready]`."""
 
 from typing import Literal, Self
 
@@ -9,33 +9,33 @@ from supervisor.config.types import Duration, HttpUrl, PositiveDuration, Regex, 
 
 
 class ReadyPageConfig(Section):
-    """What to ask the bot's page."""
+    """How readiness is read from the bot's page."""
 
     preset: Literal["whatsapp"] = option(
         "whatsapp",
-        "A set of known expressions for one web application; the options below replace its parts. "
-        "WhatsApp Web is the only one so far.",
+        "A set of known expressions for one web application; the options below replace its parts. WhatsApp Web is the "
+        "only one so far.",
     )
     url: Str | None = option(
         None,
-        "Which page to ask: part of its URL, or a pattern with `*`. Set it for another application than the preset's.",
+        "Which page to examine: part of its URL, or a pattern with `*`. Set it for another application than the "
+        "preset's.",
         examples=["https://chat.example.com/*"],
     )
     ready: Str | None = option(
         None,
-        "A JavaScript expression that is true once the page is ready. Set it for another application "
-        "than the preset's.",
+        "A JavaScript expression that is true once the page is ready. Set it for another application than the "
+        "preset's.",
         examples=["!!document.querySelector('#chats')"],
     )
     needs_login: Str | None = option(
         None,
-        "A JavaScript expression that is true while the page wants a login. Set it for another "
-        "application than the preset's.",
+        "A JavaScript expression that is true while the page asks for a login. Set it for another application than "
+        "the preset's.",
         examples=["!!document.querySelector('canvas')"],
     )
     poll: PositiveDuration = option(
-        "50ms",
-        "How often the page is asked until it is ready. Lengthen it to spare a slow machine.",
+        "50ms", "How often the page is examined until it is ready. Lengthen it to spare a slow machine."
     )
 
     @model_validator(mode="after")
@@ -50,14 +50,13 @@ class ReadyConfig(Section):
 
     method: Literal["auto", "page", "notify", "http", "output", "up"] = option(
         "auto",
-        'How readiness is found out: "page" asks the bot\'s page, "notify" waits for READY=1 on '
-        'NOTIFY_SOCKET, "http" asks a URL, "output" looks for a pattern, "up" only needs a browser that stays. '
-        '"auto" takes whichever the bot offers; fix one when "auto" picks the wrong one.',
+        'How readiness is detected: "page" examines the bot\'s page, "notify" waits for READY=1 on NOTIFY_SOCKET, '
+        '"http" requests a URL, "output" looks for a pattern, "up" only needs a browser that stays up. "auto" takes '
+        'what the bot offers; set one of the others if "auto" chooses the wrong one.',
     )
     timeout: PositiveDuration = option(
         by_mode("ready.timeout"),
-        "After this long without being ready, the bot counts as never ready. Lengthen it for an "
-        "account with very many chats.",
+        "How long the bot may take until it is ready. Lengthen it for an account with very many chats.",
     )
     http: HttpUrl | None = option(
         None,
@@ -66,21 +65,21 @@ class ReadyConfig(Section):
     )
     output: Regex | None = option(
         None,
-        "A regular expression; a line of the bot's output that it finds a match in means ready. Set "
-        "it if the bot says so itself.",
+        "A regular expression; the bot is ready once a line of its output matches. Set it if the bot prints such a "
+        "line.",
         examples=["Client is ready"],
     )
     settle: Duration = option(
         "2s",
-        'How long the browser (or, without one, the bot) must stay up for "up". Lengthen it if the '
-        "bot often dies a little later.",
+        'How long the browser (or, without one, the bot) must stay up for "up". Lengthen it if the bot often dies a '
+        "little later.",
     )
-    page: ReadyPageConfig = option(ReadyPageConfig(), "What to ask the bot's page.")
+    page: ReadyPageConfig = option(ReadyPageConfig(), "How readiness is read from the bot's page.")
 
     @model_validator(mode="after")
-    def _method_has_itsoption(self) -> Self:
+    def _method_has_its_option(self) -> Self:
         if self.method == "http" and self.http is None:
-            raise ValueError('method is "http" but http, the URL to ask, is not set')
+            raise ValueError('method is "http" but http, the URL to request, is not set')
         if self.method == "output" and self.output is None:
             raise ValueError('method is "output" but output, the pattern to look for, is not set')
         return self

@@ -1,4 +1,4 @@
-"""The section `[restart]`: restarts after a failure, and planned ones."""
+"""The section `[restart]`."""
 
 from typing import Self
 
@@ -8,42 +8,41 @@ from supervisor.config.types import Int, PositiveDuration, Schedule, Section, op
 
 
 class RestartConfig(Section):
-    """What follows a failure, and restarts that are planned (`scanonce run`; in `dev` after a crash of the browser)."""
+    """Restarts after a failure (in `dev`, only after a crash of the browser), and scheduled ones (`scanonce run`)."""
 
     backoff_initial: PositiveDuration = option(
         "1s",
-        "The pause before the first restart after a crash; each further one doubles it. Lengthen it "
-        "if the bot's database needs time to come back.",
+        "The pause before the first restart after a crash; it doubles with each further one. Lengthen it if the bot's "
+        "database needs time to recover.",
     )
     backoff_max: PositiveDuration = option(
-        "5min",
-        "The longest pause between two restarts. Shorten it if being offline costs more than trying.",
+        "5min", "The longest pause between two restarts. Shorten it if being offline costs more than trying."
     )
     limit: Int = option(
         10,
-        "Give up after this many failures within the window: exits, hangs and starts that never end. Raise it if "
-        "something outside, a container platform for instance, should never take over.",
+        "Give up after this many failures within the window: exits, hangs, and starts that never finish. Raise it if "
+        "nothing outside, such as a container platform, should take over.",
         ge=1,
     )
     window: PositiveDuration = option(
         "10min",
-        "The time within which failures are counted: time during which the bot was ready, so that pauses and hangs do "
-        "not make a failure older. Lengthen it together with the limit.",
+        "The period in which failures are counted. Only time during which the bot was ready counts, so that pauses "
+        "and hangs do not age a failure. Lengthen it together with the limit.",
     )
     reset_after: PositiveDuration = option(
         "10min",
-        "A bot that was ready for this long is healthy: its end is not counted, and the pauses start over. Lengthen it "
-        "for a bot that fails late.",
+        "A bot that has been ready for this long counts as healthy: when it then ends, that is not counted, and the "
+        "pauses start over. Lengthen it for a bot that fails late.",
     )
     no_restart_codes: tuple[Int, ...] = option(
         (),
-        "Exit codes that mean: do not start me again. Set it if the bot ends on purpose with one.",
+        "Exit codes after which the bot is not started again. Set it if the bot uses one to stop on purpose.",
         examples=[[0, 78]],
     )
     schedule: Schedule = option(
         "off",
-        'Also restart a bot that is well: a cron expression in local time ("0 4 * * *": every night at four), or a '
-        'time that it may have run ("24h"). Set it for a bot that grows slower over the days.',
+        'Also restart a healthy bot: at the times of a cron expression in local time ("0 4 * * *": every night at '
+        'four), or after a time of running ("24h"). Set it for a bot that gets slower over the days.',
         examples=["0 4 * * *"],
     )
 

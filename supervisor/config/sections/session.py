@@ -1,4 +1,4 @@
-"""The section `[session]`: where sessions live, and the limits of recovery."""
+"""The section `[session]`."""
 
 from pathlib import Path
 
@@ -6,41 +6,40 @@ from supervisor.config.types import Bool, Duration, FilePath, Int, Section, Size
 
 
 class SessionConfig(Section):
-    """Where sessions live and how far recovery may go."""
+    """Where sessions are kept, and the limits of recovery."""
 
     profiles: tuple[FilePath, ...] = option(
         (),
-        "The browser profiles of the bot. Normally found by themselves; list them if they lie in an "
-        "unusual place and must be checked before the very first start.",
+        "The browser profiles of the bot. They are normally found automatically; list them if they are in an unusual "
+        "place and must be checked before the very first start.",
         examples=[["sessions/session-15551234567"]],
     )
     cache: FilePath = option(
         Path(".session-cache"),
-        "The folder for snapshots, quarantine and history. Move it to keep snapshots on another disk "
-        "(they are then full copies of a session: keep it private).",
+        "The folder for snapshots, quarantine and history. Move it to keep snapshots on another disk (they are then "
+        "full copies of a session: keep the folder private).",
     )
     state_file: FilePath = option(
         Path("session-state.json"),
-        "The file that records what is known of each session. Move it to keep the project's folder clean.",
+        "The file that records the state of each session. Move it to keep the project's folder tidy.",
     )
     check: Bool = option(
         True,
-        "Check each profile before the browser is started on it. Turn it off only to find out whether "
-        "the check is what is in the way: a browser destroys what it cannot read.",
+        "Check each profile before a browser is started on it. Turn it off only to find out whether the check itself "
+        "is the problem: a browser destroys what it cannot read.",
     )
     qr_patience: Duration = option(
         "5s",
-        "How long a QR code must stand on a linked session before a snapshot is restored. Lengthen it "
-        "if the page shows one for a moment while it starts.",
+        "How long a linked session must show a QR code before a snapshot is restored. Lengthen it if the page shows "
+        "one for a moment while it starts.",
     )
     recovery_attempts: Int = option(
         3,
-        "How many snapshots are tried in a row, each once, before you are asked to scan. 0 turns the recovery off.",
+        "How many snapshots are tried in a row, each once, before you are asked to scan. 0 turns recovery off.",
         ge=0,
     )
     recovery_cooldown: Duration = option(
-        "30min",
-        "How long no further recovery is tried after that. Shorten it while testing.",
+        "30min", "How long no further recovery is tried after that. Shorten it while testing."
     )
     trim_caches: SizeOrOff = option(
         "off",

@@ -1,4 +1,4 @@
-"""The section `[watch]`: which files restart the bot."""
+"""The section `[watch]`."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ class WatchConfig(Section):
 
     paths: FilePaths = option(
         (Path(),),
-        "The files and folders that are watched. Narrow it if the project holds much that is no code.",
+        "The files and folders that are watched. Narrow it if the project holds many files that are not code.",
     )
     ext: tuple[Str, ...] = option(
         ("js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "json", "py", "env"),
-        "The file name extensions that count; an empty list means every file. Add the bot's own kinds, "
-        "templates for instance.",
+        "The file name extensions that are watched; an empty list means every file. Add those of other files that "
+        "the bot reads, such as templates.",
     )
     ignore: tuple[Str, ...] = option(
         (),
@@ -24,16 +24,16 @@ class WatchConfig(Section):
     )
     gitignore: Bool = option(
         True,
-        "Leave out what .gitignore leaves out. Turn it off if a file that git ignores, a local "
-        "configuration for instance, should restart the bot.",
+        "Ignore what .gitignore ignores. Turn it off if a file that git ignores, such as a local configuration, "
+        "should restart the bot.",
     )
     quiet: Duration = option(
         "50ms",
-        "The bot starts again once no file has changed for this long. Lengthen it for a build that "
-        "writes its files slowly.",
+        "The bot is restarted once no file has changed for this long. Lengthen it for a build that writes its files "
+        "slowly.",
     )
     poll: Poll = option(
         "auto",
-        'Compare files regularly instead of waiting for the system\'s notices; "auto" does so where '
-        "none arrive (network drives, some containers). Set true if changes go unnoticed.",
+        'Compare files regularly instead of waiting for events of the system; "auto" does so where there are none '
+        "(network drives, some containers). Set true if changes go unnoticed.",
     )

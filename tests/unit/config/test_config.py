@@ -283,7 +283,7 @@ def test_a_finding_reads_as_one_line_with_its_place(tmp_path: Path) -> None:
         ('ready.http = "http://h:99999/"', "ready.http", "expected a URL such as"),
         ('ready.http = "http://h/a b"', "ready.http", "without spaces"),
         ('ready.http = "file:///etc/passwd"', "ready.http", "expected a URL such as"),
-        ('ready.method = "http"', "ready", "http, the URL to ask, is not set"),
+        ('ready.method = "http"', "ready", "http, the URL to request, is not set"),
         ('ready.method = "output"', "ready", "output, the pattern to look for, is not set"),
         ('ready.page.needs_login = "x"', "ready.page", "needs_login is set without ready"),
         ('timing.target_low = "11s"', "timing", "target_low is longer than target_high"),
@@ -354,7 +354,7 @@ def test_a_file_in_another_encoding_is_an_error_with_its_line(tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 5000 + "]" * 5000, "a = " + "9" * 5000])
 def test_toml_that_breaks_the_parser_is_an_error(tmp_path: Path, text: str) -> None:
-    assert "cannot be understood" in issue(tmp_path, text).message
+    assert "cannot be parsed" in issue(tmp_path, text).message
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> None:
