@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from supervisor.timing.phases import PHASES, spread
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target
 
 _LABEL, _COLUMN = 16, 10
 

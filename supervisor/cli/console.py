@@ -20,7 +20,7 @@ import typer
 
 from supervisor.config.issues import ConfigError
 from supervisor.system.errors import ProfileInUseError, SessionError, printable
-from supervisor.timing.errors import HistoryError
+from supervisor.timing.record import HistoryError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,8 +21,7 @@ from supervisor.config.schema import Config
 from supervisor.config.types import parse_duration
 from supervisor.process.handle import open_handle
 from supervisor.supervise.state_machine import WOULD_NOT_DIE
-from supervisor.timing.summary import restart_line
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target, restart_line
 
 if TYPE_CHECKING:
     from supervisor.control.client import Client

@@ -16,8 +16,7 @@ from supervisor.config.modes import Mode
 from supervisor.supervise import status
 from supervisor.supervise.state_machine import Phase
 from supervisor.system import clock
-from supervisor.timing.summary import Outcome
-from supervisor.timing.target import Verdict
+from supervisor.timing.record import Outcome, Verdict
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

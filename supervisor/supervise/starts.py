@@ -11,8 +11,7 @@ from supervisor.log.logger import emit
 from supervisor.process.wrappers import runner_name, unwrap
 from supervisor.supervise.turn import Turn
 from supervisor.timing.history import History
-from supervisor.timing.record import Restart
-from supervisor.timing.summary import Outcome
+from supervisor.timing.record import Outcome, Restart
 
 
 class Starts:

@@ -14,8 +14,7 @@ from supervisor.log import logger
 from supervisor.process.memory import proportional, resident
 from supervisor.system import clock
 from supervisor.system.errors import SessionError
-from supervisor.timing.summary import restart_line
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target, restart_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.store import SessionStore
     from supervisor.supervise.session_tracker import Sessions, Standing
-    from supervisor.timing.record import Restart
-    from supervisor.timing.summary import Outcome
+    from supervisor.timing.record import Outcome, Restart
 
 #: The state of a session that no browser of the bot has open.
 CLOSED = "closed"

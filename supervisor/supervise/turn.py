@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from supervisor.config.sections.timing import TimingConfig
 from supervisor.log.logger import emit
 from supervisor.timing.phases import PhaseClock
-from supervisor.timing.record import Restart, Setup
-from supervisor.timing.summary import Outcome
-from supervisor.timing.target import Target
+from supervisor.timing.record import Outcome, Restart, Setup, Target
 
 
 @dataclass(slots=True)

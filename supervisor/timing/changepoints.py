@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 
 from supervisor.timing.record import Restart, Setup
 
-Kind = Literal["scanonce", "config", "node", "browser"]
-KINDS: Final[Sequence[Kind]] = get_args(Kind)
+Component = Literal["scanonce", "config", "node", "browser"]
+COMPONENTS: Final[Sequence[Component]] = get_args(Component)
 _SHORTEST_PREFIX: Final = 4  # digits of a fingerprint
 
 
@@ -20,13 +20,13 @@ class UnknownChangeError(Exception):
 class Step:
     """One thing that is not as it was. None is what was not recorded."""
 
-    kind: Kind
+    kind: Component
     before: str | None
     after: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangePoint:
     """A history cut in two. Each side is as far as nothing else of the kind that was asked for changed in it."""
 
     at: float
@@ -37,7 +37,7 @@ class Change:
     after: Sequence[Restart]
 
 
-def last_change(restarts: Sequence[Restart]) -> Change | None:
+def last_change(restarts: Sequence[Restart]) -> ChangePoint | None:
     """The last change of anything, of restarts in their order; None if nothing has changed."""
     setups = _filled(restarts)
     at = next((at for at in range(len(setups) - 1, 0, -1) if _steps(setups[at - 1], setups[at])), None)
@@ -49,14 +49,16 @@ def last_change(restarts: Sequence[Restart]) -> Change | None:
     return _cut(restarts, setups, (first, at, len(restarts)))
 
 
-def find_change(restarts: Sequence[Restart], wanted: str, moment: Callable[[str], float]) -> Change:
+def find_change(restarts: Sequence[Restart], wanted: str, moment: Callable[[str], float]) -> ChangePoint:
     """The change that `wanted` names: a version of scanonce, Node.js or the browser, or the beginning of one; the
     beginning of a configuration's fingerprint; else what `moment` reads as seconds since the epoch (or `ValueError`).
 
     For a version or a configuration that is the last time it came into force. Raises `UnknownChangeError`.
     """
     setups = _filled(restarts)
-    found = sorted({(kind, value) for setup in set(setups) for kind in KINDS if (value := _named(setup, kind, wanted))})
+    found = sorted(
+        {(kind, value) for setup in set(setups) for kind in COMPONENTS if (value := _named(setup, kind, wanted))}
+    )
     exact = [(kind, value) for kind, value in found if value == wanted]
     if len(found := exact or found) > 1:
         raise UnknownChangeError(f"'{wanted}' may be {_listed(found)}. Say more of it.")
@@ -66,7 +68,7 @@ def find_change(restarts: Sequence[Restart], wanted: str, moment: Callable[[str]
     return _came_into_force(restarts, setups, kind, value)
 
 
-def _came_into_force(restarts: Sequence[Restart], setups: Sequence[Setup], kind: Kind, value: str) -> Change:
+def _came_into_force(restarts: Sequence[Restart], setups: Sequence[Setup], kind: Component, value: str) -> ChangePoint:
     values = [getattr(setup, kind) for setup in setups]
     end = len(values) - values[::-1].index(value)
     at = end
@@ -82,11 +84,11 @@ def _came_into_force(restarts: Sequence[Restart], setups: Sequence[Setup], kind:
 
 def _at_moment(
     restarts: Sequence[Restart], setups: Sequence[Setup], wanted: str, moment: Callable[[str], float]
-) -> Change:
+) -> ChangePoint:
     try:
         seconds = moment(wanted)
     except ValueError:
-        there = {(kind, value) for setup in set(setups) for kind in KINDS if (value := getattr(setup, kind))}
+        there = {(kind, value) for setup in set(setups) for kind in COMPONENTS if (value := getattr(setup, kind))}
         known = f"Recorded are: {_listed(sorted(there))}." if there else "No version has been recorded yet."
         raise UnknownChangeError(
             f"'{wanted}' is no version, no configuration and no date of this history. {known} "
@@ -98,18 +100,18 @@ def _at_moment(
         side = "before" if at == 0 else "after"
         raise UnknownChangeError(f"There is no restart from {side} {_shown(seconds)} to compare with.")
     change = _cut(restarts, setups, (0, at, len(restarts)))
-    return Change(seconds, change.steps, change.before, change.after)
+    return ChangePoint(seconds, change.steps, change.before, change.after)
 
 
-def _cut(restarts: Sequence[Restart], setups: Sequence[Setup], bounds: tuple[int, int, int]) -> Change:
+def _cut(restarts: Sequence[Restart], setups: Sequence[Setup], bounds: tuple[int, int, int]) -> ChangePoint:
     first, at, end = bounds
     steps = _steps(setups[at - 1], setups[at], unknown=True)
-    return Change(restarts[at].started_at, steps, restarts[first:at], restarts[at:end])
+    return ChangePoint(restarts[at].started_at, steps, restarts[first:at], restarts[at:end])
 
 
 def _steps(before: Setup, after: Setup, *, unknown: bool = False) -> list[Step]:
     """What differs; what was not recorded differs from nothing, unless asked for."""
-    pairs = [Step(kind, getattr(before, kind), getattr(after, kind)) for kind in KINDS]
+    pairs = [Step(kind, getattr(before, kind), getattr(after, kind)) for kind in COMPONENTS]
     return [one for one in pairs if one.before != one.after and one.after and (unknown or one.before)]
 
 
@@ -120,12 +122,12 @@ def _filled(restarts: Sequence[Restart]) -> list[Setup]:
     for restart in restarts:
         now = restart.setup
         if now != known:
-            known = Setup(**{kind: getattr(now, kind) or getattr(known, kind) for kind in KINDS})
+            known = Setup(**{kind: getattr(now, kind) or getattr(known, kind) for kind in COMPONENTS})
         filled.append(known)
     return filled
 
 
-def _named(setup: Setup, kind: Kind, wanted: str) -> str | None:
+def _named(setup: Setup, kind: Component, wanted: str) -> str | None:
     """The version or fingerprint of that kind, if `wanted` is it or its beginning."""
     value: str | None = getattr(setup, kind)
     if value is None or not wanted:
@@ -140,7 +142,7 @@ def _named(setup: Setup, kind: Kind, wanted: str) -> str | None:
 _NAMES: Final = {"scanonce": "scanonce", "config": "configuration", "node": "Node.js", "browser": "browser"}
 
 
-def _listed(found: Sequence[tuple[Kind, str]]) -> str:
+def _listed(found: Sequence[tuple[Component, str]]) -> str:
     return ", ".join(f"{_NAMES[kind]} {value}" for kind, value in found)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
-from supervisor.timing.changepoints import Change
+from supervisor.timing.changepoints import ChangePoint
 from supervisor.timing.record import Restart
 from supervisor.timing.statistics import TOTAL, durations, percentile, phases_of
 
@@ -83,7 +83,7 @@ class Trend:
 class Comparison:
     """The restarts before a change against those after it."""
 
-    change: Change
+    change: ChangePoint
     before: int
     after: int
     differences: Sequence[Difference]
@@ -102,7 +102,7 @@ def compare(before: Sequence[Restart], after: Sequence[Restart]) -> list[Differe
     ]
 
 
-def compare_around(change: Change) -> Comparison:
+def compare_around(change: ChangePoint) -> Comparison:
     """Both sides of a change, the restarts nearest to it."""
     before, after = change.before[-MOST:], change.after[:MOST]
     return Comparison(change, len(before), len(after), compare(before, after))

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.timing.errors import HistoryError
 from supervisor.timing.readonly import read_beside
-from supervisor.timing.record import Restart, Setup
+from supervisor.timing.record import HistoryError, Restart, Setup
 
 _BUSY_TIMEOUT_S: Final = 2.0  # in WAL a reader waits for no writer, only for one that mends the database after a crash
 _LATEST_S: Final = 253_402_300_799  # the end of the year 9999, the last that a calendar knows

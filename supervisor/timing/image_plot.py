@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from supervisor.timing.record import Restart
+from supervisor.timing.record import Restart, Target, Verdict
 from supervisor.timing.statistics import phases_of
-from supervisor.timing.target import Target, Verdict
 from supervisor.timing.text_plot import condensed
 
 if TYPE_CHECKING:

@@ -1,15 +1,50 @@
-"""One restart as it is recorded, and what it ran with."""
+"""One restart as it is recorded: its outcome, how it stands against the target, and the line that reports it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
-from supervisor.timing.summary import Outcome
-from supervisor.timing.target import Verdict
+from supervisor.timing.phases import spread
+
+Outcome = Literal["ready", "needs_link", "failed"]
+"""How a restart ended: the bot is ready; it waits for a QR code to be scanned; it became neither."""
+Verdict = Literal["ahead", "within", "over"]
+
+_LEAD: Final[Mapping[Outcome, str]] = {
+    "ready": "back online in",
+    "needs_link": "waiting for a QR code to be scanned after",
+    "failed": "not back online after",
+}
+
+
+class HistoryError(Exception):
+    """The history of restarts cannot be read; nothing in it has been changed. The message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The range of seconds that a restart should take at most. Raises `ValueError` unless 0 < low <= high."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low <= self.high:
+            raise ValueError(f"expected 0 < low <= high, got {self.low} and {self.high}")
+
+    def verdict(self, total: float) -> Verdict:
+        """Judge a restart of `total` seconds; both ends of the range are within it."""
+        if total < self.low:
+            return "ahead"
+        return "within" if total <= self.high else "over"
+
+    def __str__(self) -> str:
+        return f"{self.low:g}-{self.high:g} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a restart ran with. None is what was not known: an older scanonce did not record it, or it was not seen."""
+    """The versions that a restart ran with; None if unknown: not seen, or recorded by an older scanonce."""
 
     scanonce: str | None = None
     config: str | None = None  # the fingerprint of the configuration in force
@@ -21,7 +56,7 @@ class Setup:
 class Restart:
     """One restart. `detail` names the trigger (a file, a signal, an exit code); `target` is None if not judged.
 
-    One that was read may have an outcome and phases that only a later version knows.
+    A record that a later version wrote may have an outcome and phases unknown here.
     """
 
     started_at: float  # seconds since the epoch
@@ -31,6 +66,28 @@ class Restart:
     phases_ms: Mapping[str, int]
     total_ms: int
     target: Verdict | None
-    clean: bool  # every browser was seen to exit after writing everything down
+    clean: bool  # every browser was seen to exit after writing all its data
     detail: str = ""
     setup: Setup = Setup()
+
+
+def restart_line(
+    phases_ms: Mapping[str, int], target: Target, outcome: Outcome = "ready", *, first: bool = False
+) -> str:
+    """Say how long a restart took: `back online in 1.98 s  (close 0.08  boot 1.90)  target 5-10 s: ahead`.
+
+    The figures shown add up to the total shown; phases that round to zero are left out. Only a bot that is back online
+    is judged by the target. `first` words it for the first start of a run.
+    """
+    shown = {name: hundredths for name, hundredths in spread(phases_ms, 10).items() if hundredths}
+    lead = _LEAD[outcome].replace("back online", "online") if first else _LEAD[outcome]
+    line = f"{lead} {sum(shown.values()) / 100:.2f} s"
+    if shown:
+        line += f"  ({'  '.join(f'{name} {hundredths / 100:.2f}' for name, hundredths in shown.items())})"
+    if outcome != "ready":
+        return line
+    verdict = target.verdict(sum(phases_ms.values()) / 1000)
+    line += f"  target {target}: {verdict}"
+    if verdict == "over" and shown:
+        line += f", slowest: {max(phases_ms, key=lambda name: phases_ms[name])}"
+    return line

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from supervisor.timing.phases import PHASES
-from supervisor.timing.record import Restart
-from supervisor.timing.target import Target, Verdict
+from supervisor.timing.record import Restart, Target, Verdict
 
 TOTAL: Final = "total"
 """In place of a phase's name: the whole restart."""

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
-from supervisor.timing.record import Restart
+from supervisor.timing.record import Restart, Target
 from supervisor.timing.statistics import percentile
-from supervisor.timing.target import Target
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _TICKS: Final = 5

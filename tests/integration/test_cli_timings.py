@@ -23,8 +23,7 @@ from supervisor.cli.timings import command
 from supervisor.timing.history import History
 from supervisor.timing.image_plot import png
 from supervisor.timing.phases import PHASES
-from supervisor.timing.record import Restart, Setup
-from supervisor.timing.target import Target
+from supervisor.timing.record import Restart, Setup, Target
 from tests.helpers.command import Project
 from tests.helpers.shell import invoke, run, run_on_terminal
 

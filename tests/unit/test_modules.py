@@ -32,7 +32,6 @@ MODULES_TO_RENAME = {
     "command",
     "discovery",
     "files",
-    "fingerprint",
     "log",
     "manifest",
     "preflight",
@@ -40,14 +39,12 @@ MODULES_TO_RENAME = {
     "report",
     "snapshot",
     "table",
-    "target",
     "tree",
 }
 
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
     "Base",
-    "Change",
     "Event",
     "Finished",
     "Follower",
@@ -78,7 +75,7 @@ CLASSES_TO_RENAME = {
 EXPORTING = {"", "session"}
 
 #: Packages whose docstring does not say yet what they may import.
-SILENT = {"browser", "cli", "config", "control", "session", "timing"}
+SILENT = {"browser", "cli", "control", "session", "timing"}
 
 
 @cache

@@ -17,7 +17,7 @@ from supervisor.cli.timings.view import View
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.types import parse_duration
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target
 
 #: The line that brings what --png needs.
 _INSTALL = "pipx inject scanonce matplotlib (or, without pipx, pip install 'scanonce[plot]')"

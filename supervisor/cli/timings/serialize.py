@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from supervisor.cli.timings.view import View
     from supervisor.timing.changepoints import Step
     from supervisor.timing.compare import Comparison, Difference, Trend
-    from supervisor.timing.record import Restart
+    from supervisor.timing.record import Restart, Target
     from supervisor.timing.statistics import Summary
-    from supervisor.timing.target import Target
 
 CSV_COLUMNS = (
     "started_at",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target
 
 if TYPE_CHECKING:
     from supervisor.timing.history_reader import Recorded

@@ -4,8 +4,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supervisor.timing.summary import restart_line
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target, restart_line
 
 Fields = Mapping[str, Any]
 

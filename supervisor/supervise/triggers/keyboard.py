@@ -51,7 +51,7 @@ class Keyboard:
     async def _tell_status(self) -> None:
         # Only here: a supervisor that nobody asks does without.
         from supervisor.supervise.status import describe
-        from supervisor.timing.target import Target
+        from supervisor.timing.record import Target
 
         timing = self._supervisor.setting.config.timing
         for line in describe(await self._supervisor.status(), Target(timing.target_low, timing.target_high)):

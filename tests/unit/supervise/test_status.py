@@ -16,7 +16,7 @@ from supervisor.supervise.status import (
     _span,
     describe,
 )
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.timing.changepoints import Change, Step, UnknownChangeError, find_change, last_change
+from supervisor.timing.changepoints import ChangePoint, Step, UnknownChangeError, find_change, last_change
 from supervisor.timing.record import Restart, Setup
 
 #: scanonce, configuration, Node.js and browser of some restarts, a second apart.
@@ -40,7 +40,7 @@ def moment(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
-def places(change: Change | None) -> tuple[list[int], list[int]]:
+def places(change: ChangePoint | None) -> tuple[list[int], list[int]]:
     assert change is not None
     return [int(one.started_at) for one in change.before], [int(one.started_at) for one in change.after]
 

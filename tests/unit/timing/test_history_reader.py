@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from supervisor.timing import history, readonly
-from supervisor.timing.errors import HistoryError
 from supervisor.timing.history import History
 from supervisor.timing.history_reader import Recorded, read
-from supervisor.timing.record import Restart, Setup
+from supervisor.timing.record import HistoryError, Restart, Setup
 from tests import ROOT
 
 RESTART = Restart(

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.timing.phases import PHASES, Phase, PhaseClock, Phases, spread
-from supervisor.timing.summary import restart_line
-from supervisor.timing.target import Target
+from supervisor.timing.record import Target, restart_line
 
 
 class Clock:

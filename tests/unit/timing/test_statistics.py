@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from supervisor.timing.compare import ALPHA, FEWEST, MOST, RECENT, compare, trend
 from supervisor.timing.phases import PHASES
 from supervisor.timing.query import select
-from supervisor.timing.record import Restart
+from supervisor.timing.record import Restart, Target
 from supervisor.timing.statistics import TOTAL, by_phase, percentile, phases_of, summarize, verdicts
-from supervisor.timing.target import Target
 from supervisor.timing.text_plot import condensed, plot, sparkline
 
 DURATIONS = st.lists(st.integers(0, 10**7), min_size=1, max_size=60)
