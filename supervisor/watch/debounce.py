@@ -11,8 +11,8 @@ import os
 import time
 from collections.abc import Callable
 
+from supervisor.watch.file_tree import FileTree
 from supervisor.watch.fingerprint import look, same
-from supervisor.watch.tree import Tree
 
 #: Seconds for which a file that was found changed by polling is read again each time, whatever its signature says: FAT
 #: keeps times of 2 s, and NFS may serve attributes 3 s old (nfs(5), acregmin), so that a second change of the same size
@@ -37,7 +37,7 @@ class Burst:
     """
 
     def __init__(
-        self, tree: Tree, quiet: float, on_first: Callable[[str, float], None], on_each: Callable[[str], None]
+        self, tree: FileTree, quiet: float, on_first: Callable[[str, float], None], on_each: Callable[[str], None]
     ) -> None:
         self._tree = tree
         self._quiet = quiet

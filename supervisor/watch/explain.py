@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from supervisor.watch.file_tree import walk
 from supervisor.watch.rules import WatchRules
-from supervisor.watch.tree import walk
 
 
 @dataclass(slots=True)
@@ -59,19 +59,19 @@ def explain(rules: WatchRules) -> Explanation:
     """Look at the tree as the watcher does, and note what is left out as well."""
     found = Explanation(rules.root)
     entered: dict[str, str] = {}
-    for base in rules.bases:
-        if base.is_folder():
-            for listing in walk(rules, base.path, arm=_nothing, refused=found.refuse, entered=entered):
+    for watched in rules.watched_paths:
+        if watched.is_folder():
+            for listing in walk(rules, watched.path, arm=_nothing, refused=found.refuse, entered=entered):
                 found.folders[Path(listing.path)] = len(listing.files)
                 found.files |= {Path(path): _why(rules, path) for path in listing.files}
                 _note_the_rest(rules, listing.path, found)
-        elif base.exists():
-            folder = Path(base.path).parent
-            if Path(base.path) not in found.files:
+        elif watched.exists():
+            folder = Path(watched.path).parent
+            if Path(watched.path) not in found.files:
                 found.folders[folder] = found.folders.get(folder, 0) + 1
-            found.files[Path(base.path)] = "named by the user"
+            found.files[Path(watched.path)] = "named by the user"
         else:
-            found.left_out[Path(base.path)] = "does not exist yet"
+            found.left_out[Path(watched.path)] = "does not exist yet"
     for link in sorted(found.links - found.folders.keys()):
         there = link.resolve()
         lies_in = link.parent.resolve().is_relative_to(there)

@@ -32,7 +32,7 @@ class Signature(NamedTuple):
     inode: int
 
 
-class Known(NamedTuple):
+class Fingerprint(NamedTuple):
     """A file as last seen; `digest` is None while it has not been read, or is too large to be."""
 
     signature: Signature
@@ -46,7 +46,7 @@ def signature(status: os.stat_result) -> Signature | None:
     return Signature(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
 
-def look(path: str) -> Known | None:
+def look(path: str) -> Fingerprint | None:
     """A file as it is now, read unless it is too large; None if there is no such regular file.
 
     A file that cannot be read is known by its signature alone.
@@ -65,7 +65,7 @@ def look(path: str) -> Known | None:
         os.close(descriptor)
 
 
-def _read(descriptor: int) -> Known | None:
+def _read(descriptor: int) -> Fingerprint | None:
     """An open file, or None if it is no regular one, with a signature no newer than the content.
 
     A file may be written between the `fstat` and the `read`. The new content under the old signature would make the
@@ -78,15 +78,15 @@ def _read(descriptor: int) -> Known | None:
     return known
 
 
-def _read_once(descriptor: int) -> Known | None:
+def _read_once(descriptor: int) -> Fingerprint | None:
     sign = signature(os.fstat(descriptor))
     if sign is None or sign.size > READ_LIMIT:
-        return None if sign is None else Known(sign, None)
+        return None if sign is None else Fingerprint(sign, None)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return Known(sign, _digest(descriptor, sign.size))
+    return Fingerprint(sign, _digest(descriptor, sign.size))
 
 
-def same(old: Known | None, new: Known | None) -> bool:
+def same(old: Fingerprint | None, new: Fingerprint | None) -> bool:
     """Whether two looks at a file show the same content; if one is unread, only an equal signature proves it."""
     if old is None or new is None:
         return old is new
@@ -95,7 +95,7 @@ def same(old: Known | None, new: Known | None) -> bool:
     return old.signature == new.signature
 
 
-def read_ahead(known: Sequence[tuple[str, Signature]]) -> list[tuple[str, Known]]:
+def read_ahead(known: Sequence[tuple[str, Signature]]) -> list[tuple[str, Fingerprint]]:
     """Read files that have not changed since their signature was taken, skipping the others; for a worker thread."""
     found = []
     for path, sign in known:
@@ -109,12 +109,12 @@ def read_ahead(known: Sequence[tuple[str, Signature]]) -> list[tuple[str, Known]
     return found
 
 
-def _unread(path: str) -> Known | None:
+def _unread(path: str) -> Fingerprint | None:
     try:
         sign = signature(Path(path).stat())
     except OSError:
         return None
-    return None if sign is None else Known(sign, None)
+    return None if sign is None else Fingerprint(sign, None)
 
 
 def _digest(descriptor: int, size: int) -> bytes:

@@ -19,7 +19,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 
-from supervisor.watch.source import Hint, Kind, WatchLimitError
+from supervisor.watch.source import Hint, HintKind, WatchLimitError
 
 _MODIFY = 0x2
 _ATTRIB = 0x4
@@ -123,7 +123,7 @@ class InotifySource:
 
     def _hint(self, watch: int, mask: int, name: str) -> Hint | None:
         if mask & _Q_OVERFLOW:
-            return Hint("", "", Kind.LOST)
+            return Hint("", "", HintKind.LOST)
         folder = self._folders.get(watch)
         if folder is None:  # queued before its watch was removed
             return None
@@ -134,15 +134,15 @@ class InotifySource:
                 del self._watches[folder]
             return None
         if mask & (_DELETE_SELF | _MOVE_SELF | _UNMOUNT):
-            return Hint(folder, "", Kind.SELF_GONE)
+            return Hint(folder, "", HintKind.SELF_GONE)
         return Hint(folder, name, _kind(mask)) if name else None
 
 
-def _kind(mask: int) -> Kind:
+def _kind(mask: int) -> HintKind:
     if mask & (_DELETE | _MOVED_FROM):
-        return Kind.GONE
+        return HintKind.GONE
     if mask & _ISDIR:
-        return Kind.FOLDER
+        return HintKind.FOLDER
     if mask & (_CLOSE_WRITE | _MOVED_TO):
-        return Kind.WRITTEN
-    return Kind.TOUCHED
+        return HintKind.WRITTEN
+    return HintKind.TOUCHED

@@ -53,7 +53,7 @@ _GLOB = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class WatchedPath:
     """One watched path; `text` is how the user wrote it.
 
     `glob`: only files that match it, relative to `path`, at most `depth` folders down.
@@ -86,7 +86,7 @@ class Base:
         return not self.glob or decide(self.glob, self.relative(path)[1:]) is not None
 
     def relative(self, path: str) -> str:
-        """`path` below this base in POSIX form with a leading slash; "" for the base itself."""
+        """`path` relative to this one, in POSIX form with a leading slash; "" for this path itself."""
         return path.removeprefix(self.path.rstrip(os.sep)).replace(os.sep, "/")
 
 
@@ -106,10 +106,10 @@ class WatchRules:
     ignore: tuple[str, ...] = ()
     gitignore: bool = True
     excluded: tuple[Path, ...] = ()
-    bases: tuple[Base, ...] = field(init=False, repr=False, compare=False)
+    watched_paths: tuple[WatchedPath, ...] = field(init=False, repr=False, compare=False)
     _root: str = field(init=False, repr=False, compare=False)
     _named: frozenset[str] = field(init=False, repr=False, compare=False)
-    _spelled: tuple[Base, ...] = field(init=False, repr=False, compare=False)
+    _spelled: tuple[WatchedPath, ...] = field(init=False, repr=False, compare=False)
     _suffixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _patterns: Patterns = field(init=False, repr=False, compare=False)
     _excluded: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -118,16 +118,16 @@ class WatchRules:
 
     def __post_init__(self) -> None:
         root = os.path.abspath(self.root)
-        bases = tuple(_base(root, os.fspath(path)) for path in self.paths or (self.root,))
+        watched_paths = tuple(_watched_path(root, os.fspath(path)) for path in self.paths or (self.root,))
         git = GitIgnores() if self.gitignore else None
         if git is not None:
-            for base in bases:
-                git.enter(base.path)
+            for watched in watched_paths:
+                git.enter(watched.path)
         derived: dict[str, object] = {
-            "bases": bases,
+            "watched_paths": watched_paths,
             "_root": root,
-            "_named": frozenset(base.path for base in bases if not base.glob),
-            "_spelled": tuple(base for base in bases if base.any_extension),
+            "_named": frozenset(watched.path for watched in watched_paths if not watched.glob),
+            "_spelled": tuple(watched for watched in watched_paths if watched.any_extension),
             "_suffixes": tuple(f".{ext.lstrip('.').lower()}" for ext in sorted(self.ext)),
             "_patterns": compile_patterns(_anchored(root, pattern) for pattern in self.ignore),
             "_excluded": tuple(_lexical(root, os.path.join(root, path)) for path in self.excluded),
@@ -179,10 +179,10 @@ class WatchRules:
             return reason
 
     def _judge_folder(self, folder: str) -> str | None:
-        if any(base.path == folder for base in self.bases):
+        if any(watched.path == folder for watched in self.watched_paths):
             return self._exclusion(folder)
         parent, name = os.path.split(folder)
-        if parent == folder or not any(is_below(folder, base.path) for base in self.bases):
+        if parent == folder or not any(is_below(folder, watched.path) for watched in self.watched_paths):
             return "outside of the watched paths"
         above = self.folder_refusal(parent)
         if above is not None:
@@ -193,7 +193,7 @@ class WatchRules:
             return f"{name} is a browser profile"
         if name.startswith("."):
             return f"{name} is hidden"
-        if not any(base.covers(folder) for base in self.bases):
+        if not any(watched.covers(folder) for watched in self.watched_paths):
             return "outside of the watched paths"
         return self._exclusion(folder) or self._pattern_refusal(folder, is_folder=True)
 
@@ -210,12 +210,12 @@ class WatchRules:
         if not self._suffixes or name.lower().endswith(self._suffixes):
             return None
         # A pattern that spells out an extension (`--watch "*.yaml"`) stands in for the list.
-        if self._spelled and any(base.selects(path) for base in self._spelled):
+        if self._spelled and any(watched.selects(path) for watched in self._spelled):
             return None
         return "its extension is not watched"
 
     def _path_refusal(self, folder: str, name: str, path: str) -> str | None:
-        if not any(base.selects(path) for base in self.bases):
+        if not any(watched.selects(path) for watched in self.watched_paths):
             return "no watched pattern matches it"
         return self._pattern_refusal(path, is_folder=False, git=not self._is_always_wanted(folder, name))
 
@@ -260,16 +260,16 @@ def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
-def _base(root: str, path: str) -> Base:
+def _watched_path(root: str, path: str) -> WatchedPath:
     """A watched path as the user wrote it; only the part from the first wildcard on is a pattern."""
     parts = Path(path).parts
     fixed = next((i for i, part in enumerate(parts) if _GLOB & set(part)), len(parts))
     full = os.path.abspath(os.path.join(root, path))
     if fixed == len(parts) or os.path.lexists(full):  # a file may well be called [id].ts
-        return Base(full, path)
+        return WatchedPath(full, path)
     glob = parts[fixed:]
     suffix = Path(glob[-1]).suffix
-    return Base(
+    return WatchedPath(
         os.path.abspath(os.path.join(root, *parts[:fixed])),
         path,
         compile_patterns(["/" + "/".join(glob)]),

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 
-class Kind(Enum):
+class HintKind(Enum):
     """What kind of look a hint asks for."""
 
     WRITTEN = auto()  # a file is complete: closed after writing, or moved in
@@ -26,7 +26,7 @@ class Hint(NamedTuple):
 
     folder: str
     name: str
-    kind: Kind
+    kind: HintKind
 
 
 class WatchLimitError(Exception):

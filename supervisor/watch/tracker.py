@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from supervisor.watch.debounce import Burst
-from supervisor.watch.fingerprint import Known, Signature
+from supervisor.watch.file_tree import FileTree, Listing, sign, walk
+from supervisor.watch.fingerprint import Fingerprint, Signature
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
 from supervisor.watch.rules import WatchRules, is_below
-from supervisor.watch.source import Hint, Kind, Source
-from supervisor.watch.tree import Listing, Tree, sign, walk
+from supervisor.watch.source import Hint, HintKind, Source
 
 
 class SurveyStoppedError(Exception):
@@ -45,10 +45,10 @@ class Survey:
             self.gitignores[listing.path] = listing.gitignore
 
 
-class Follower:
+class Tracker:
     """Follows one tree through the hints of a source."""
 
-    def __init__(self, rules: WatchRules, source: Source, tree: Tree, burst: Burst) -> None:
+    def __init__(self, rules: WatchRules, source: Source, tree: FileTree, burst: Burst) -> None:
         self.rules = rules
         self.source = source
         self.tree = tree
@@ -99,14 +99,14 @@ class Follower:
         """Look at everything, arming what is new; changes nothing here, so that a worker thread can do it."""
         survey = Survey()
         entered: dict[str, str] = {}
-        for base in self.rules.bases:
-            if base.is_folder():
-                for listing in self._walk(base.path, entered, survey.refused):
+        for watched in self.rules.watched_paths:
+            if watched.is_folder():
+                for listing in self._walk(watched.path, entered, survey.refused):
                     survey.add(listing)
-            elif (found := sign(base.path)) is not None and self.rules.refusal(*os.path.split(base.path)) is None:
-                survey.files[base.path] = found
-                if os.path.islink(base.path):
-                    survey.links[base.path] = os.path.realpath(base.path)
+            elif (found := sign(watched.path)) is not None and self.rules.refusal(*os.path.split(watched.path)) is None:
+                survey.files[watched.path] = found
+                if os.path.islink(watched.path):
+                    survey.links[watched.path] = os.path.realpath(watched.path)
         return survey
 
     def apply(self, survey: Survey, *, first: bool = False, before: WatchRules | None = None) -> None:
@@ -139,18 +139,18 @@ class Follower:
                 self._burst.hint(path, complete=True)
         for link, target in survey.links.items():
             self._anchor_target(link, target)
-        for base in self.rules.bases:
-            if not self.tree.holds(base.path):
-                self._await(base.path)
+        for watched in self.rules.watched_paths:
+            if not self.tree.holds(watched.path):
+                self._await(watched.path)
                 # A folder that came after the survey had looked for it, and before anybody waited there.
-                self._enter(base.path)
+                self._enter(watched.path)
 
     def _new(self, path: str, found: Signature, *, silent: bool, before: WatchRules | None) -> None:
         folder, name = os.path.split(path)
         if self.rules.refusal(folder, name) is not None:
             return  # excluded in the meantime
         if silent or (before is not None and before.refusal(folder, name) is not None):
-            self.tree.note(path, Known(found, None))
+            self.tree.note(path, Fingerprint(found, None))
         else:
             self._burst.hint(path, complete=True)
 
@@ -179,10 +179,10 @@ class Follower:
 
     def _handle(self, hint: Hint) -> None:
         folder, name, kind = hint
-        if kind is Kind.LOST:
+        if kind is HintKind.LOST:
             self.lost = True
             return
-        if kind is Kind.SELF_GONE:
+        if kind is HintKind.SELF_GONE:
             self._vanished(folder)
             return
         for path in tuple(self._anchors.get(folder, {}).get(name, ())):
@@ -193,13 +193,13 @@ class Follower:
         if name == GITIGNORE and self.rules.gitignore:
             self.rules_changed = True
         elif self.tree.holds(path):
-            if kind is Kind.GONE or not self._is_still(path):
+            if kind is HintKind.GONE or not self._is_still(path):
                 self._drop(path)
                 self._enter(path)  # another folder may have taken its name by now
-        elif kind is Kind.FOLDER or (kind is not Kind.GONE and self._is_linked_folder(path)):
+        elif kind is HintKind.FOLDER or (kind is not HintKind.GONE and self._is_linked_folder(path)):
             self._enter(path)
         elif self.rules.refusal(folder, name) is None:
-            self._look_at(path, complete=kind is Kind.WRITTEN)
+            self._look_at(path, complete=kind is HintKind.WRITTEN)
 
     def _is_still(self, folder: str) -> bool:
         """Whether a folder that we know is the one that we know, and not a link that leads elsewhere by now."""
@@ -224,7 +224,7 @@ class Follower:
             self._burst.hint(path, complete=True)
         for link, target in listing.links.items():
             self._anchor_target(link, target)
-        if any(base.path == listing.path for base in self.rules.bases):
+        if any(watched.path == listing.path for watched in self.rules.watched_paths):
             self._release(listing.path)
 
     def _drop(self, folder: str) -> None:
@@ -246,13 +246,13 @@ class Follower:
         self._drop(folder)
         self.source.remove(folder)
         self._enter(folder)  # another folder may have taken its name by now
-        for base in self.rules.bases:
-            if is_below(base.path, folder):
-                self._attend(base.path)
+        for watched in self.rules.watched_paths:
+            if is_below(watched.path, folder):
+                self._attend(watched.path)
 
     def _attend(self, path: str) -> None:
         """Something may have happened to a watched path that is no folder we know, or to a link to a file."""
-        if any(base.path == path for base in self.rules.bases):
+        if any(watched.path == path for watched in self.rules.watched_paths):
             self._await(path)
         self._enter(path)
         if self.rules.refusal(*os.path.split(path)) is None:

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Literal
 
 from supervisor.watch.debounce import Burst
+from supervisor.watch.file_tree import FileTree
 from supervisor.watch.fingerprint import read_ahead
 from supervisor.watch.git_lock import GitLocks
 from supervisor.watch.probe import events_arrive, explain_limit, remote_type
 from supervisor.watch.rules import WatchRules
 from supervisor.watch.source import NoSource, Source, WatchLimitError
-from supervisor.watch.tracker import Follower, Survey, SurveyStoppedError
-from supervisor.watch.tree import Tree
+from supervisor.watch.tracker import Survey, SurveyStoppedError, Tracker
 
 #: Seconds that a file written as a probe may take to be told of; it takes well under one millisecond.
 _PROBE_WAIT = 1.0
@@ -68,7 +68,7 @@ def native_source(rules: WatchRules) -> Source:
     else:  # noqa: RET505  (without it mypy takes the rest for unreachable)
         from supervisor.watch.watchfiles_source import WatchfilesSource
 
-        return WatchfilesSource(base.path for base in rules.bases)
+        return WatchfilesSource(watched.path for watched in rules.watched_paths)
 
 
 class FileWatcher:
@@ -95,13 +95,13 @@ class FileWatcher:
         self.reason = ""
         self._poll = poll
         self._quiet = quiet
-        self._git = GitLocks(Path(base.path) for base in rules.bases)
+        self._git = GitLocks(Path(watched.path) for watched in rules.watched_paths)
         self._on_change = on_change
         self._on_notice = on_notice
         self._new_source = source
-        self._tree = Tree()
+        self._tree = FileTree()
         self._burst = Burst(self._tree, quiet, self._first_change, lambda path: on_file(Path(path)))
-        self._follower = Follower(rules, NoSource(), self._tree, self._burst)
+        self._tracker = Tracker(rules, NoSource(), self._tree, self._burst)
         self._armed = asyncio.Event()
         self._wake = asyncio.Event()
         self._surveyed = asyncio.Event()
@@ -126,7 +126,7 @@ class FileWatcher:
                     await self._follow()
                 await self._poll_files()
         finally:
-            self._follower.source.close()
+            self._tracker.source.close()
 
     async def armed(self) -> None:
         """Wait until changes are noticed. A bot started after that cannot have read a file older than what is known."""
@@ -145,7 +145,7 @@ class FileWatcher:
             if now < quiet_at:
                 await asyncio.sleep(quiet_at - now)
             elif (
-                self._follower.busy
+                self._tracker.busy
                 or self._surveying
                 or (self.mode == "polling" and self._surveyed_at < max(quiet_at, asked))
             ):
@@ -182,12 +182,12 @@ class FileWatcher:
 
     def exclude(self, folder: Path) -> None:
         """Leave out a folder (a profile that has come to light) or a file from now on, and what happened there."""
-        self._follower.exclude(self._follower.rules.excluding(folder))
+        self._tracker.exclude(self._tracker.rules.excluding(folder))
 
     @property
     def rules(self) -> WatchRules:
         """The rules as they are now, with what was excluded."""
-        return self._follower.rules
+        return self._tracker.rules
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -202,18 +202,18 @@ class FileWatcher:
     async def _begin(self) -> None:
         try:
             await self._choose_source()
-            self._follower.apply(await self._survey(), first=True)
+            self._tracker.apply(await self._survey(), first=True)
         except WatchLimitError as error:
-            self._follower.apply(await self._fall_back(error), first=True)
+            self._tracker.apply(await self._fall_back(error), first=True)
         self._adopted.set()
-        for base in self.rules.bases:
-            if base.glob and not any(base.selects(path) for path in self._tree.known):
-                self._notice(f'no file matches "{base.text}" yet; it is watched all the same')
-            elif not base.glob and not base.exists():
-                self._notice(f"{base.path} does not exist; it is watched as soon as it does")
+        for watched in self.rules.watched_paths:
+            if watched.glob and not any(watched.selects(path) for path in self._tree.known):
+                self._notice(f'no file matches "{watched.text}" yet; it is watched all the same')
+            elif not watched.glob and not watched.exists():
+                self._notice(f"{watched.path} does not exist; it is watched as soon as it does")
 
     async def _choose_source(self) -> None:
-        folder = next((base.path for base in self.rules.bases if base.is_folder()), None)
+        folder = next((watched.path for watched in self.rules.watched_paths if watched.is_folder()), None)
         if self._poll is True:
             self._use_polling("asked for")
             return
@@ -221,18 +221,18 @@ class FileWatcher:
             self._use_polling(f"{folder} is on {kind}, where edits made on another machine raise no events here")
             return
         try:
-            self._follower.use(self._new_source(self.rules))
+            self._tracker.use(self._new_source(self.rules))
         except OSError as error:
             self._use_polling(f"this system gives no file events ({error.strerror})")
             return
         if self._poll == "auto" and folder is not None:
-            arrived = await events_arrive(self._follower.source, folder, within=_PROBE_WAIT)
+            arrived = await events_arrive(self._tracker.source, folder, within=_PROBE_WAIT)
             if arrived is False:
                 self._use_polling(f"a file written in {folder} raised no event within {_PROBE_WAIT:g} s")
                 return
 
     def _use_polling(self, reason: str) -> None:
-        self._follower.use(NoSource())
+        self._tracker.use(NoSource())
         self.mode = "polling"
         self.reason = reason
         if self._poll is not True:
@@ -240,10 +240,10 @@ class FileWatcher:
 
     async def _fall_back(self, error: WatchLimitError) -> Survey:
         """Go on by polling after a limit was reached: slower, but nothing is missed."""
-        self._follower.use(NoSource())
+        self._tracker.use(NoSource())
         survey = await self._survey()
         folders = [listing.path for listing in survey.listings]
-        self._use_polling(explain_limit(error, folders, str(self.rules.bases[0].path)))
+        self._use_polling(explain_limit(error, folders, str(self.rules.watched_paths[0].path)))
         return survey
 
     async def _follow(self) -> None:
@@ -259,11 +259,11 @@ class FileWatcher:
             except WatchLimitError as error:
                 self._limit = error
             await asyncio.sleep(_LULL if done and hints == self._burst.hints else 0)
-        self._follower.apply(await self._fall_back(self._limit))
+        self._tracker.apply(await self._fall_back(self._limit))
 
     async def _woken(self) -> None:
         """Wait for something to do."""
-        self._follower.source.listen(self._wake.set)
+        self._tracker.source.listen(self._wake.set)
         due = self._burst.next_due()
         if due is None:
             await self._wake.wait()
@@ -278,7 +278,7 @@ class FileWatcher:
         """Handle what has come in, for as long as `until`; False if work is left."""
         self._wake.clear()
         try:
-            done = self._follower.step(until)
+            done = self._tracker.step(until)
         except WatchLimitError as error:
             self._limit = error
             done = False
@@ -289,21 +289,21 @@ class FileWatcher:
     def _pump_all(self) -> None:
         """Handle everything that has come in, outside of `run`, which is woken for what it has to do about that."""
         self._pump(float("inf"))
-        if self._limit is not None or self._follower.busy or self._burst.next_due() is not None:
+        if self._limit is not None or self._tracker.busy or self._burst.next_due() is not None:
             self._wake.set()
 
     async def _catch_up(self) -> None:
         """Survey everything after hints were lost or a `.gitignore` has changed."""
-        if self._follower.lost:
-            self._follower.lost = False  # before the survey: what is lost while it runs calls for another
-            self._follower.apply(await self._survey())
-        if self._follower.rules_changed:
+        if self._tracker.lost:
+            self._tracker.lost = False  # before the survey: what is lost while it runs calls for another
+            self._tracker.apply(await self._survey())
+        if self._tracker.rules_changed:
             await self._adopt_rules()
 
     async def _adopt_rules(self) -> None:
-        self._follower.rules_changed = False
-        before, self._follower.rules = self.rules, self.rules.reread()
-        self._follower.apply(await self._survey(), before=before)
+        self._tracker.rules_changed = False
+        before, self._tracker.rules = self.rules, self.rules.reread()
+        self._tracker.apply(await self._survey(), before=before)
         self._adopted.set()
 
     async def _poll_files(self) -> None:
@@ -311,9 +311,9 @@ class FileWatcher:
         while True:
             began = time.monotonic()
             survey = await self._survey()
-            self._follower.apply(survey)
+            self._tracker.apply(survey)
             self._burst.look_again()
-            if self._follower.rules_changed:
+            if self._tracker.rules_changed:
                 await self._adopt_rules()
             self._pump(float("inf"))
             pause = min(max(_POLL_MIN, (time.monotonic() - began) * _POLL_SHARE), _POLL_MAX)
@@ -328,11 +328,11 @@ class FileWatcher:
         """Survey in a worker thread; when cancelled, that is waited for, so that no thread outlives `run`."""
         began = time.monotonic()
         self._surveying = True
-        worker = asyncio.ensure_future(asyncio.to_thread(self._follower.survey))
+        worker = asyncio.ensure_future(asyncio.to_thread(self._tracker.survey))
         try:
             survey = await asyncio.shield(worker)
         except asyncio.CancelledError:
-            self._follower.stopping = True
+            self._tracker.stopping = True
             with suppress(SurveyStoppedError, OSError, WatchLimitError):
                 await worker
             raise
@@ -361,8 +361,8 @@ class FileWatcher:
             self._on_change(Change((Path(path),), since))
 
     def _tell_refused(self) -> None:
-        while self._follower.refused:
-            folder, error = self._follower.refused.pop()
+        while self._tracker.refused:
+            folder, error = self._tracker.refused.pop()
             self._notice(f"{folder} cannot be watched ({error.strerror}): changes in it go unnoticed")
 
     def _notice(self, sentence: str) -> None:

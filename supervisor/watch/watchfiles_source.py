@@ -18,7 +18,7 @@ from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from supervisor.system.inode import Inode, inode_of
 from supervisor.watch.rules import is_below
-from supervisor.watch.source import Hint, Kind
+from supervisor.watch.source import Hint, HintKind
 
 #: Milliseconds. watchfiles looks for events in steps and returns after a step without a new one, so a lone write is
 #: known after one to two steps: 15 ms on average, for 100 wake-ups a second.
@@ -118,13 +118,13 @@ class WatchfilesSource:
             if isinstance(found, str):
                 if not self._closing:
                     self._rearm()
-                    post([Hint("", "", Kind.LOST)])
+                    post([Hint("", "", HintKind.LOST)])
                 continue
             changes = [(change, self._lexically(path)) for change, path in found]
             # What takes the place of a watched path may be given its very number, and yet is not what was armed.
             self._armed |= {path: None for change, path in changes if change == _DELETED and path in self._armed}
             if len(changes) > _CROWD:
-                post([Hint("", "", Kind.LOST)])
+                post([Hint("", "", HintKind.LOST)])
             else:
                 post([self._hint(change, path) for change, path in changes])
 
@@ -147,5 +147,5 @@ class WatchfilesSource:
     def _hint(self, change: int, path: str) -> Hint:
         folder, name = os.path.split(path)
         if change == _DELETED:
-            return Hint(path, "", Kind.SELF_GONE) if path in self._paths else Hint(folder, name, Kind.GONE)
-        return Hint(folder, name, Kind.FOLDER if os.path.isdir(path) else Kind.WRITTEN)
+            return Hint(path, "", HintKind.SELF_GONE) if path in self._paths else Hint(folder, name, HintKind.GONE)
+        return Hint(folder, name, HintKind.FOLDER if os.path.isdir(path) else HintKind.WRITTEN)

@@ -39,18 +39,13 @@ MODULES_TO_RENAME = {
     "report",
     "snapshot",
     "table",
-    "tree",
 }
 
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
-    "Base",
     "Event",
     "Finished",
-    "Follower",
     "Holder",
-    "Kind",
-    "Known",
     "LogReader",
     "Memory",
     "Mode",

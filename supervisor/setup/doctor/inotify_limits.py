@@ -10,7 +10,7 @@ from pathlib import Path
 from supervisor.setup.doctor.finding import Finding, ok, problem, unknown
 from supervisor.setup.doctor.project import Place
 from supervisor.supervise.triggers.files import watch_rules
-from supervisor.watch.tree import walk
+from supervisor.watch.file_tree import walk
 
 NAMES = ("inotify",)
 
@@ -61,7 +61,7 @@ def _watched_folders(place: Place) -> tuple[int, bool]:
     rules = watch_rules(place.project, place.config, place.store)
     entered: dict[str, str] = {}
     deadline = time.monotonic() + _MOST_SECONDS
-    for base in rules.bases:
+    for base in rules.watched_paths:
         if base.is_folder():
             for _ in walk(rules, base.path, arm=lambda _f: None, refused=lambda _f, _e: None, entered=entered):
                 if time.monotonic() > deadline:

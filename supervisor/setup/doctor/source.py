@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.watch.file_tree import walk
 from supervisor.watch.rules import WatchRules
-from supervisor.watch.tree import walk
 
 _EXTENSIONS = frozenset({"js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"})
 _MOST_FILES = 2000

@@ -144,7 +144,7 @@ class SourceFiles:
 
     def describe(self) -> tuple[list[str], bool]:
         """What is watched, and whether by polling."""
-        bases = self._watcher.rules.bases
+        bases = self._watcher.rules.watched_paths
         return [self._name(Path(base.path)) for base in bases], self._watcher.mode == "polling"
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from supervisor.watch import debounce
 from supervisor.watch.debounce import Burst
-from supervisor.watch.tree import Tree
+from supervisor.watch.file_tree import FileTree
 
 QUIET = 0.05
 
@@ -29,7 +29,7 @@ class Desk:
         self.clock = clock
         self.told: list[tuple[str, float]] = []
         self.each: list[str] = []
-        self.tree = Tree()
+        self.tree = FileTree()
         self.burst = Burst(
             self.tree,
             QUIET,

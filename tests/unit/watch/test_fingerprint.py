@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from supervisor.watch.fingerprint import (
     READ_AHEAD_LIMIT,
     READ_LIMIT,
-    Known,
+    Fingerprint,
     Signature,
     look,
     read_ahead,
@@ -102,7 +102,7 @@ def test_unreadable_file_is_known_by_its_signature(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "open", refused)
     found = look(str(path))
     assert readable is not None
-    assert found == Known(readable.signature, None)
+    assert found == Fingerprint(readable.signature, None)
     assert look(str(tmp_path / "missing.js")) is None
 
 
@@ -119,11 +119,11 @@ def test_reading_ahead_skips_what_has_changed_and_what_is_large(tmp_path: Path) 
 
 
 signatures = st.builds(Signature, *[st.integers(0, 1)] * 4)
-known = st.none() | st.builds(Known, signatures, st.none() | st.binary(min_size=1, max_size=1))
+known = st.none() | st.builds(Fingerprint, signatures, st.none() | st.binary(min_size=1, max_size=1))
 
 
 @given(known, known)
-def test_same_is_symmetric_and_never_calls_a_change_none(a: Known | None, b: Known | None) -> None:
+def test_same_is_symmetric_and_never_calls_a_change_none(a: Fingerprint | None, b: Fingerprint | None) -> None:
     assert same(a, a)
     assert same(a, b) == same(b, a)
     if a is not None and b is not None and a.digest is not None and b.digest is not None:

@@ -20,7 +20,7 @@ from supervisor.watch.fingerprint import Signature
 from supervisor.watch.inotify import InotifySource
 from supervisor.watch.probe import explain_limit, remote_type
 from supervisor.watch.rules import WatchRules
-from supervisor.watch.source import Hint, Kind, NoSource, WatchLimitError
+from supervisor.watch.source import Hint, HintKind, NoSource, WatchLimitError
 from tests.unit.watch.conftest import watching
 
 
@@ -103,7 +103,7 @@ async def test_polling_sees_a_second_change_that_the_signature_hides(
         return Signature(0, 0, status.st_size, 0) if stat.S_ISREG(status.st_mode) else None
 
     monkeypatch.setattr("supervisor.watch.fingerprint.signature", coarse)
-    monkeypatch.setattr("supervisor.watch.tree.signature", coarse)
+    monkeypatch.setattr("supervisor.watch.file_tree.signature", coarse)
     async with watching(project, poll=True) as w:
         (project / "src" / "a.js").write_text("// longer than before, the first\n")
         assert await w.changed() == {"src/a.js"}
@@ -273,7 +273,7 @@ async def test_hints_are_not_believed(project: Path) -> None:
         def read(self) -> Iterator[Hint]:
             hints = list(super().read())
             yield from hints
-            for kind in Kind if hints else ():
+            for kind in HintKind if hints else ():
                 yield Hint(str(project / "src"), "a.js", kind)
                 yield Hint(str(project), "src", kind)
                 yield Hint("/nowhere", "x.js", kind)

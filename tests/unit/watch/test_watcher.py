@@ -23,7 +23,7 @@ from tests.unit.watch.conftest import Watch, until, watching
 
 
 def watchfiles_source(rules: WatchRules) -> Source:
-    return WatchfilesSource(base.path for base in rules.bases)
+    return WatchfilesSource(base.path for base in rules.watched_paths)
 
 
 @pytest.fixture(params=["native", "watchfiles", "polling"])

@@ -1,8 +1,8 @@
-"""The watched tree: walking it, and what is known of it.
+"""Walking the watched folders, and the state of the files in them.
 
-`walk` goes through the folders that the rules enter; each is armed (given a watch) before it is listed, so that what
-changes in between is listed, or told by an event, or both. `Tree` keeps what was found, and what has changed since the
-last `commit`.
+`walk` goes through the folders that the rules enter; each is armed (given a watch) before it is listed, so that a
+change in between is in the listing, or in an event, or in both. `FileTree` keeps the files' state, and which of them
+have changed since the last `commit`.
 """
 
 # ruff: noqa: PTH116, PTH118, PTH120  (paths are strings: a walk handles each entry of the tree)
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, KeysView
 from dataclasses import dataclass, field
 
-from supervisor.watch.fingerprint import Known, Signature, same, signature
+from supervisor.watch.fingerprint import Fingerprint, Signature, same, signature
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
 from supervisor.watch.rules import WatchRules, is_below
 
@@ -111,15 +111,15 @@ class _Folder:
     folders: set[str] = field(default_factory=set)
 
 
-class Tree:
+class FileTree:
     """What is known: the watched folders and their files, and which files changed since the last `commit`."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Known] = {}
+        self.known: dict[str, Fingerprint] = {}
         #: Real path -> path, of each watched folder.
         self.entered: dict[str, str] = {}
         self._folders: dict[str, _Folder] = {}
-        self._before: dict[str, Known | None] = {}
+        self._before: dict[str, Fingerprint | None] = {}
 
     @property
     def folders(self) -> KeysView[str]:
@@ -163,11 +163,11 @@ class Tree:
             below.extend(folder.folders)
         return folders, files
 
-    def note(self, path: str, found: Known) -> None:
+    def note(self, path: str, found: Fingerprint) -> None:
         """Know a file as it is, without calling that a change."""
         self._keep(path, found)
 
-    def record(self, path: str, found: Known | None) -> bool:
+    def record(self, path: str, found: Fingerprint | None) -> bool:
         """A file as it was just looked at; True if its content is another than before."""
         before = self.known.get(path)
         changed = not same(before, found)
@@ -189,7 +189,7 @@ class Tree:
         """From here on changes count anew."""
         self._before.clear()
 
-    def _keep(self, path: str, found: Known | None) -> None:
+    def _keep(self, path: str, found: Fingerprint | None) -> None:
         folder = self._folders.get(os.path.dirname(path))
         if found is None:
             self.known.pop(path, None)
