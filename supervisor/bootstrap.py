@@ -40,7 +40,7 @@ from supervisor.supervise.triggers.keyboard import Keyboard
 from supervisor.supervise.triggers.keys import Keys
 from supervisor.supervise.triggers.schedule import plan
 from supervisor.system import malloc
-from supervisor.system.qr import Screen
+from supervisor.system.qr import QrDisplay
 from supervisor.system.runtime_dir import project_key, runtime_folder
 from supervisor.timing.history import History
 
@@ -99,7 +99,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     mode=mode,
                     provenance=Provenance(identify(config, mode, logger.redacted(command))),
                     outputs=Outputs(project, key, config.log, mode),
-                    screen=Screen(logger.write_picture) if config.log.format == "console" else None,
+                    screen=QrDisplay(logger.write_picture) if config.log.format == "console" else None,
                     locks=locks,
                     umask=umask,
                 ),
@@ -221,6 +221,6 @@ def _listen(supervisor: Supervisor) -> None:
         # What comes through a pipe waits for the next bot; what is typed while there is none is for nobody.
         run = supervisor.current_run if typed else supervisor.bot.wait_for_run()
         if run is not None:
-            run.child.wiring.write(data)
+            run.child.stdio.write(data)
 
     Keys(Keyboard(supervisor).commands, pass_on, supervisor.bot.end_input).start()

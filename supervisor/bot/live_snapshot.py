@@ -20,8 +20,8 @@ from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
-from supervisor.process.suspend import Frost
-from supervisor.process.table import Entry, offspring
+from supervisor.process.suspend import Suspension
+from supervisor.process.table import ProcessEntry, descendants
 from supervisor.system.errors import SessionError, explained
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def read_still(
     Raises `SessionError`, also if the browser may not be frozen, or is gone.
     """
     began = time.monotonic()
-    with Frost() as frost:
-        frozen = frost.freeze(lambda: family(browser.main))
-        if frost.refused:
+    with Suspension() as suspension:
+        frozen = suspension.suspend_tree(lambda: family(browser.main))
+        if suspension.refused:
             raise SessionError(
                 f"The browser (process {browser.main.pid}) may not be frozen by this user, and without that no copy of "
                 "its profile is sound. Run this as the user that runs the bot."
@@ -78,13 +78,13 @@ def read_still(
     return Still(capture, time.monotonic() - began)
 
 
-def family(main: Entry) -> list[Entry]:
+def family(main: ProcessEntry) -> list[ProcessEntry]:
     """A browser's main process, if it lives, and all that descend from it."""
-    return [main, *offspring(main.pid)] if main.handle.alive else []
+    return [main, *descendants(main.pid)] if main.handle.alive else []
 
 
 @contextlib.contextmanager
-def guarded(main: Entry) -> Iterator[None]:
+def guarded(main: ProcessEntry) -> Iterator[None]:
     """See to it that a browser is thawed even if this process is killed in the midst of this block.
 
     A process of its own (`thaw.py`) waits for our end of a pipe to close. It must be ready before anything is frozen.

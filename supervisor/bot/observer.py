@@ -18,8 +18,8 @@ from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
 from supervisor.browser.discovery import Browser, find_browsers
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
-from supervisor.process.table import Entry
-from supervisor.system.tasks import unheld
+from supervisor.process.table import ProcessEntry
+from supervisor.system.tasks import drop_traceback_on_cancel
 
 #: Seconds between two looks at the tree, while a browser is being waited for and later. What matters at once is told by
 #: exits and DevTools events; the slow look only finds a browser that a running bot opens in addition.
@@ -86,7 +86,7 @@ class Observer:
 
     def __init__(
         self,
-        look: Callable[[], Iterable[Entry]],
+        look: Callable[[], Iterable[ProcessEntry]],
         reports: Reports,
         preset: PagePreset,
         *,
@@ -102,10 +102,10 @@ class Observer:
         #: Whether the bot's start is over without a browser, and none is expected.
         self.at_ease = False
         self.live: dict[Path, Live] = {}
-        self._tree: Sequence[Entry] = ()
+        self._tree: Sequence[ProcessEntry] = ()
         self._looked_at = float("-inf")
 
-    @unheld
+    @drop_traceback_on_cancel
     async def run(self) -> None:
         """Find browsers as they come, and watch each until it goes."""
         loop = asyncio.get_running_loop()
@@ -126,7 +126,7 @@ class Observer:
                     self._hurry.clear()
                     started = loop.time()
 
-    def tree(self, max_age: float) -> Sequence[Entry]:
+    def tree(self, max_age: float) -> Sequence[ProcessEntry]:
         """The bot's processes as they were at most `max_age` seconds ago: to look anew costs some milliseconds."""
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > max_age or not max_age:
@@ -139,7 +139,7 @@ class Observer:
         self._tree = ()
         del self._look, self._reports
 
-    @unheld
+    @drop_traceback_on_cancel
     async def _watch(self, browser: Browser) -> None:
         live = self.live[browser.profile] = Live(browser)
         self._reports.browser_up(live)
@@ -155,7 +155,7 @@ class Observer:
         self._reports.browser_gone(live)
         self._hurry.set()
 
-    @unheld
+    @drop_traceback_on_cancel
     async def _read(self, live: Live) -> None:
         """Connect to the browser and follow its page; again, should the connection break before the browser does."""
 

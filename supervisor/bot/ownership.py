@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from supervisor.browser.discovery import find_browsers, profile_of
+from supervisor.process.descendants import Descendants
 from supervisor.process.reaper import childless
 from supervisor.process.table import (
-    Entry,
+    ProcessEntry,
+    descendants,
     find_by_argument,
     find_by_mark,
-    offspring,
     parent_program,
 )
-from supervisor.process.tree import Descendants
 from supervisor.system.runtime_dir import project_key
 
 #: Programs that adopt orphans: the user's own systemd, and what runs as init, or in its place, in containers.
@@ -39,7 +39,7 @@ class Territory:
         #: A script that ends in `exec scanonce` hands down to us what it has started before: not the bot's processes.
         self._inherited = self._descendants.look()
         #: The pids of processes that the supervisor runs for itself; neither they nor what they start is the bot's.
-        self.errands: set[int] = set()
+        self.helper_pids: set[int] = set()
         #: The same of those that another thread has started: they are not in the way of the proof that nothing lives.
         self.apart: set[int] = set()
         self._numbers = itertools.count(1)
@@ -49,7 +49,7 @@ class Territory:
         """The mark for one run of the bot: the project's key, then what makes the run unique."""
         return f"{self.key}-{os.getpid()}-{int(time.time() * 1000)}-{next(self._numbers)}"
 
-    def living(self) -> list[Entry]:
+    def living(self) -> list[ProcessEntry]:
         """Every living process of the bot that this supervisor has started, parents before children."""
         descendants = self._without_others(self._descendants.look())
         if self.contained:
@@ -64,14 +64,14 @@ class Territory:
         """
         if not self.contained or childless():
             return True
-        return bool(self.errands) or any(entry.handle.alive for entry in self._inherited)
+        return bool(self.helper_pids) or any(entry.handle.alive for entry in self._inherited)
 
-    def left_behind(self, profiles: Iterable[Path]) -> tuple[list[Entry], list[Entry]]:
+    def left_behind(self, profiles: Iterable[Path]) -> tuple[list[ProcessEntry], list[ProcessEntry]]:
         """What earlier runs left: first what is ours to close, then the browsers that belong to somebody else."""
         wanted = {profile.resolve() for profile in profiles}
         marked = self._marked()
         # Chromium's children write their title over their environment: they are found by descent only.
-        families = (offspring(entry.pid) for entry in marked)
+        families = (descendants(entry.pid) for entry in marked)
         ours = {entry.pid: entry for entry in itertools.chain(self.living(), marked, *families)}
         strangers = []
         for main in _browsers_of_the_machine():
@@ -80,18 +80,18 @@ class Territory:
             if self._has_a_bot(main):
                 strangers.append(main)
             else:
-                ours |= {entry.pid: entry for entry in (main, *offspring(main.pid))}
+                ours |= {entry.pid: entry for entry in (main, *descendants(main.pid))}
         return list(ours.values()), strangers
 
-    def leftovers(self, profiles: Sequence[Path]) -> Callable[[], list[Entry]]:
+    def leftovers(self, profiles: Sequence[Path]) -> Callable[[], list[ProcessEntry]]:
         """What earlier runs left that is ours, as a look to be taken again and again.
 
         Each look is a new one: a bot that was left in the midst of its start opens its browser between the first look
         and its freeze. What was seen once is kept for as long as it lives, whatever becomes of its parents.
         """
-        known: dict[int, Entry] = {}
+        known: dict[int, ProcessEntry] = {}
 
-        def look() -> list[Entry]:
+        def look() -> list[ProcessEntry]:
             for entry in self.left_behind(profiles)[0]:
                 if entry.pid not in known or not known[entry.pid].handle.alive:
                     known[entry.pid] = entry
@@ -99,13 +99,13 @@ class Territory:
 
         return look
 
-    def _without_others(self, descendants: list[Entry]) -> list[Entry]:
+    def _without_others(self, descendants: list[ProcessEntry]) -> list[ProcessEntry]:
         """Leave out what was handed down to us, what runs for ourselves, and what either has started."""
-        if not self._inherited and not self.errands and not self.apart:
+        if not self._inherited and not self.helper_pids and not self.apart:
             return descendants
         # By what holds them, not by how they looked: since then they may have become another program, have lost their
         # parent, or have been in the midst of either when they were seen.
-        theirs = self.errands | self.apart | {entry.pid for entry in self._inherited if entry.handle.alive}
+        theirs = self.helper_pids | self.apart | {entry.pid for entry in self._inherited if entry.handle.alive}
         ours = []
         for entry in descendants:  # parents come before children
             if entry.pid in theirs or entry.parent in theirs:
@@ -114,11 +114,11 @@ class Territory:
                 ours.append(entry)
         return ours
 
-    def _marked(self) -> list[Entry]:
+    def _marked(self) -> list[ProcessEntry]:
         # What waits for its start bears its mark already.
         return [entry for entry in find_by_mark(f"{self.key}-") if entry.pid not in self.apart]
 
-    def _has_a_bot(self, browser: Entry) -> bool:
+    def _has_a_bot(self, browser: ProcessEntry) -> bool:
         """Whether whoever started the browser still runs. An orphan's parent is init, or another that adopts.
 
         In doubt it is somebody's: to close a browser under a bot that runs would be worse than to ask its user.
@@ -127,5 +127,5 @@ class Territory:
         return program is not None and program not in _ADOPTERS
 
 
-def _browsers_of_the_machine() -> list[Entry]:
+def _browsers_of_the_machine() -> list[ProcessEntry]:
     return [browser.main for browser in find_browsers(find_by_argument("--user-data-dir="))]

@@ -13,8 +13,7 @@ from collections.abc import Callable
 
 from supervisor.bot.run import Setting
 from supervisor.bot.slot import Bot
-from supervisor.process.prestart import Ahead
-from supervisor.process.spawn import Launch
+from supervisor.process.spawn import PrestartedProcess, SpawnSpec
 from supervisor.system.runtime_dir import RuntimeFolderError
 
 #: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35
@@ -29,28 +28,28 @@ class HeadStart:
         self._setting = setting
         self._bot = bot
         self._wanted = wanted
-        self._ahead: Ahead | None = None
+        self._prestarted: PrestartedProcess | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Start the next bot's leader, if this one's has shown that it would wait. Takes some milliseconds."""
         run = self._bot.run
-        if self._ahead is not None or run is None or not run.child.was_held or not self._wanted():
+        if self._prestarted is not None or run is None or not run.child.reached_gate or not self._wanted():
             return
         setting = self._setting
         # Without a thread, a descriptor or a folder for its files the start comes in its turn, and tells of it.
         with contextlib.suppress(OSError, RuntimeError, RuntimeFolderError):
             environment = setting.environment(setting.territory.new_mark(), self._bot.runs)
-            launch = Launch(setting.command, setting.directory, environment, setting.umask)
-            self._ahead = Ahead(launch, setting.territory.apart, setting.reaper)
+            spec = SpawnSpec(setting.command, setting.directory, environment, setting.umask)
+            self._prestarted = PrestartedProcess(spec, setting.territory.apart, setting.reaper)
             self._timer = asyncio.get_running_loop().call_later(STANDBY, self.drop)
 
-    def take(self) -> Ahead | None:
+    def take(self) -> PrestartedProcess | None:
         """What was started, for the run that is to go on with it."""
         if self._timer is not None:
             self._timer.cancel()
-        ahead, self._ahead = self._ahead, None
-        return ahead
+        prestarted, self._prestarted = self._prestarted, None
+        return prestarted
 
     def review(self) -> None:
         """End what was started, unless a start is still what will follow."""
@@ -59,5 +58,5 @@ class HeadStart:
 
     def drop(self) -> None:
         """End what was started."""
-        if (ahead := self.take()) is not None:
-            ahead.drop()
+        if (prestarted := self.take()) is not None:
+            prestarted.drop()

@@ -30,16 +30,15 @@ from supervisor.log.sinks import Outputs
 from supervisor.preflight import javascript
 from supervisor.process.child import Child
 from supervisor.process.handle import Handle
-from supervisor.process.prestart import Ahead
 from supervisor.process.reaper import Reaper, crashed, tells_threads_apart
-from supervisor.process.spawn import Launch
-from supervisor.process.start_gate import can_be_held
+from supervisor.process.spawn import PrestartedProcess, SpawnSpec
+from supervisor.process.start_gate import can_gate_start
 from supervisor.session.profile_lock import ProfileLocks
 from supervisor.session.profiles import singleton
 from supervisor.supervise.snapshot_queue import Quiet
-from supervisor.system.qr import Screen
+from supervisor.system.qr import QrDisplay
 from supervisor.system.runtime_dir import runtime_folder
-from supervisor.system.tasks import unheld
+from supervisor.system.tasks import drop_traceback_on_cancel
 
 Signal = Literal["notify", "http", "output"]
 
@@ -61,7 +60,7 @@ class Setting:
     mode: Mode = Mode.DEV
     umask: int = -1
     """What the bot's processes begin with; -1 for our own."""
-    screen: Screen | None = None
+    screen: QrDisplay | None = None
     """Where QR codes are drawn, if anywhere."""
     locks: ProfileLocks = field(default_factory=ProfileLocks)
     """The profiles that no other supervisor may use meanwhile."""
@@ -80,7 +79,7 @@ class Setting:
             self.mode is Mode.DEV
             and self.config.bot.start_ahead
             and (tells_threads_apart() or not self.territory.contained)
-            and can_be_held()
+            and can_gate_start()
             and javascript.starts_plainly(self.command, environment.get("NODE_OPTIONS", ""))
         )
 
@@ -105,15 +104,15 @@ class Run:
         on_exit: Callable[[Run, int], None],
         on_start_over: Callable[[Run, readiness.Verdict], None],
         on_unhealthy: Callable[[Run, Symptom], None],
-        ahead: Ahead | None = None,
+        prestarted: PrestartedProcess | None = None,
     ) -> None:
-        """Spawn the bot, or go on with what was started `ahead` for it.
+        """Spawn the bot, or go on with what was started `prestarted` for it.
 
         Raises CommandError if that cannot be done, and then leaves nothing behind.
         """
         self.setting = setting
         self.number = number
-        self.mark = ahead.mark if ahead is not None else setting.territory.new_mark()
+        self.mark = prestarted.mark if prestarted is not None else setting.territory.new_mark()
         self.expected = expected
         self.opens_browser = opens_browser
         self.stopping = False
@@ -133,11 +132,11 @@ class Run:
         self._resources = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         try:
-            self.child = self._spawn(changes, ahead)
+            self.child = self._spawn(changes, prestarted)
         except BaseException:
             self._resources.close()
-            if ahead is not None:
-                ahead.drop()
+            if prestarted is not None:
+                prestarted.drop()
             raise
         ready_config = setting.config.ready
         self.observer = Observer(
@@ -156,7 +155,7 @@ class Run:
         if ready_config.http is not None:
             self._begin(self._ask_http(ready_config.http), "http-ready")
 
-    def _spawn(self, changes: Sequence[Path], ahead: Ahead | None) -> Child:
+    def _spawn(self, changes: Sequence[Path], prestarted: PrestartedProcess | None) -> Child:
         setting = self.setting
         listeners = [setting.outputs.on_output] if setting.outputs.on_output is not None else []
         if (screen := setting.screen) is not None:
@@ -174,14 +173,14 @@ class Run:
             for listener in listeners:
                 listener(stream, chunk)
 
-        launch = Launch(setting.command, setting.directory, self._environment(changes), setting.umask)
+        spec = SpawnSpec(setting.command, setting.directory, self._environment(changes), setting.umask)
         return Child.spawn(
-            launch,
+            spec,
             reaper=setting.reaper,
             on_output=on_output if listeners else None,
             ways=setting.outputs.ways,
-            holdable=setting.starts_ahead(launch.environment),
-            ahead=ahead,
+            gated=setting.starts_ahead(spec.environment),
+            prestarted=prestarted,
         )
 
     def _environment(self, changes: Sequence[Path]) -> Mapping[str, str]:
@@ -236,7 +235,7 @@ class Run:
         self._signalled = by
         self._judge(settled=False)
 
-    @unheld
+    @drop_traceback_on_cancel
     async def _ask_http(self, url: str) -> None:
         if await http_ready(url, interval=0.1, timeout=self.setting.config.ready.timeout):
             self._signal("http")
@@ -249,7 +248,7 @@ class Run:
         self._sight_changed = asyncio.get_running_loop().time()
         self._judge(settled=False)
 
-    @unheld
+    @drop_traceback_on_cancel
     async def _settle(self) -> None:
         """Judge once more whenever nothing has come or gone for as long as "up" must last."""
         loop = asyncio.get_running_loop()

@@ -37,7 +37,7 @@ class Bot:
         self._running.set()
         # After the line above: the end may come in between, and whoever is second tells the bot.
         if self._input_ended:
-            run.child.wiring.end_input()
+            run.child.stdio.end_input()
         self.runs += 1
         self.spawned_at = time.monotonic()
         emit("bot.started", pid=run.child.pid)
@@ -73,9 +73,9 @@ class Bot:
         """No more input will come, neither for this bot nor for any later one. For the thread that reads the input."""
         self._input_ended = True
         if (run := self.run) is not None:
-            run.child.wiring.end_input()
+            run.child.stdio.end_input()
 
     def resize(self) -> None:
         """Our terminal has another size: so has the bot's."""
-        if self.run is not None and self.run.child.wiring.resize() and sys.platform != "win32":
+        if self.run is not None and self.run.child.stdio.resize() and sys.platform != "win32":
             self.run.child.handle.signal(signal.SIGWINCH)

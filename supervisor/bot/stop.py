@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from supervisor.bot.observer import Live
-from supervisor.browser.close import Closed, close
+from supervisor.browser.close import CloseResult, close
 from supervisor.browser.discovery import find_browsers, profile_of, without_browsers
 from supervisor.config.sections.stop import StopConfig
 from supervisor.log.logger import emit
 from supervisor.process.activity import Activity
 from supervisor.process.handle import Handle
-from supervisor.process.suspend import Frost
-from supervisor.process.table import Entry, enter
-from supervisor.process.terminate import Haste, Rung, climb, kill
+from supervisor.process.suspend import Suspension
+from supervisor.process.table import ProcessEntry, find_process
+from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill
 from supervisor.process.wrappers import unwrap
 from supervisor.session.profiles import singleton
 from supervisor.timing.phases import PhaseClock
@@ -45,14 +45,14 @@ _IDLE_SHARE = 0.125
 #: looks there are at least before it counts as one that does nothing.
 _LOOK, _LEAST_LOOKS = 0.05, 3
 
-Look = Callable[[], Sequence[Entry]]
+Look = Callable[[], Sequence[ProcessEntry]]
 
 
 @dataclass(frozen=True, slots=True)
 class Descent:
     """How a bot came down. `survivors` are processes that would not die: nothing may be started beside them."""
 
-    closed: tuple[Closed, ...] = ()
+    closed: tuple[CloseResult, ...] = ()
     survivors: tuple[int, ...] = ()
 
     @property
@@ -66,9 +66,9 @@ class _Closing:
     """A browser that is being closed."""
 
     profile: Path
-    let_go: asyncio.Future[bool]
+    released: asyncio.Future[bool]
     """Settled once it can write nothing more, which is before it is gone: with whether it has left no lock."""
-    task: asyncio.Task[Closed]
+    task: asyncio.Task[CloseResult]
 
 
 @dataclass(slots=True)
@@ -79,93 +79,93 @@ class Stop:
     proven: Callable[[], bool]
     """Whether nothing lives that a look has missed."""
     config: StopConfig
-    haste: Haste
+    urgency: Urgency
     clock: PhaseClock
     leader: int | None = None
     live: Mapping[Path, Live] = field(default_factory=dict)
     on_let_go: Callable[[Mapping[Path, bool]], None] = lambda _profiles: None
     """Told of the profiles that nobody writes to any more, and whether each was left in order, while the bot still
     stands still; it may open others, or the same again, in its grace."""
-    closed: list[Closed] = field(default_factory=list)
-    tree: Sequence[Entry] = ()
+    closed: list[CloseResult] = field(default_factory=list)
+    tree: Sequence[ProcessEntry] = ()
     """The bot's processes when last looked at; while they are frozen none can be added to them."""
-    frost: Frost = field(default_factory=Frost)
+    suspension: Suspension = field(default_factory=Suspension)
     """What was frozen before, for a check of what has changed."""
 
     async def bring_down(self) -> Descent:
         """Freeze the bot, close its browsers, stop it, and prove that nothing is left."""
-        with self.frost as frost:
+        with self.suspension as suspension:
             if self.config.order == "bot-first":
                 self.clock.enter("close")
-                await self._let_bot_close(frost)
-                await self._stop_bot(frost)
+                await self._let_bot_close(suspension)
+                await self._stop_bot(suspension)
             else:
                 self.clock.enter("freeze")
-                self._freeze(frost)
+                self._freeze(suspension)
                 self.clock.enter("close")
-                await self._close_and_stop(frost)
+                await self._close_and_stop(suspension)
         self.clock.enter("prove")
         survivors = await self._prove()
         return Descent(tuple(self.closed), tuple(survivors))
 
-    def _freeze(self, frost: Frost) -> None:
+    def _freeze(self, suspension: Suspension) -> None:
         """Keep the bot from reacting to the loss of its browser: some relaunch it, some delete the profile."""
 
-        def bot() -> Sequence[Entry]:
+        def bot() -> Sequence[ProcessEntry]:
             self.tree = self.look()
             return without_browsers(self.tree)
 
-        frost.freeze(bot)
-        for pid in frost.refused:
+        suspension.suspend_tree(bot)
+        for pid in suspension.refused:
             emit("bot.not_frozen", pid=pid)
 
-    async def _close_and_stop(self, frost: Frost) -> None:
+    async def _close_and_stop(self, suspension: Suspension) -> None:
         """Close every browser, and stop the bot as soon as they can write nothing more: both then end side by side."""
         async with asyncio.TaskGroup() as group:
             closing = self._begin_to_close(group, self.tree)
-            self.on_let_go({one.profile: await one.let_go for one in closing})
-            await self._stop_bot(frost, closing)
+            self.on_let_go({one.profile: await one.released for one in closing})
+            await self._stop_bot(suspension, closing)
         self.closed += [one.task.result() for one in closing]
 
-    async def _close_browsers(self, tree: Sequence[Entry]) -> None:
+    async def _close_browsers(self, tree: Sequence[ProcessEntry]) -> None:
         """Close every browser in the tree, all at once."""
         async with asyncio.TaskGroup() as group:
             closing = self._begin_to_close(group, tree)
         self.closed += [one.task.result() for one in closing]
 
-    def _begin_to_close(self, group: asyncio.TaskGroup, tree: Sequence[Entry]) -> list[_Closing]:
+    def _begin_to_close(self, group: asyncio.TaskGroup, tree: Sequence[ProcessEntry]) -> list[_Closing]:
         begun = []
         for browser in find_browsers(tree):
-            let_go = asyncio.get_running_loop().create_future()
+            released = asyncio.get_running_loop().create_future()
             live = self.live.get(browser.profile)
             work = close(
                 browser,
                 live.devtools if live else None,
-                haste=self.haste,
+                urgency=self.urgency,
                 close_timeout=self.config.close_timeout,
                 term_timeout=self.config.term_timeout,
-                let_go=let_go,
+                released=released,
             )
-            begun.append(_Closing(browser.profile, let_go, group.create_task(work)))
+            begun.append(_Closing(browser.profile, released, group.create_task(work)))
         return begun
 
-    async def _let_bot_close(self, frost: Frost) -> None:
+    async def _let_bot_close(self, suspension: Suspension) -> None:
         """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
         self.tree = self.look()
         before = find_browsers(self.tree)
         self._ask_bot(without_browsers(self.tree))
-        frost.release()
+        suspension.release()
         patience = max(self.config.grace, self.config.close_timeout)
-        await self.haste.wait_all([entry.handle for browser in before for entry in browser.processes], patience)
+        await self.urgency.wait_all([entry.handle for browser in before for entry in browser.processes], patience)
         self.tree = self.look()
         await self._close_browsers(self.tree)
         seen = {closed.profile for closed in self.closed}
         for browser in before:
             if browser.profile not in seen:
                 clean = not singleton.remaining(browser.profile)
-                self.closed.append(Closed(browser.profile, browser.main.pid, clean, "bot", 0.0))
+                self.closed.append(CloseResult(browser.profile, browser.main.pid, clean, "bot", 0.0))
 
-    def _ask_bot(self, bot: Sequence[Entry]) -> None:
+    def _ask_bot(self, bot: Sequence[ProcessEntry]) -> None:
         """Send the stop signal to the bot proper, past whatever stands between it and us."""
         pids = {entry.pid for entry in bot}
         # A leader that has gone ahead may have left the bot proper behind, and nobody knows which of these it is.
@@ -176,21 +176,21 @@ class Stop:
                 with contextlib.suppress(PermissionError):  # one that has changed its user; the rest is asked still
                     entry.handle.signal(number)
 
-    async def _stop_bot(self, frost: Frost, closing: Sequence[_Closing] = ()) -> None:
+    async def _stop_bot(self, suspension: Suspension, closing: Sequence[_Closing] = ()) -> None:
         """Let the bot clean up for as long as its grace lasts, then end what is left of it; browsers may yet close."""
         self.clock.enter("stop")
         bot = without_browsers(self.tree)
         handles: Sequence[Handle] = [entry.handle for entry in bot]
-        if not self.haste.ruthless:
+        if not self.urgency.ruthless:
             # The signal is queued before the thaw, so that the bot finds it before the news of its browser.
             if self.config.order == "browser-first":
                 self._ask_bot(bot)
-            frost.release()
+            suspension.release()
             had_browsers = bool(closing or self.closed)
             grace = self.config.grace if had_browsers else max(self.config.grace, _PLAIN_GRACE)
             idle = None if self.config.idle is None else min(self.config.idle, grace * _IDLE_SHARE)
             handles = await self._wait_for_bot(handles, grace, idle if had_browsers else None)
-        await climb(handles, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
+        await escalate(handles, [TerminationStep("SIGKILL", kill, self.config.prove_timeout)], self.urgency)
 
     async def _wait_for_bot(self, handles: Sequence[Handle], grace: float, idle: float | None) -> Sequence[Handle]:
         """Wait until the bot has ended, its grace is over or it has done nothing for `idle` seconds; what is left.
@@ -211,9 +211,9 @@ class Stop:
                 if not activity.awaits_answer():
                     break
                 quiet = now + idle
-            if self.haste.hurried:
-                return _still_bot(await self.haste.wait_all(handles, over - now))
-            handles = _still_bot(await self.haste.wait_all(handles, min(look, over - now)))
+            if self.urgency.hurried:
+                return _still_bot(await self.urgency.wait_all(handles, over - now))
+            handles = _still_bot(await self.urgency.wait_all(handles, min(look, over - now)))
             if activity is not None and activity.look():
                 quiet = loop.time() + idle
         return handles
@@ -221,7 +221,7 @@ class Stop:
     async def _prove(self) -> list[int]:
         """End whatever has turned up since, until there is nothing left; the pids of what would not die."""
         deadline = asyncio.get_running_loop().time() + self.config.prove_timeout
-        seen: Sequence[Entry] = ()
+        seen: Sequence[ProcessEntry] = ()
         while (left := self.look()) or not self.proven():
             seen = left or seen
             if asyncio.get_running_loop().time() >= deadline:
@@ -232,7 +232,7 @@ class Stop:
             # A bot that was thawed for its cleanup may have opened its browser anew in that time.
             await self._close_browsers(left)
             rest = [entry.handle for entry in self.look()]
-            await climb(rest, [Rung("SIGKILL", kill, self.config.prove_timeout)], self.haste)
+            await escalate(rest, [TerminationStep("SIGKILL", kill, self.config.prove_timeout)], self.urgency)
         return []
 
 
@@ -242,5 +242,5 @@ def _still_bot(handles: Sequence[Handle]) -> list[Handle]:
     A bot may be stopped while it launches its browser, which until it runs is a process as any of the bot's: a child
     that has not executed anything yet, or a shell script. It must not be taken for a bot that does not end.
     """
-    entries = [(handle, enter(handle.pid)) for handle in handles]
+    entries = [(handle, find_process(handle.pid)) for handle in handles]
     return [handle for handle, entry in entries if entry is None or profile_of(entry) is None]

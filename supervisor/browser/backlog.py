@@ -17,7 +17,7 @@ from supervisor.process.procfs import sockets
 _ESTABLISHED = "01"
 
 
-def unread(port: int, pids: Iterable[int]) -> int:
+def unread_bytes(port: int, pids: Iterable[int]) -> int:
     """Bytes that wait unread in these processes' connections to `port` on this machine; 0 where the system hides it.
 
     Source: `/proc/net/tcp` (proc_pid_net(5)), whose reading costs some milliseconds, as the kernel walks all

@@ -17,7 +17,7 @@ from pathlib import Path
 from supervisor.browser.devtools import DevTools, DevToolsError, close_browser, read_endpoint
 from supervisor.browser.discovery import Browser
 from supervisor.process.handle import Handle
-from supervisor.process.terminate import Haste, Rung, climb, kill, terminate
+from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill, terminate
 from supervisor.session.profiles import singleton
 
 #: Seconds between the start of a browser and the writing of its port file by which their two clocks may disagree.
@@ -31,7 +31,7 @@ _KILL_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class CloseResult:
     """How a browser ended. `clean`: it was asked in a way that flushes, did exit, and left no lock behind."""
 
     profile: Path
@@ -46,20 +46,20 @@ async def close(
     browser: Browser,
     devtools: DevTools | None,
     *,
-    haste: Haste,
+    urgency: Urgency,
     close_timeout: float,
     term_timeout: float,
-    let_go: asyncio.Future[bool],
-) -> Closed:
+    released: asyncio.Future[bool],
+) -> CloseResult:
     """Close one browser: DevTools or SIGINT, then SIGTERM, then SIGKILL; timeouts in seconds.
 
-    `devtools` is a connection that is already open, if there is one. `let_go` is settled as soon as the browser can
+    `devtools` is a connection that is already open, if there is one. `released` is settled as soon as the browser can
     write nothing more, which is before it is gone, with whether it has left no lock. Never raises for a browser that
     does not answer: the result says how it went.
     """
     began = time.monotonic()
     handles = [entry.handle for entry in browser.processes]
-    tasks = [asyncio.create_task(_await_letting_go(browser, let_go))]
+    tasks = [asyncio.create_task(_await_release(browser, released))]
 
     def ask(handle: Handle) -> None:
         # A supervisor that was killed while it took a live snapshot has left it frozen, and frozen it answers nothing.
@@ -67,24 +67,24 @@ async def close(
         if handle is browser.main.handle:
             tasks.append(asyncio.create_task(_ask(browser, devtools, close_timeout)))
 
-    rungs = (
-        Rung("asked", ask, close_timeout),
-        Rung("SIGTERM", terminate, term_timeout),
-        Rung("SIGKILL", kill, _KILL_PATIENCE),
+    steps = (
+        TerminationStep("asked", ask, close_timeout),
+        TerminationStep("SIGTERM", terminate, term_timeout),
+        TerminationStep("SIGKILL", kill, _KILL_PATIENCE),
     )
     try:
-        how, survivors = await climb(handles, rungs, haste)
+        how, survivors = await escalate(handles, steps, urgency)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    _settle(let_go, browser.profile)
-    clean = how in {None, "asked"} and not survivors and let_go.result()
+    _settle(released, browser.profile)
+    clean = how in {None, "asked"} and not survivors and released.result()
     pids = tuple(handle.pid for handle in survivors)
-    return Closed(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
+    return CloseResult(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
 
 
-async def _await_letting_go(browser: Browser, let_go: asyncio.Future[bool]) -> None:
+async def _await_release(browser: Browser, released: asyncio.Future[bool]) -> None:
     """Settle the future when none of the processes that write runs any code of its own any more.
 
     In the last third of a close the kernel only takes apart what the main process had in memory, and the processes that
@@ -94,12 +94,12 @@ async def _await_letting_go(browser: Browser, let_go: asyncio.Future[bool]) -> N
     writers = browser.writers
     while not all(entry.handle.leaving for entry in writers):  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(_LOOK)
-    _settle(let_go, browser.profile)
+    _settle(released, browser.profile)
 
 
-def _settle(let_go: asyncio.Future[bool], profile: Path) -> None:
-    if not let_go.done():
-        let_go.set_result(not singleton.remaining(profile))
+def _settle(released: asyncio.Future[bool], profile: Path) -> None:
+    if not released.done():
+        released.set_result(not singleton.remaining(profile))
 
 
 async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> None:

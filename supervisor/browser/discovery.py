@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.process.table import Entry, working_directory
+from supervisor.process.table import ProcessEntry, working_directory
 from supervisor.session.profiles import singleton
 
 _PROFILE_SWITCH = "--user-data-dir="
@@ -38,11 +38,11 @@ class Browser:
     """One running browser: its profile, its main process, and every process that belongs to it."""
 
     profile: Path
-    main: Entry
-    processes: tuple[Entry, ...]
+    main: ProcessEntry
+    processes: tuple[ProcessEntry, ...]
 
     @property
-    def writers(self) -> tuple[Entry, ...]:
+    def writers(self) -> tuple[ProcessEntry, ...]:
         """Those that may write to the profile, or have others write: all but its crash handler and its zygotes.
 
         A zygote is what Chromium forks its renderers from; both live until the main process is gone.
@@ -52,7 +52,7 @@ class Browser:
         )
 
 
-def profile_of(entry: Entry) -> Path | None:
+def profile_of(entry: ProcessEntry) -> Path | None:
     """The profile that a browser's main process was started with; None for any other process.
 
     The main process is the one without `--type=`. Chromium's children write their arguments as one string joined by
@@ -73,10 +73,10 @@ def profile_of(entry: Entry) -> Path | None:
     return folder.resolve()
 
 
-def find_browsers(tree: Iterable[Entry]) -> list[Browser]:
+def find_browsers(tree: Iterable[ProcessEntry]) -> list[Browser]:
     """The browsers among these processes, one per profile, parents before children."""
     entries = list(tree)
-    mains: dict[Path, Entry] = {}
+    mains: dict[Path, ProcessEntry] = {}
     for entry in entries:
         profile = profile_of(entry)
         if profile is not None:
@@ -84,7 +84,7 @@ def find_browsers(tree: Iterable[Entry]) -> list[Browser]:
     return [Browser(profile, main, tuple(_family(main, entries))) for profile, main in mains.items()]
 
 
-def _the_main(profile: Path, known: Entry | None, other: Entry) -> Entry:
+def _the_main(profile: Path, known: ProcessEntry | None, other: ProcessEntry) -> ProcessEntry:
     """Of two candidates for one profile, the one that holds it.
 
     A launcher of the user's may carry the same argument as the browser that it starts, and comes before it in the
@@ -101,7 +101,7 @@ def _the_main(profile: Path, known: Entry | None, other: Entry) -> Entry:
     return known if holder is not None and holder.pid == known.pid else other
 
 
-def _family(main: Entry, entries: Sequence[Entry]) -> Iterable[Entry]:
+def _family(main: ProcessEntry, entries: Sequence[ProcessEntry]) -> Iterable[ProcessEntry]:
     pids = {main.pid}
     for entry in entries:
         # With its arguments, and not itself: one that it has just forked, and perhaps not as a child of its own.
@@ -115,7 +115,7 @@ def _family(main: Entry, entries: Sequence[Entry]) -> Iterable[Entry]:
             yield entry
 
 
-def without_browsers(tree: Iterable[Entry]) -> list[Entry]:
+def without_browsers(tree: Iterable[ProcessEntry]) -> list[ProcessEntry]:
     """The processes that belong to no browser: the bot proper and whatever it has started beside."""
     entries = list(tree)
     theirs = {entry.pid for browser in find_browsers(entries) for entry in browser.processes}

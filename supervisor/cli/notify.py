@@ -52,12 +52,12 @@ def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJ
             raise typer.Exit(console.UNUSABLE)
         # What only this command needs, a supervisor does not carry.
         from supervisor.notify.factory import targets_of
-        from supervisor.process.helper import Errands
+        from supervisor.process.helper import HelperRunner
         from supervisor.process.reaper import Reaper
         from supervisor.system.runtime_dir import project_key, runtime_folder
 
-        errands = Errands(Reaper(), set())
-        targets = targets_of(settings, folder, errands, lambda: runtime_folder(project_key(folder)))
+        helpers = HelperRunner(Reaper(), set())
+        targets = targets_of(settings, folder, helpers, lambda: runtime_folder(project_key(folder)))
         results = asyncio.run(_tell_all(targets, str(folder), qr=settings.qr))
         if as_json:
             console.print_json({"targets": [result.shape() for result in results]})

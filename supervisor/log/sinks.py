@@ -18,7 +18,7 @@ from supervisor.log.files.location import log_folder
 from supervisor.log.files.rotation import Segments
 from supervisor.log.files.writer import Recorder
 from supervisor.log.logger import emit
-from supervisor.system.async_writer import Loss, Losses, Outlet
+from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 
 _STDOUT, _STDERR = 1, 2
 _ROOM: Final = 1024 * 1024  # bytes of output that wait for a reader of ours
@@ -31,11 +31,11 @@ class Outputs:
 
     def __init__(self, project: Path, key: str, config: LogConfig, mode: Mode) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._losses = [Losses(where, self._tell) for where in ("stdout", "stderr", "log")]
-        self._outlets: dict[int, Outlet] = {}
+        self._losses = [LossCounter(where, self._tell) for where in ("stdout", "stderr", "log")]
+        self._outlets: dict[int, AsyncWriter] = {}
         if mode is Mode.RUN:
             for fd, losses in zip((_STDOUT, _STDERR), self._losses, strict=False):
-                self._outlets[fd] = Outlet(fd, losses, room=_ROOM, patience=_PATIENCE)
+                self._outlets[fd] = AsyncWriter(fd, losses, room=_ROOM, patience=_PATIENCE)
         self._recorder: Recorder | None = None
         if config.files:
             folder = log_folder(project, config.folder)

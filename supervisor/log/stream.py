@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Final, TextIO
 
-from supervisor.system.async_writer import Outlet
+from supervisor.system.async_writer import AsyncWriter
 
 # A pipe takes this much in one piece, and has room for it if it polls as writable (pipe(7)).
 _PIECE: Final = 512 if sys.platform == "win32" else select.PIPE_BUF
@@ -28,7 +28,7 @@ class LineWriter:
         self._given = stream
         self._encoding = encoding
         self._waiting = bytearray()
-        self._outlet: Outlet | None = None
+        self._outlet: AsyncWriter | None = None
 
     def msg(self, line: str) -> None:
         """Write one line; one that ends in `STAY` is not ended."""
@@ -59,7 +59,7 @@ class LineWriter:
         fd = self._fd()
         if fd is not None and self._outlet is None:
             self.flush(0.0)
-            self._outlet = Outlet(fd, room=_MOST_WAITING)
+            self._outlet = AsyncWriter(fd, room=_MOST_WAITING)
 
     def end_thread(self, timeout: float) -> None:
         """Give the thread `timeout` seconds to write what is waiting, and be without one again."""

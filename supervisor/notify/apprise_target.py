@@ -23,8 +23,8 @@ import psutil
 from supervisor.notify.apprise_worker import Request
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError
-from supervisor.process.helper import Errands
-from supervisor.system.qr import png
+from supervisor.process.helper import HelperRunner
+from supervisor.system.qr import render_png
 
 INSTALL: Final = "pip install 'scanonce[notify]'"
 _LOADING: Final = 20.0  # seconds for starting Python and loading the library on a machine that is busy
@@ -38,10 +38,10 @@ def installed() -> bool:
 class Chat:
     """One URL of apprise's. `folder` makes a private folder, for what the process is to read."""
 
-    def __init__(self, name: str, url: str, errands: Errands, folder: Callable[[], Path], timeout: float) -> None:
+    def __init__(self, name: str, url: str, helpers: HelperRunner, folder: Callable[[], Path], timeout: float) -> None:
         self.name = name
         self._url = url
-        self._errands = errands
+        self._helpers = helpers
         self._folder = folder
         self._timeout = timeout
 
@@ -53,8 +53,8 @@ class Chat:
             given = Path(folder) / "request"
             given.write_text(json.dumps(asdict(request)))
             if message.qr is not None:
-                (Path(folder) / "qr.png").write_bytes(await asyncio.to_thread(png, message.qr))
-            done = await self._errands.run(
+                (Path(folder) / "qr.png").write_bytes(await asyncio.to_thread(render_png, message.qr))
+            done = await self._helpers.run(
                 [sys.executable, "-m", "supervisor.notify.apprise_worker"],
                 directory=Path(folder),
                 environment={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},

@@ -13,7 +13,7 @@ from supervisor.config.types import is_reference, parse_http_url
 from supervisor.notify import apprise_target, signature
 from supervisor.notify.target import Target
 from supervisor.notify.webhook import Webhook
-from supervisor.process.helper import Errands
+from supervisor.process.helper import HelperRunner
 
 
 class UnusableError(Exception):
@@ -48,7 +48,7 @@ class Targets:
             self.unusable.append(Unusable(name, str(error), error.remedy))
 
 
-def targets_of(config: NotifyConfig, project: Path, errands: Errands, folder: Callable[[], Path]) -> Targets:
+def targets_of(config: NotifyConfig, project: Path, helpers: HelperRunner, folder: Callable[[], Path]) -> Targets:
     """Every target; `folder` makes a private folder. Reads the files and variables that are referred to."""
     found = Targets()
 
@@ -61,7 +61,7 @@ def targets_of(config: NotifyConfig, project: Path, errands: Errands, folder: Ca
     def conversation(name: str, url: str) -> apprise_target.Chat:
         if not apprise_target.installed():
             raise UnusableError("the library apprise is not installed", apprise_target.INSTALL)
-        return apprise_target.Chat(name, _resolved(url, project), errands, folder, config.timeout)
+        return apprise_target.Chat(name, _resolved(url, project), helpers, folder, config.timeout)
 
     for number, one in enumerate(config.webhooks, 1):
         name = f"webhook {number} ({_shown(one.url)})"

@@ -16,7 +16,7 @@ from supervisor.notify.dispatcher import Teller
 from supervisor.notify.factory import targets_of
 from supervisor.notify.message import Message
 from supervisor.notify.outbox import Outbox
-from supervisor.process.helper import Errands
+from supervisor.process.helper import HelperRunner
 from supervisor.system.runtime_dir import runtime_folder
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ async def sending(supervisor: Supervisor) -> AsyncIterator[None]:
     """Tell the targets of the configuration for as long as this is open, and for a moment more."""
     setting = supervisor.setting
     config, territory = setting.config.notify, setting.territory
-    errands = Errands(setting.reaper, territory.errands)
-    targets = targets_of(config, territory.project, errands, lambda: runtime_folder(territory.key))
+    helpers = HelperRunner(setting.reaper, territory.helper_pids)
+    targets = targets_of(config, territory.project, helpers, lambda: runtime_folder(territory.key))
     for one in targets.unusable:
         emit("notify.unusable", target=one.target, problem=one.problem, remedy=one.remedy)
     clear_leftovers(setting.runtime)

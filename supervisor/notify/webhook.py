@@ -14,7 +14,7 @@ from supervisor.http1.client import post
 from supervisor.notify import signature
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError
-from supervisor.system.qr import png
+from supervisor.system.qr import render_png
 
 #: Statuses after which the same request may succeed later: a timeout, too early, too many, and all the server's own.
 _PASSING: Final = frozenset({408, 425, 429})
@@ -47,7 +47,7 @@ class Webhook:
 
 
 def _body(message: Message) -> bytes:
-    return json.dumps(message.document(None if message.qr is None else png(message.qr))).encode()
+    return json.dumps(message.document(None if message.qr is None else render_png(message.qr))).encode()
 
 
 def _judge(status: int) -> None:

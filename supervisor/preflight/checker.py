@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from supervisor.preflight import javascript
-from supervisor.preflight.javascript import Problem
+from supervisor.preflight.javascript import CheckFailure
 from supervisor.preflight.json_syntax import check_json
 
 #: Files of one burst that are checked at most, and processes for it at once. More than so many is what a program wrote,
@@ -33,23 +33,16 @@ _ANSWERS = 0.1
 _MOST_LINES = 20
 
 
-class Finished(Protocol):
-    """How a program ended: its exit status, None if its time was over; and the beginning of what it wrote."""
-
-    @property
-    def code(self) -> int | None: ...  # noqa: D102
-
-    @property
-    def output(self) -> str: ...  # noqa: D102
-
-
 class RunProgram(Protocol):
-    """Runs `words`, with `given` as its standard input, for `timeout` seconds at most. Raises OSError if it cannot."""
+    """Runs a program for `timeout` seconds at most, with `given` as its standard input."""
 
-    async def __call__(self, words: Sequence[str], *, timeout: float, given: Path | None = None) -> Finished: ...  # noqa: D102
+    async def __call__(
+        self, words: Sequence[str], *, timeout: float, given: Path | None = None
+    ) -> tuple[int | None, str]:
+        """Return the exit status, None if it ran out of time, and the beginning of the output. Raises OSError."""
 
 
-class Checker(Protocol):
+class SyntaxChecker(Protocol):
     """A node that may wait for files to check, so that none has to be started for them."""
 
     def start(self) -> None:
@@ -63,22 +56,22 @@ class Checker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PreflightResult:
     """What the checks of one burst have found. `doubts` are sentences on what counts as passed unchecked."""
 
     checked: int
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[CheckFailure, ...] = ()
     doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Inconclusive:
     """Why a check could not tell."""
 
     sentence: str
 
 
-Outcome = Problem | Doubt | None
+CheckOutcome = CheckFailure | Inconclusive | None
 
 
 class Preflight:
@@ -95,7 +88,7 @@ class Preflight:
         *,
         node: str | None,
         asks_node: Callable[[], bool],
-        checker: Checker | None = None,
+        checker: SyntaxChecker | None = None,
         command: Sequence[str],
         timeout: float,
         name: Callable[[Path], str] = str,
@@ -112,9 +105,9 @@ class Preflight:
         self.deadline = 0.0
         self._armed = False
         self._told_no_node = False
-        self._checks: dict[Path, asyncio.Task[Outcome]] = {}
+        self._checks: dict[Path, asyncio.Task[CheckOutcome]] = {}
         #: The command's last run, and for which count it was.
-        self._ran: tuple[int, asyncio.Task[Outcome]] | None = None
+        self._ran: tuple[int, asyncio.Task[CheckOutcome]] | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def stand_by(self) -> None:
@@ -155,7 +148,7 @@ class Preflight:
             check.cancel()
         self._checks.clear()
 
-    async def verdict(self, changed: Iterable[Path]) -> Verdict:
+    async def verdict(self, changed: Iterable[Path]) -> PreflightResult:
         """What is to be said of the files that have changed, at the deadline at the latest.
 
         A further change while this waits may make it incomplete: `count` tells.
@@ -170,13 +163,13 @@ class Preflight:
         if checks:
             await asyncio.wait(checks.values(), timeout=self._left())
         outcomes = [_result(check) if check.done() else self._too_slow(name) for name, check in checks.items()]
-        doubts = [one.sentence for one in outcomes if isinstance(one, Doubt)]
+        doubts = [one.sentence for one in outcomes if isinstance(one, Inconclusive)]
         if too_many:
             doubts.append(f"{too_many} of {len(wanted)} changed files were not checked: too many at once")
-        problems = tuple(one for one in outcomes if isinstance(one, Problem))
-        return Verdict(len(checks), problems, tuple(doubts))
+        problems = tuple(one for one in outcomes if isinstance(one, CheckFailure))
+        return PreflightResult(len(checks), problems, tuple(doubts))
 
-    def _all(self) -> list[asyncio.Task[Outcome]]:
+    def _all(self) -> list[asyncio.Task[CheckOutcome]]:
         return [*self._checks.values(), *([self._ran[1]] if self._ran else [])]
 
     # -- files -------------------------------------------------------------------------------------------------------
@@ -186,7 +179,7 @@ class Preflight:
             return
         self._checks[path] = asyncio.create_task(self._check(path), name=f"preflight {path.name}")
 
-    async def _check(self, path: Path) -> Outcome:
+    async def _check(self, path: Path) -> CheckOutcome:
         if _is_gone(path):
             return None
         if path.suffix == ".json":
@@ -203,59 +196,61 @@ class Preflight:
             outcome = await self._ask_node(path, ("--check", str(path)))
             if outcome is None and javascript.needs_a_second_look(path):
                 as_module = await self._ask_node(path, javascript.AS_MODULE, given=path)
-                if isinstance(as_module, Problem) and await self._ask_node(path, javascript.AS_COMMONJS, given=path):
+                if isinstance(as_module, CheckFailure) and await self._ask_node(
+                    path, javascript.AS_COMMONJS, given=path
+                ):
                     outcome = as_module
         return outcome
 
-    async def _ask_node(self, path: Path, words: Sequence[str], given: Path | None = None) -> Outcome:
+    async def _ask_node(self, path: Path, words: Sequence[str], given: Path | None = None) -> CheckOutcome:
         assert self._node is not None
         try:
-            finished = await self._run([self._node, *words], timeout=self._left(), given=given)
+            code, output = await self._run([self._node, *words], timeout=self._left(), given=given)
         except OSError as error:
-            return Doubt(f"{self._name(path)} was not checked: {error.strerror or error}")
-        if finished.code is None:
+            return Inconclusive(f"{self._name(path)} was not checked: {error.strerror or error}")
+        if code is None:
             return self._too_slow(self._name(path))
-        if finished.code == 0 or _is_gone(path):
+        if code == 0 or _is_gone(path):
             return None
-        return javascript.read_answer(finished.output, path) or Doubt(
-            f"{self._name(path)} was not checked: node --check ended with code {finished.code}"
+        return javascript.read_answer(output, path) or Inconclusive(
+            f"{self._name(path)} was not checked: node --check ended with code {code}"
         )
 
-    def _doubt_without_node(self) -> Outcome:
+    def _doubt_without_node(self) -> CheckOutcome:
         if self._told_no_node:
             return None
         self._told_no_node = True
-        return Doubt("JavaScript is not checked before a restart: node was not found on the bot's PATH")
+        return Inconclusive("JavaScript is not checked before a restart: node was not found on the bot's PATH")
 
     # -- the command -------------------------------------------------------------------------------------------------
 
-    def _run_command(self) -> asyncio.Task[Outcome]:
+    def _run_command(self) -> asyncio.Task[CheckOutcome]:
         """The command's run for the files as they are now."""
         if self._ran is None or self._ran[0] != self.count or self._ran[1].cancelled():
             self._ran = self.count, asyncio.create_task(self._ask_command(), name="preflight command")
         return self._ran[1]
 
-    async def _ask_command(self) -> Outcome:
+    async def _ask_command(self) -> CheckOutcome:
         shown = shlex.join(self._command)
         try:
-            finished = await self._run(self._command, timeout=self._left())
+            code, output = await self._run(self._command, timeout=self._left())
         except OSError as error:
-            return Doubt(f"{shown} could not be run: {error.strerror or error}")
-        if finished.code is None:
+            return Inconclusive(f"{shown} could not be run: {error.strerror or error}")
+        if code is None:
             return self._too_slow(shown)
-        if finished.code == 0:
+        if code == 0:
             return None
-        ending = f"exited with code {finished.code}" if finished.code > 0 else f"was ended by signal {-finished.code}"
-        lines = [line.rstrip() for line in finished.output.splitlines() if line.strip()]
-        return Problem(None, None, f"{shown} {ending}", output=tuple(lines[:_MOST_LINES]))
+        ending = f"exited with code {code}" if code > 0 else f"was ended by signal {-code}"
+        lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+        return CheckFailure(None, None, f"{shown} {ending}", output=tuple(lines[:_MOST_LINES]))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def _left(self) -> float:
         return max(0.0, self.deadline - asyncio.get_running_loop().time())
 
-    def _too_slow(self, what: str) -> Doubt:
-        return Doubt(f"{what} was not checked within {self._timeout:g} s, and counts as passed")
+    def _too_slow(self, what: str) -> Inconclusive:
+        return Inconclusive(f"{what} was not checked within {self._timeout:g} s, and counts as passed")
 
 
 def _is_checked(path: Path) -> bool:
@@ -266,9 +261,9 @@ def _is_gone(path: Path) -> bool:
     return not path.is_file()
 
 
-def _result(check: asyncio.Task[Outcome]) -> Outcome:
+def _result(check: asyncio.Task[CheckOutcome]) -> CheckOutcome:
     """What a check has found; nothing if a further change has cut it short, for which there will be another."""
     if check.cancelled():
         return None
     error = check.exception()
-    return Doubt(f"a check has failed itself: {error!r}") if error is not None else check.result()
+    return Inconclusive(f"a check has failed itself: {error!r}") if error is not None else check.result()

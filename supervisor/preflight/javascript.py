@@ -59,7 +59,7 @@ _LONGEST_SOURCE = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class CheckFailure:
     """What is wrong with a file; `path` is None for what a command of the user's has found."""
 
     path: Path | None
@@ -167,7 +167,7 @@ def _package_type(folder: Path) -> object:
     return None
 
 
-def read_answer(output: str, path: Path) -> Problem | None:
+def read_answer(output: str, path: Path) -> CheckFailure | None:
     """The syntax error that node has printed; None if it failed for another reason, which says nothing of the file."""
     lines = output.splitlines()
     message = next((line for line in lines if _MESSAGE.match(line)), None)
@@ -178,8 +178,8 @@ def read_answer(output: str, path: Path) -> Problem | None:
         if place is not None and _names(place["file"], path):
             source = lines[number + 1].strip() if number + 1 < len(lines) else ""
             shown = source if 0 < len(source) <= _LONGEST_SOURCE else None
-            return Problem(path, int(place["line"]), message, shown)
-    return Problem(path, None, message)
+            return CheckFailure(path, int(place["line"]), message, shown)
+    return CheckFailure(path, None, message)
 
 
 def _names(text: str, path: Path) -> bool:

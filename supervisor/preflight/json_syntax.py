@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NoReturn
 
-from supervisor.preflight.javascript import Problem
+from supervisor.preflight.javascript import CheckFailure
 
 #: Files above this many bytes are not parsed: the event loop would wait for it.
 JSON_LIMIT = 1024 * 1024
@@ -15,7 +15,7 @@ JSON_LIMIT = 1024 * 1024
 _WITH_COMMENTS = ("tsconfig", "jsconfig", "devcontainer", ".", "tslint", "api-extractor")
 
 
-def check_json(path: Path) -> Problem | None:
+def check_json(path: Path) -> CheckFailure | None:
     """What `JSON.parse` would not take; None if it would, or if that cannot be told.
 
     An empty file passes: editors make new files so, and to hold up every restart for one would be worse.
@@ -36,11 +36,11 @@ def check_json(path: Path) -> Problem | None:
     except json.JSONDecodeError as error:
         lines = text.splitlines()
         source = lines[error.lineno - 1].strip() if error.lineno <= len(lines) else ""
-        return Problem(path, error.lineno, f"not JSON: {error.msg}", source if 0 < len(source) <= 120 else None)
+        return CheckFailure(path, error.lineno, f"not JSON: {error.msg}", source if 0 < len(source) <= 120 else None)
     except RecursionError:
         return None
     except ValueError as error:
-        return Problem(path, None, f"not JSON: {error}")
+        return CheckFailure(path, None, f"not JSON: {error}")
     return None
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from supervisor.process.handle import open_handle
-from supervisor.process.prestart import Ahead
 from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import Launch, Launched, launch
+from supervisor.process.spawn import PrestartedProcess, SpawnedProcess, SpawnSpec, spawn
 from supervisor.process.stdio import NO_WAYS, OnOutput, Way
 
 
@@ -19,47 +18,47 @@ class Child:
     all of it the moment the supervisor died, and puppeteer answers SIGHUP by killing the browser.
     """
 
-    def __init__(self, launched: Launched, reaper: Reaper) -> None:
+    def __init__(self, spawned: SpawnedProcess, reaper: Reaper) -> None:
         """Take over what has just been started; reaping happens in this thread only, so it cannot be gone."""
-        self._popen = launched.popen
-        self._hold = launched.hold
+        self._popen = spawned.popen
+        self._gate = spawned.gate
         self._reaper = reaper
         # Before anyone could reap it.
-        reaper.own.add(self._popen.pid)
+        reaper.claim(self._popen.pid)
         handle = open_handle(self._popen.pid)
         assert handle is not None, "a child that nobody has reaped cannot be gone"
         self.handle = handle
-        self.wiring = launched.wiring
+        self.stdio = spawned.stdio
 
     @classmethod
     def spawn(
         cls,
-        what: Launch,
+        what: SpawnSpec,
         *,
         reaper: Reaper,
         on_output: OnOutput | None = None,
         ways: Mapping[int, Way] = NO_WAYS,
-        holdable: bool = False,
-        ahead: Ahead | None = None,
+        gated: bool = False,
+        prestarted: PrestartedProcess | None = None,
     ) -> Child:
-        """Start the leader with its streams wired to ours (see `Wiring`), or take the one that was started `ahead`.
+        """Start the leader with its streams wired to ours (see `ChildStdio`), or take the one that was started `ahead`.
 
-        A `holdable` one is a node that can be made to wait; it does not, but `was_held` tells whether others would.
+        A `gated` one is a node that can be made to wait; it does not, but `reached_gate` tells whether others would.
         Raises CommandError if it cannot be run.
         """
-        launched = ahead.take(what) if ahead is not None else None
-        if launched is None:
-            launched = launch(what, held=holdable)
-            if launched.hold is not None:
-                launched.hold.let_go()
-        child = cls(launched, reaper)
-        child.wiring.start(on_output, ways)
+        spawned = prestarted.take(what) if prestarted is not None else None
+        if spawned is None:
+            spawned = spawn(what, gated=gated)
+            if spawned.gate is not None:
+                spawned.gate.open()
+        child = cls(spawned, reaper)
+        child.stdio.start(on_output, ways)
         return child
 
     @property
-    def was_held(self) -> bool:
+    def reached_gate(self) -> bool:
         """Whether it is a node that has come to where it can be made to wait."""
-        return self._hold is not None and self._hold.reached
+        return self._gate is not None and self._gate.reached
 
     @property
     def pid(self) -> int:
@@ -70,12 +69,12 @@ class Child:
         """Wait for the leader's exit and take its status: an exit code, or minus the signal that ended it."""
         await self.handle.wait()
         code = self._popen.wait()
-        self._reaper.let_go(self.pid)
+        self._reaper.release(self.pid)
         return code
 
     def release(self) -> None:
         """Let go of streams and handle, once the whole tree is gone."""
-        self.wiring.close()
+        self.stdio.close()
         self.handle.close()
-        if self._hold is not None:
-            self._hold.close()
+        if self._gate is not None:
+            self._gate.close()

@@ -9,9 +9,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from supervisor.process.handle import open_handle
 from supervisor.process.reaper import Reaper
@@ -23,16 +22,15 @@ OUTPUT_LIMIT = 16384
 _DYING = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How an errand ended: its exit status, None if its time was over; and the beginning of what it wrote."""
+class HelperResult(NamedTuple):
+    """The exit status of a helper, None if it ran out of time, and the beginning of its output."""
 
     code: int | None
     output: str
 
 
-class Errands:
-    """Runs errands. `running` holds the pids of those under way, for those who count the bot's processes.
+class HelperRunner:
+    """Runs helpers. `running` holds the pids of those under way, for those who count the bot's processes.
 
     `umask` is theirs, -1 for our own.
     """
@@ -50,7 +48,7 @@ class Errands:
         environment: Mapping[str, str],
         timeout: float,
         input: Path | None = None,  # noqa: A002  as in subprocess
-    ) -> Finished:
+    ) -> HelperResult:
         """Run a program, its input from a file if one is given; at the latest after `timeout` seconds it is killed.
 
         Cancelled, it kills the program as well. Raises OSError if the program cannot be run.
@@ -59,7 +57,7 @@ class Errands:
         with tempfile.TemporaryFile() as output, (input or Path(os.devnull)).open("rb") as given:
             popen = _start(command, directory, environment, given, output, self._umask)
             # Reaping happens in this thread only, so the pid is entered before anyone could reap it.
-            self._reaper.own.add(popen.pid)
+            self._reaper.claim(popen.pid)
             self.running.add(popen.pid)
             handle = open_handle(popen.pid)
             assert handle is not None, "a child that nobody has reaped cannot be gone"
@@ -69,10 +67,10 @@ class Errands:
                 end_family(popen)
                 handle.close()
                 self.running.discard(popen.pid)
-                self._reaper.let_go(popen.pid)
+                self._reaper.release(popen.pid)
             output.seek(0)
             said = output.read(OUTPUT_LIMIT).decode(errors="replace")
-        return Finished(popen.returncode if in_time else None, said)
+        return HelperResult(popen.returncode if in_time else None, said)
 
 
 def _start(

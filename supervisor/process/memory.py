@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import psutil
 
 
-def proportional(pids: Iterable[int]) -> int:
-    """Like `resident`, but pages that several processes share are divided among them, where the system tells (Linux).
+def total_pss(pids: Iterable[int]) -> int:
+    """Like `total_rss`, but pages that several processes share are divided among them, where the system tells (Linux).
 
     Costs up to some milliseconds for each process: the kernel walks its pages.
     """
@@ -23,8 +23,8 @@ def proportional(pids: Iterable[int]) -> int:
     return total
 
 
-def resident(pids: Iterable[int]) -> int:
-    """The resident memory of these processes together, in bytes; one that is gone or may not be asked counts nothing.
+def total_rss(pids: Iterable[int]) -> int:
+    """The total_rss memory of these processes together, in bytes; one that is gone or may not be asked counts nothing.
 
     Pages that they share count once for each.
     """

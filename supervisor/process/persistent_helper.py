@@ -15,11 +15,11 @@ from supervisor.process.helper import end_family
 from supervisor.process.reaper import Reaper
 
 
-class Standby:
+class PersistentHelper:
     """Runs `command`, which answers each line on its input with a line, in their order, and ends with its input.
 
-    It is ended after `idle` seconds without a question. `running` and `umask` are as for `Errands`. Whatever fails,
-    only means that there is no answer; so does Windows, where the event loop cannot wait for a pipe.
+    It is ended after `idle` seconds without a question. `running` and `umask` are as for `HelperRunner`. Whatever
+    fails, only means that there is no answer; so does Windows, where the event loop cannot wait for a pipe.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Standby:
             )
         except OSError:
             return
-        self._reaper.own.add(popen.pid)
+        self._reaper.claim(popen.pid)
         self._running.add(popen.pid)
         self._popen = popen
         for descriptor in self._pipes():
@@ -105,7 +105,7 @@ class Standby:
             assert pipe is not None
             pipe.close()
         self._running.discard(popen.pid)
-        self._reaper.let_go(popen.pid)
+        self._reaper.release(popen.pid)
         self._said = b""
         while self._asked:
             self._answer(None)

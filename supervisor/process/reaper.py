@@ -71,7 +71,11 @@ class Reaper:
             case _:  # it may have no waitid; a walk through the process table does as well
                 return sum(self._take(child.pid) for child in psutil.Process().children() if child.pid not in self.own)
 
-    def let_go(self, pid: int) -> None:
+    def claim(self, pid: int) -> None:
+        """Leave a child of this process to its owner, who takes its status; call this before it can be reaped."""
+        self.own.add(pid)
+
+    def release(self, pid: int) -> None:
         """Its owner has taken the status of a child of our own."""
         self.own.discard(pid)
         self.reap()

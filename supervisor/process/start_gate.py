@@ -19,7 +19,7 @@ _HELD: Final = "SCANONCE_HELD"
 """What `start_gate.cjs` needs: the socket's descriptor and inode, and what `NODE_OPTIONS` was, if it was set."""
 
 
-class Hold:
+class StartGate:
     """The two ends of the socket on which one node waits. Not for Windows, where a child inherits no socket."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Hold:
         """The node has its end: close ours of it, so that each side sees the other's end."""
         self._theirs.close()
 
-    def let_go(self) -> None:
+    def open(self) -> None:
         """Let the node go on, now or as soon as it comes here. Does nothing for one that is gone."""
         try:
             self._ours.send(b".")
@@ -68,6 +68,6 @@ class Hold:
         self._ours.close()
 
 
-def can_be_held() -> bool:
+def can_gate_start() -> bool:
     """Whether node can be made to wait: it can inherit a socket, and `start_gate.cjs` has a path to name."""
     return sys.platform != "win32" and str(_PRELOAD).isprintable() and _PRELOAD.is_file()

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from supervisor.process.tty import Mode
+from supervisor.process.tty import TerminalMode
 
 if sys.platform == "linux":
     import fcntl
@@ -35,7 +35,7 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 _NAMES = {_STDOUT: "stdout", _STDERR: "stderr"}
 
-#: Seconds that `Wiring.close` waits for a thread that our own reader holds up.
+#: Seconds that `ChildStdio.close` waits for a thread that our own reader holds up.
 _PATIENCE = 0.25
 
 #: Bytes of a pipe: what a bot may write at once while this process is not given the processor. Linux has 64 KiB, and
@@ -112,7 +112,7 @@ def _widen(pipe: int) -> None:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
 
-class Wiring:
+class ChildStdio:
     """The three streams of one child: its ends, our ends, and the pumps between."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Wiring:
         self._input_lock = threading.Lock()
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
-        self._mode = None if self._terminal is None else Mode(self._terminal)
+        self._mode = None if self._terminal is None else TerminalMode(self._terminal)
         self._follow = self._mode.follow if self._mode is not None and _STDIN in ends else lambda: None
         #: Where the child's output comes out, by the descriptor of ours that it is for.
         self._sources: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Who is there: our offspring, and what an earlier supervisor of this project left behind.
+"""Who is there: our descendants, and what an earlier supervisor of this project left behind.
 
 On Linux the supervisor is a subreaper (`reap.py`), so every process that a bot ever started is among its descendants,
 however often it forked away. Elsewhere an orphan leaves the tree; there the mark in the environment finds it again.
@@ -22,7 +22,7 @@ _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ProcessEntry:
     """One living process as it was when seen. `handle` stays true when the pid is given to another."""
 
     handle: Handle = field(compare=False)
@@ -63,29 +63,29 @@ def parent_program(pid: int) -> str | None:
         return None
 
 
-def offspring(root: int | None = None) -> list[Entry]:
+def descendants(root: int | None = None) -> list[ProcessEntry]:
     """Every living descendant of `root` (this process when omitted), parents before children; zombies left out."""
     try:
         found = psutil.Process(root).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-    return [entry for process in found if (entry := enter_process(process)) is not None]
+    return [entry for process in found if (entry := entry_of(process)) is not None]
 
 
-def enter(pid: int) -> Entry | None:
+def find_process(pid: int) -> ProcessEntry | None:
     """The living process that has this pid now, or None if there is none."""
     try:
-        return enter_process(psutil.Process(pid))
+        return entry_of(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return None
 
 
-def find_by_argument(prefix: str) -> list[Entry]:
+def find_by_argument(prefix: str) -> list[ProcessEntry]:
     """Every process of the machine that was given an argument which begins so. Costs what `find_by_mark` does."""
     return _find(lambda process: any(word.startswith(prefix) for word in process.cmdline()[1:]))
 
 
-def find_by_mark(prefix: str) -> list[Entry]:
+def find_by_mark(prefix: str) -> list[ProcessEntry]:
     """Every process of the machine whose `ENVIRONMENT_MARK` begins so, as far as this user may look.
 
     Costs some tens of microseconds for each process of the machine.
@@ -93,7 +93,7 @@ def find_by_mark(prefix: str) -> list[Entry]:
     return _find(lambda process: process.environ().get(ENVIRONMENT_MARK, "").startswith(prefix))
 
 
-def _find(wanted: Callable[[psutil.Process], bool]) -> list[Entry]:
+def _find(wanted: Callable[[psutil.Process], bool]) -> list[ProcessEntry]:
     """Every process of the machine that is wanted, this one excepted."""
     entries = []
     # Not by psutil.process_iter, which keeps some 900 bytes for each process of the machine until it is next asked.
@@ -102,7 +102,7 @@ def _find(wanted: Callable[[psutil.Process], bool]) -> list[Entry]:
             continue
         try:
             process = psutil.Process(pid)
-            entry = enter_process(process) if wanted(process) else None
+            entry = entry_of(process) if wanted(process) else None
         except (*_GONE, OSError):
             continue
         if entry is not None:
@@ -110,7 +110,7 @@ def _find(wanted: Callable[[psutil.Process], bool]) -> list[Entry]:
     return entries
 
 
-def enter_process(process: psutil.Process) -> Entry | None:
+def entry_of(process: psutil.Process) -> ProcessEntry | None:
     """The process that psutil has found, if it lives still."""
     # The handle is opened first and psutil's start time compared after it: had the pid been given to another process
     # between psutil's look and ours, the times would differ, and the stranger is not entered.
@@ -123,6 +123,8 @@ def enter_process(process: psutil.Process) -> Entry | None:
             if not process.is_running() or status == psutil.STATUS_ZOMBIE:
                 return None
             stopped = status == psutil.STATUS_STOPPED
-            return Entry(handle, process.pid, process.ppid(), process.create_time(), tuple(process.cmdline()), stopped)
+            return ProcessEntry(
+                handle, process.pid, process.ppid(), process.create_time(), tuple(process.cmdline()), stopped
+            )
     except _GONE:
         return None

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from supervisor.process.handle import Handle
 
 #: Seconds that a step is still given once the user has asked to hurry.
-HURRIED_PATIENCE = 1.0
+HURRIED_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class TerminationStep:
     """One step of a ladder: what is done to each living process, and how many seconds it is then given."""
 
     name: str
@@ -32,7 +32,7 @@ def kill(handle: Handle) -> None:
     handle.kill()
 
 
-class Haste:
+class Urgency:
     """How much of a hurry the user is in: patient, hurried (short graces), or ruthless (kill now)."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Haste:
         return [handle for handle in alive if handle.alive]
 
     def _shortened(self, patience: float) -> float:
-        return (patience, min(patience, HURRIED_PATIENCE), 0.0)[self._level]
+        return (patience, min(patience, HURRIED_TIMEOUT), 0.0)[self._level]
 
 
 async def _all_exit(handles: Iterable[Handle]) -> None:
@@ -97,8 +97,10 @@ async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
-async def climb(handles: Collection[Handle], rungs: Iterable[Rung], haste: Haste) -> tuple[str | None, list[Handle]]:
-    """Climb until every process is gone; the last rung is given its whole patience however great the haste.
+async def escalate(
+    handles: Collection[Handle], rungs: Iterable[TerminationStep], urgency: Urgency
+) -> tuple[str | None, list[Handle]]:
+    """Climb until every process is gone; the last rung is given its whole patience however great the urgency.
 
     Returns the name of the rung that sufficed (None when nothing was alive to begin with) and those still alive after
     the last one.
@@ -107,19 +109,19 @@ async def climb(handles: Collection[Handle], rungs: Iterable[Rung], haste: Haste
     used = None
     *asking, last = rungs
     for rung in asking:
-        if not alive or haste.ruthless:
+        if not alive or urgency.ruthless:
             break
         used = rung.name
-        alive = await _take(rung, alive, haste)
+        alive = await _take(rung, alive, urgency)
     if alive:
         used = last.name
-        alive = await _take(last, alive, Haste())
+        alive = await _take(last, alive, Urgency())
     return used, alive
 
 
-async def _take(rung: Rung, alive: list[Handle], haste: Haste) -> list[Handle]:
+async def _take(rung: TerminationStep, alive: list[Handle], urgency: Urgency) -> list[Handle]:
     for handle in alive:
         # One that may not be signalled (it has changed its user) is waited for, and in the end named, like the others.
         with contextlib.suppress(PermissionError):
             rung.act(handle)
-    return await haste.wait_all(alive, rung.patience)
+    return await urgency.wait_all(alive, rung.patience)

@@ -21,7 +21,7 @@ _STDIN = 0
 _IFLAG, _LFLAG = 0, 3  # of what tcgetattr answers
 
 
-class Mode:
+class TerminalMode:
     """Follows the terminal whose master is `terminal`; does nothing where our input is none, and on Windows."""
 
     def __init__(self, terminal: int) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from supervisor.process.table import Entry
+from supervisor.process.table import ProcessEntry
 
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ash", "busybox"})
 _RUNNERS = frozenset({"npm", "npx", "yarn", "pnpm", "pnpx", "corepack", "yarnpkg"})
 _SCRIPTS = frozenset({"npm-cli.js", "npx-cli.js", "yarn.js", "pnpm.cjs", "corepack.js"})
 
 
-def runner_name(entry: Entry) -> str | None:
+def runner_name(entry: ProcessEntry) -> str | None:
     """`npm`, `yarn`, `sh`, ... if this process only runs another one for the user; None if it is a program proper."""
     if not entry.argv:
         return None
@@ -30,7 +30,7 @@ def runner_name(entry: Entry) -> str | None:
     return None
 
 
-def unwrap(leader: int, tree: Iterable[Entry]) -> tuple[int, Sequence[str]]:
+def unwrap(leader: int, tree: Iterable[ProcessEntry]) -> tuple[int, Sequence[str]]:
     """The pid of the bot proper, and the names of what stands between it and us, outermost first.
 
     `tree` is the leader and its descendants without any browser's processes. A wrapper with several children, or with

@@ -11,9 +11,8 @@ from supervisor.bot.ownership import Territory
 from supervisor.browser.discovery import without_browsers
 from supervisor.log.logger import report_fault
 from supervisor.process.reaper import Reaper
-from supervisor.process.standstill import Standstill
-from supervisor.process.suspend import Frost
-from supervisor.process.table import enter
+from supervisor.process.suspend import GuardedSuspension, Suspension
+from supervisor.process.table import find_process
 from supervisor.supervise.turn import Turn
 
 
@@ -33,7 +32,7 @@ class Examination:
     def __init__(self, territory: Territory, reaper: Reaper) -> None:
         self._territory = territory
         self._reaper = reaper
-        self._standstill: Standstill | None = None
+        self._standstill: GuardedSuspension | None = None
         self._work: asyncio.Task[bool] | None = None
         #: The restart that there will be if all is well. Its clock runs from the first change on.
         self._turn: Turn | None = None
@@ -54,8 +53,8 @@ class Examination:
         territory = self._territory
         # Without descriptors, for instance, it runs on while it is checked; what it could do meanwhile is no worse.
         with contextlib.suppress(OSError):
-            self._standstill = Standstill(
-                enter(leader), lambda: without_browsers(territory.living()), territory.errands, self._reaper
+            self._standstill = GuardedSuspension(
+                find_process(leader), lambda: without_browsers(territory.living()), territory.helper_pids, self._reaper
             )
         turn.clock.enter("preflight")
         self._work = asyncio.create_task(changes.examined(running=True), name="preflight")
@@ -88,7 +87,7 @@ class Examination:
         if standstill is not None:
             standstill.release()
 
-    def hand_over(self) -> Frost:
+    def hand_over(self) -> Suspension:
         """What stands still, for the stop, which thaws it; nothing if nobody was examined."""
         standstill, self._standstill = self._standstill, None
-        return Frost() if standstill is None else standstill.hand_over()
+        return Suspension() if standstill is None else standstill.hand_over()

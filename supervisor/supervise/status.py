@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from supervisor.log import logger
-from supervisor.process.memory import proportional, resident
+from supervisor.process.memory import total_pss, total_rss
 from supervisor.system import clock
 from supervisor.system.errors import SessionError
 from supervisor.timing.record import Target, restart_line
@@ -182,7 +182,7 @@ def _session(store: SessionStore, profile: Profile, shown: str | None, standing:
 
 def _memory(territory: Territory) -> Memory:
     tree = [entry.pid for entry in territory.living()]
-    return Memory(resident([os.getpid()]), proportional(tree), len(tree))
+    return Memory(total_rss([os.getpid()]), total_pss(tree), len(tree))
 
 
 def past(restart: Restart | None) -> LastRestart | None:

@@ -27,8 +27,8 @@ from supervisor.bot.stop import Descent
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.process.spawn import CommandError
-from supervisor.process.suspend import Frost
-from supervisor.process.terminate import Haste
+from supervisor.process.suspend import Suspension
+from supervisor.process.terminate import Urgency
 from supervisor.session.profiles.profile import Profile
 from supervisor.supervise import state_machine
 from supervisor.supervise.browser_events import Sights
@@ -83,7 +83,7 @@ class Supervisor:
         self._moved = asyncio.Event()
         self._state = State()
         self._turn = Turn("start")
-        self._haste = Haste()
+        self._urgency = Urgency()
         self._examination = Examination(setting.territory, setting.reaper)
         self._head_start = HeadStart(setting, self.bot, wanted=lambda: self._state.after is state_machine.After.START)
         self._takedown = Takedown(setting, care, lambda: self._turn)
@@ -99,8 +99,8 @@ class Supervisor:
             Action.THAW: self._examination.thaw,
             Action.LISTEN: self._listen,
             Action.BRING_DOWN: self._go_down,
-            Action.HURRY: lambda: self._haste.hurry(),
-            Action.KILL: lambda: self._haste.kill(),
+            Action.HURRY: lambda: self._urgency.hurry(),
+            Action.KILL: lambda: self._urgency.kill(),
             Action.PREPARE: lambda: self._begin(self._prepare()),
             Action.SPAWN: self._spawn,
             Action.START_BACKOFF: self._start_backoff,
@@ -347,17 +347,17 @@ class Supervisor:
 
     def _go_down(self) -> None:
         # At once and not in the task: whoever is in a hurry may say so before that has begun.
-        self._haste = Haste()
+        self._urgency = Urgency()
         self._cancel_timers()
         self.sessions.note_stop()
         self.bot.note_stop()
         self._begin(self._bring_down(self._examination.hand_over()))
 
-    async def _bring_down(self, frost: Frost) -> None:
-        with frost:
+    async def _bring_down(self, suspension: Suspension) -> None:
+        with suspension:
             if self._changes is not None:
                 await self._changes.end_checks()  # they are our children, and the proof is that there are none
-            self._descent = await self._takedown.bring_down(self.bot.run, self._haste, frost)
+            self._descent = await self._takedown.bring_down(self.bot.run, self._urgency, suspension)
             if self._descent.survivors:
                 self._post(Kind.NOT_DOWN)
                 return
@@ -418,7 +418,7 @@ class Supervisor:
                 on_exit=self._exited,
                 on_start_over=self._start_over,
                 on_unhealthy=self._unhealthy,
-                ahead=self._head_start.take(),
+                prestarted=self._head_start.take(),
             )
         except CommandError as error:
             emit("error", problem=str(error))

@@ -12,9 +12,9 @@ from pathlib import Path
 from supervisor.bot.run import Run, Setting
 from supervisor.bot.stop import Descent, Stop
 from supervisor.log.logger import emit
-from supervisor.process.suspend import Frost
-from supervisor.process.table import Entry
-from supervisor.process.terminate import Haste
+from supervisor.process.suspend import Suspension
+from supervisor.process.table import ProcessEntry
+from supervisor.process.terminate import Urgency
 from supervisor.supervise.maintenance import Care
 from supervisor.supervise.snapshot_queue import Quiet
 from supervisor.supervise.turn import Turn
@@ -37,22 +37,22 @@ class Takedown:
         quiet, self._quiet = self._quiet, {}
         return quiet
 
-    async def bring_down(self, run: Run | None, haste: Haste, frost: Frost) -> Descent:
+    async def bring_down(self, run: Run | None, urgency: Urgency, suspension: Suspension) -> Descent:
         """Stop `run`, or without one whatever is left of earlier ones, and prove that nothing of it lives.
 
-        `haste` may grow meanwhile; `frost` is what stands still already. Nothing may be started beside the survivors
-        of the answer: processes of ours that would not die, or browsers of somebody else's on our profiles.
+        `urgency` may grow meanwhile; `suspension` is what stands still already. Nothing may be started beside the
+        survivors of the answer: processes of ours that would not die, or browsers of somebody else's on our profiles.
         """
         stop = Stop(
             look=self._setting.territory.living,
             proven=self._proven_empty,
             config=self._setting.config.stop,
-            haste=haste,
+            urgency=urgency,
             clock=self._turn().clock,
             leader=run.child.pid if run else None,
             live=run.observer.live if run else {},
             on_let_go=lambda profiles: self._look_ahead(run, profiles),
-            frost=frost,
+            suspension=suspension,
         )
         if run is None and (strangers := await self._find_leftovers(stop)):
             return Descent(survivors=tuple(entry.pid for entry in strangers))
@@ -78,7 +78,7 @@ class Takedown:
     async def _profiles(self) -> list[Path]:
         return [profile.path for profile in await self._care.profiles()]
 
-    async def _find_leftovers(self, stop: Stop) -> list[Entry]:
+    async def _find_leftovers(self, stop: Stop) -> list[ProcessEntry]:
         """Before a start: extend the stop to what earlier runs left, unless strangers hold a profile, who are told."""
         profiles = await self._profiles()
         ours, strangers = self._setting.territory.left_behind(profiles)

@@ -35,7 +35,7 @@ class Loss:
     """Bytes; 0 at the beginning."""
 
 
-class Losses:
+class LossCounter:
     """Counts the bytes that are dropped at one place; `tell` hears of the beginning and of the end, from any thread."""
 
     def __init__(self, where: str, tell: Callable[[Loss], None], *, calm: float = _CALM) -> None:
@@ -65,7 +65,7 @@ class Losses:
         self._tell(Loss(self._where, None, dropped))
 
 
-class Outlet:
+class AsyncWriter:
     """One stream of ours, by its descriptor, with a thread that writes to it; started with the first bytes.
 
     `room` bytes may wait. When they are used up `put` waits up to `patience` seconds for a reader that is merely slower
@@ -73,7 +73,7 @@ class Outlet:
     When the reader has gone for good, everything is taken and nothing written, as if nobody had been there.
     """
 
-    def __init__(self, target: int, losses: Losses | None = None, *, room: int, patience: float = 0.0) -> None:
+    def __init__(self, target: int, losses: LossCounter | None = None, *, room: int, patience: float = 0.0) -> None:
         self._target = target
         self._losses = losses
         self._room = room

@@ -18,7 +18,7 @@ _INK = re.compile(rb"\xe2\x96[\x80-\x9f]|\x1b\[4[07]m {2}|\x1b\[7m {2}|\x1b\[48;
 _DRAWING = 100
 
 
-class Screen:
+class QrDisplay:
     """Draws codes by `draw`, unless the bot's own output, of which `feed` is told, has just shown one."""
 
     def __init__(self, draw: Callable[[str], None], patience: float = PATIENCE) -> None:
@@ -42,7 +42,7 @@ class Screen:
 
         def draw() -> None:
             if self._drawn_at < since:
-                self._draw(picture(text))
+                self._draw(render_text(text))
 
         self._waiting = asyncio.get_running_loop().call_later(self._patience, draw)
 
@@ -52,7 +52,7 @@ class Screen:
             self._waiting.cancel()
 
 
-def picture(text: str) -> str:
+def render_text(text: str) -> str:
     """A QR code of `text` in half blocks, light on dark, as narrow as it can be."""
     # Here, because only a device that is linked needs it.
     import segno
@@ -62,7 +62,7 @@ def picture(text: str) -> str:
     return drawing.getvalue().rstrip("\n")
 
 
-def png(text: str) -> bytes:
+def render_png(text: str) -> bytes:
     """A QR code of `text` as a PNG image that a phone can scan from a screen: black on white, with its quiet zone."""
     import segno
 

@@ -66,13 +66,13 @@ async def test_what_a_bot_has_started_beside_may_stand_still(project: Project) -
 
 
 async def test_a_process_that_a_debugger_holds_is_no_process_that_hangs() -> None:
-    from supervisor.process.table import offspring
+    from supervisor.process.table import descendants
 
     child = await asyncio.create_subprocess_exec("sleep", "100")
     try:
-        assert not next(entry for entry in offspring() if entry.pid == child.pid).stopped
+        assert not next(entry for entry in descendants() if entry.pid == child.pid).stopped
         child.send_signal(signal.SIGSTOP)
-        await eventually(lambda: next(entry for entry in offspring() if entry.pid == child.pid).stopped)
+        await eventually(lambda: next(entry for entry in descendants() if entry.pid == child.pid).stopped)
     finally:
         child.kill()
         await child.wait()
@@ -180,13 +180,13 @@ async def test_a_tree_that_holds_too_much_memory_for_too_long_is_restarted(proje
 
 
 async def test_what_processes_share_counts_once(project: Project) -> None:
-    from supervisor.process.memory import proportional, resident
+    from supervisor.process.memory import total_pss, total_rss
 
     bot = project.spawn("hold=50000000")
     try:
         await project.noted("bot", "up")
-        assert 50_000_000 < proportional([bot.pid]) < resident([bot.pid]), "its interpreter is ours as well"
-        assert proportional([2**22 + 1]) == 0
+        assert 50_000_000 < total_pss([bot.pid]) < total_rss([bot.pid]), "its interpreter is ours as well"
+        assert total_pss([2**22 + 1]) == 0
     finally:
         bot.kill()
         bot.wait()

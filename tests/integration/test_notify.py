@@ -15,7 +15,7 @@ from supervisor.config.sections.notify import NotifyConfig
 from supervisor.notify import signature
 from supervisor.notify.factory import targets_of
 from supervisor.notify.service import LAST_OF_GIVEN_UP
-from supervisor.process.helper import Errands
+from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project, eventually
@@ -260,7 +260,7 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     config = NotifyConfig(apprise=("json://127.0.0.1/",))
-    targets = targets_of(config, tmp_path, Errands(Reaper(), set()), lambda: tmp_path)
+    targets = targets_of(config, tmp_path, HelperRunner(Reaper(), set()), lambda: tmp_path)
     assert targets.usable == []
     assert [(one.problem, one.remedy) for one in targets.unusable] == [
         ("the library apprise is not installed", "pip install 'scanonce[notify]'")

@@ -15,7 +15,7 @@ import pytest
 
 from supervisor.bot import ownership
 from supervisor.bot.ownership import Territory
-from supervisor.process.table import ENVIRONMENT_MARK, offspring
+from supervisor.process.table import ENVIRONMENT_MARK, descendants
 from tests.helpers.command import Project, eventually
 
 #: Starts a program that is nobody's child any more.
@@ -114,7 +114,7 @@ def sleeper() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
 
     yield begin
     for process in started:
-        for descendant in offspring(process.pid) if process.poll() is None else ():
+        for descendant in descendants(process.pid) if process.poll() is None else ():
             descendant.handle.kill()
         process.kill()
         process.wait()

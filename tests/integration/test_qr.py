@@ -14,7 +14,7 @@ import segno
 from supervisor.browser.presets import SessionStatus
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.events.sessions import SESSION_STATES
-from supervisor.system.qr import PATIENCE, Screen, picture
+from supervisor.system.qr import PATIENCE, QrDisplay, render_text
 from tests.helpers.command import Project, eventually
 
 CODE = "2@" + "Zm9vYmFyYmF6" * 12 + ",a/b+c=,d,1"
@@ -36,7 +36,7 @@ def large(text: str) -> bytes:
 async def test_what_the_bot_draws_is_not_drawn_twice(drawing: object, first: str) -> None:
     assert callable(drawing)
     drawn: list[str] = []
-    screen = Screen(drawn.append, patience=0.3)  # longer than any pause of ours between the two
+    screen = QrDisplay(drawn.append, patience=0.3)  # longer than any pause of ours between the two
     if first == "the bot":
         screen.feed(drawing(CODE))
         screen.show(CODE)
@@ -49,27 +49,27 @@ async def test_what_the_bot_draws_is_not_drawn_twice(drawing: object, first: str
 
 async def test_what_the_bot_does_not_draw_is_drawn_in_its_newest_form() -> None:
     drawn: list[str] = []
-    screen = Screen(drawn.append, patience=0.05)
+    screen = QrDisplay(drawn.append, patience=0.05)
     screen.feed(b"\x1b[32mstarting\x1b[0m \xe2\x96\x88\xe2\x96\x88 50 %\n")
     screen.show(CODE)
     screen.show(OTHER)
     await asyncio.sleep(0.1)
-    assert drawn == [picture(OTHER)]
+    assert drawn == [render_text(OTHER)]
 
 
 async def test_a_drawing_of_long_ago_was_of_another_code() -> None:
     drawn: list[str] = []
-    screen = Screen(drawn.append, patience=0.05)
+    screen = QrDisplay(drawn.append, patience=0.05)
     screen.feed(small(CODE))
     await asyncio.sleep(0.1)
     screen.show(OTHER)
     await asyncio.sleep(0.1)
-    assert drawn == [picture(OTHER)]
+    assert drawn == [render_text(OTHER)]
 
 
 async def test_nothing_is_drawn_after_the_end() -> None:
     drawn: list[str] = []
-    screen = Screen(drawn.append, patience=0.01)
+    screen = QrDisplay(drawn.append, patience=0.01)
     screen.show(CODE)
     screen.close()
     await asyncio.sleep(0.03)
@@ -77,7 +77,7 @@ async def test_nothing_is_drawn_after_the_end() -> None:
 
 
 def test_a_picture_shows_each_module_of_the_code() -> None:
-    lines = picture(CODE).split("\n")
+    lines = render_text(CODE).split("\n")
     halves = {" ": (1, 1), "█": (0, 0), "▀": (0, 1), "▄": (1, 0)}
     rows = [[halves[c][half] for c in line] for line in lines for half in (0, 1)]
     code = segno.make(CODE, error="l", micro=False)
@@ -151,12 +151,12 @@ async def test_on_a_console_the_code_is_drawn_once(project: Project, draws: bool
         if draws:
             await asyncio.sleep(PATIENCE + 0.5)
         else:
-            await eventually(lambda: picture(CODE) in said.getvalue())
+            await eventually(lambda: render_text(CODE) in said.getvalue())
     finally:
         process.terminate()
         await process.wait()
         await reading
-    assert (picture(CODE) in said.getvalue()) is not draws
+    assert (render_text(CODE) in said.getvalue()) is not draws
     assert CODE not in said.getvalue(), "what people do not read is no use to them, and a secret"
 
 

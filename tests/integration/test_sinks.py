@@ -14,7 +14,7 @@ from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log.files.reader import Line, LogReader, Note
 from supervisor.log.sinks import Outputs
-from supervisor.system.async_writer import Loss, Losses, Outlet
+from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project, Running, eventually
 
@@ -134,7 +134,7 @@ def pipe() -> Iterator[tuple[int, int]]:
             continue
 
 
-def put_all(outlet: Outlet, count: int, size: int = 10_000) -> float:
+def put_all(outlet: AsyncWriter, count: int, size: int = 10_000) -> float:
     """Put so many pieces; returns the longest time that one took, in seconds."""
     longest = 0.0
     for _ in range(count):
@@ -154,7 +154,7 @@ def drain(fd: int, wanted: Callable[[int], bool]) -> int:
 
 def test_what_finds_no_room_is_counted_and_the_rest_arrives_whole(pipe: tuple[int, int]) -> None:
     told: list[Loss] = []
-    outlet = Outlet(pipe[1], Losses("stdout", told.append, calm=0.0), room=100_000, patience=0.02)
+    outlet = AsyncWriter(pipe[1], LossCounter("stdout", told.append, calm=0.0), room=100_000, patience=0.02)
     assert put_all(outlet, 100) < 10, "none of them waits for the reader"
     assert told == [Loss("stdout", "nobody reads it", 0)]
     # The pipe has 65536 bytes, and what is being written is among the 100 000 that wait.
@@ -175,7 +175,7 @@ def _read(fd: int) -> bytes:
 
 def test_a_reader_that_is_merely_slow_is_waited_for(pipe: tuple[int, int]) -> None:
     told: list[Loss] = []
-    outlet = Outlet(pipe[1], Losses("stdout", told.append), room=100_000, patience=10.0)
+    outlet = AsyncWriter(pipe[1], LossCounter("stdout", told.append), room=100_000, patience=10.0)
     reading = threading.Thread(target=drain, args=(pipe[0], lambda read: read == 1_000_000))
     reading.start()
     put_all(outlet, 100)
@@ -187,7 +187,7 @@ def test_a_reader_that_is_merely_slow_is_waited_for(pipe: tuple[int, int]) -> No
 
 def test_a_reader_that_has_gone_costs_nothing_and_is_no_loss(pipe: tuple[int, int]) -> None:
     told: list[Loss] = []
-    outlet = Outlet(pipe[1], Losses("stdout", told.append), room=100_000, patience=1.0)
+    outlet = AsyncWriter(pipe[1], LossCounter("stdout", told.append), room=100_000, patience=1.0)
     os.close(pipe[0])
     assert put_all(outlet, 1000) < 1.0
     outlet.close(10.0)
@@ -195,7 +195,7 @@ def test_a_reader_that_has_gone_costs_nothing_and_is_no_loss(pipe: tuple[int, in
 
 
 def test_a_piece_larger_than_the_room_is_taken_if_nothing_else_waits(pipe: tuple[int, int]) -> None:
-    outlet = Outlet(pipe[1], room=1000)
+    outlet = AsyncWriter(pipe[1], room=1000)
     outlet.put(bytes(200_000))
     assert drain(pipe[0], lambda read: read == 200_000)
     outlet.close(10.0)

@@ -14,10 +14,10 @@ import pytest
 
 from supervisor.bot import stop as cycle
 from supervisor.bot.stop import Stop
-from supervisor.browser.close import Closed
+from supervisor.browser.close import CloseResult
 from supervisor.config.sections.stop import StopConfig
-from supervisor.process.table import offspring
-from supervisor.process.terminate import Haste
+from supervisor.process.table import descendants
+from supervisor.process.terminate import Urgency
 from supervisor.timing.phases import PhaseClock
 from tests.helpers.command import AHEAD, Project, Running, eventually
 from tests.helpers.journal import lives
@@ -566,10 +566,10 @@ def sleeper(tmp_path: Path) -> Iterator[psutil.Process]:
 
 def stop_of(sleeper: psutil.Process) -> Stop:
     return Stop(
-        look=lambda: [entry for entry in offspring() if entry.pid == sleeper.pid],
+        look=lambda: [entry for entry in descendants() if entry.pid == sleeper.pid],
         proven=lambda: True,
         config=StopConfig(),
-        haste=Haste(),
+        urgency=Urgency(),
         clock=PhaseClock(),
     )
 
@@ -577,7 +577,7 @@ def stop_of(sleeper: psutil.Process) -> Stop:
 async def test_a_stop_that_fails_leaves_nothing_frozen(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(self: Stop, frost: object) -> None:
+    async def fail(self: Stop, suspension: object) -> None:
         await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
         raise KeyError("a fault of our own")
 
@@ -590,7 +590,7 @@ async def test_a_stop_that_fails_leaves_nothing_frozen(
 async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(self: Stop, frost: object) -> None:
+    async def never(self: Stop, suspension: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Stop, "_close_and_stop", never)
@@ -611,7 +611,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float | None]]:
         return []
 
     monkeypatch.setattr(Stop, "_wait_for_bot", wait_for_bot)
-    monkeypatch.setattr(cycle, "climb", lambda *_: asyncio.sleep(0))
+    monkeypatch.setattr(cycle, "escalate", lambda *_: asyncio.sleep(0))
     return found
 
 
@@ -630,7 +630,7 @@ async def test_a_short_grace_is_not_used_up_either_by_a_bot_that_does_nothing(
 ) -> None:
     stop = stop_of(sleeper)
     stop.config = StopConfig.model_validate({"grace": grace, "idle": "300ms", "prove_timeout": "1ms"})
-    stop.closed.append(Closed(Path("profile"), 1, True, "asked", 0.1))
+    stop.closed.append(CloseResult(Path("profile"), 1, True, "asked", 0.1))
     await stop.bring_down()
     assert [asked for _, asked in waits] == [idle]
 

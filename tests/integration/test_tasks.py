@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.system.tasks import unheld
+from supervisor.system.tasks import drop_traceback_on_cancel
 from tests.helpers.command import Project, Running, eventually
 
 #: Read by Python at its start, in the supervisor: no garbage collection, not even one that is asked for.
@@ -51,21 +51,21 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 async def test_a_cancelled_task_lets_go_at_once() -> None:
     held = Held()
     gone = weakref.ref(held)
-    task = asyncio.create_task(unheld(_wait_with)(held))
+    task = asyncio.create_task(drop_traceback_on_cancel(_wait_with)(held))
     del held
     await _cancelled(task)
     assert gone() is None
 
 
 async def test_a_task_that_is_cancelled_before_it_begins_is_no_coroutine_that_nobody_awaits() -> None:
-    task = asyncio.create_task(unheld(_wait_with)(Held()))
+    task = asyncio.create_task(drop_traceback_on_cancel(_wait_with)(Held()))
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
 
 
 async def test_results_and_failures_pass_through() -> None:
-    @unheld
+    @drop_traceback_on_cancel
     async def answer(value: int) -> int:
         if value < 0:
             raise ValueError("negative")

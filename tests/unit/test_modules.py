@@ -35,7 +35,6 @@ MODULES_TO_RENAME = {
     "log",
     "manifest",
     "preflight",
-    "prestart",
     "report",
     "snapshot",
     "table",
@@ -44,11 +43,9 @@ MODULES_TO_RENAME = {
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
     "Event",
-    "Finished",
     "Holder",
     "LogReader",
     "Memory",
-    "Mode",
     "Outcome",
     "Place",
     "Planned",

@@ -15,17 +15,17 @@ from supervisor.bot.observer import Live, Observer
 from supervisor.bot.probes.http import http_answers
 from supervisor.bot.probes.sd_notify import Notification
 from supervisor.bot.probes.symptoms import Chart, Reason, Symptom
-from supervisor.browser.backlog import unread
+from supervisor.browser.backlog import unread_bytes
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import CallTimeoutError, DevToolsError, ping
 from supervisor.browser.discovery import find_browsers, without_browsers
 from supervisor.browser.page import PAGE_CRASHED, STUCK_AFTER
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.schema import Config
-from supervisor.process.memory import proportional, resident
-from supervisor.process.table import Entry, enter
+from supervisor.process.memory import total_pss, total_rss
+from supervisor.process.table import ProcessEntry, find_process
 from supervisor.process.wrappers import unwrap
-from supervisor.system.tasks import unheld
+from supervisor.system.tasks import drop_traceback_on_cancel
 
 #: The longest pause between two looks in seconds, and how many there are at least while something is borne. One costs
 #: some milliseconds, most of them in the kernel.
@@ -53,7 +53,7 @@ class Health:
         self._report: Callable[[Symptom], None] | None = report
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    @unheld
+    @drop_traceback_on_cancel
     async def run(self) -> None:
         """Look after the bot from now on, when its start is over; until cancelled."""
         self._rearm_watchdog()
@@ -146,7 +146,7 @@ class Health:
                 await ping(live.devtools, timeout=_ANSWER_LIMIT)
             except CallTimeoutError:
                 # It may have been stopped since this look began: one cause is one symptom, by its most telling name.
-                main = enter(live.browser.main.pid)
+                main = find_process(live.browser.main.pid)
                 if main is not None and main.stopped:
                     yield _stopped(main, timeout)
                 else:
@@ -171,9 +171,9 @@ class Health:
         """Whether the ping, and what else the browser told its clients, lies unread with the bot."""
         endpoint = live_endpoint(live.browser)
         port = urlsplit(endpoint).port if endpoint is not None else None
-        return unread(port, [entry.pid for entry in without_browsers(self._tree())]) if port else 0
+        return unread_bytes(port, [entry.pid for entry in without_browsers(self._tree())]) if port else 0
 
-    def _vital(self) -> Iterator[Entry]:
+    def _vital(self) -> Iterator[ProcessEntry]:
         """The processes that must not stand still: the bot proper, what stands between it and us, the browsers.
 
         What else the bot has started, it may also stop: a player that pauses.
@@ -184,7 +184,7 @@ class Health:
         for browser in find_browsers(tree):
             yield from browser.processes
 
-    def _tree(self) -> Sequence[Entry]:
+    def _tree(self) -> Sequence[ProcessEntry]:
         """The bot's processes. What its observer has seen is new enough, unless we look more often than that."""
         shortest = min(self._config.timeout, self._config.stuck, self._config.memory_patience)
         return self._observer.tree(max_age=min(_LONGEST_INTERVAL, shortest / _LOOKS))
@@ -194,7 +194,7 @@ class Health:
         assert limit is not None
         pids = [entry.pid for entry in self._tree()]
         # Counting what is shared only once is dear, and never the larger figure: done when the cheap one is too large.
-        if resident(pids) > limit and (used := proportional(pids)) > limit:
+        if total_rss(pids) > limit and (used := total_pss(pids)) > limit:
             detail = f"the bot and its browsers hold {used / 1e6:.0f} MB, and may hold {limit / 1e6:.0f} MB"
             yield Symptom("memory", "tree", detail, self._config.memory_patience)
 
@@ -208,5 +208,5 @@ class Health:
                 self._tell("http", f"{url} has not answered well {failures} times in a row")
 
 
-def _stopped(entry: Entry, patience: float) -> Symptom:
+def _stopped(entry: ProcessEntry, patience: float) -> Symptom:
     return Symptom("hang", f"stopped {entry.pid}", f"process {entry.pid} ({entry.name}) has been stopped", patience)

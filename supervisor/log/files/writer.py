@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from supervisor.log.files.format import OutputEncoder, encode_event
 from supervisor.log.files.rotation import Segments
-from supervisor.system.async_writer import Losses
+from supervisor.system.async_writer import LossCounter
 
 ROOM: Final = 4 * 1024 * 1024
 """Bytes that may wait for a disk that is slower than the bot, or full."""
@@ -34,7 +34,7 @@ class Recorder:
     not take a line is tried again and again; meanwhile as much as there is room for waits.
     """
 
-    def __init__(self, segments: Segments, losses: Losses, *, room: int = ROOM) -> None:
+    def __init__(self, segments: Segments, losses: LossCounter, *, room: int = ROOM) -> None:
         self._segments = segments
         self._losses = losses
         self._room = room

@@ -13,8 +13,8 @@ from pathlib import Path
 from supervisor.admin.occupants import refuse_in_use
 from supervisor.bot.ownership import Territory
 from supervisor.bot.stop import Stop
-from supervisor.process.table import Entry
-from supervisor.process.terminate import Haste
+from supervisor.process.table import ProcessEntry
+from supervisor.process.terminate import Urgency
 from supervisor.session.profiles import holders, singleton
 from supervisor.session.profiles.profile import Profile
 from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, warning
@@ -63,7 +63,7 @@ def _close(place: Place) -> str:
     territory = Territory(place.project, contained=False)
     seen: set[int] = set()
 
-    def left() -> list[Entry]:
+    def left() -> list[ProcessEntry]:
         ours, _ = territory.left_behind(profile.path for profile in place.profiles)  # under the lock: no live bot's
         seen.update(entry.pid for entry in ours)
         return ours
@@ -72,7 +72,7 @@ def _close(place: Place) -> str:
         look=left,
         proven=lambda: True,
         config=place.config.stop,
-        haste=Haste(),
+        urgency=Urgency(),
         clock=PhaseClock(),
     )
     descent = asyncio.run(stop.bring_down())

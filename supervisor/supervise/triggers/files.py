@@ -11,7 +11,7 @@ from pathlib import Path
 
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
-from supervisor.preflight.checker import Verdict
+from supervisor.preflight.checker import PreflightResult
 from supervisor.session.store import SessionStore
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.supervise.triggers.preflight import preflight
@@ -117,7 +117,7 @@ class SourceFiles:
         if refused is not None and refused != self._preflight.count and changed:
             self._supervisor.changed(self._name(changed[0]))
 
-    async def _judged(self, *, early: bool) -> tuple[Sequence[Path], Verdict]:
+    async def _judged(self, *, early: bool) -> tuple[Sequence[Path], PreflightResult]:
         """What has changed, and what there is to say of it: once the files are quiet, or when time is up."""
         loop = asyncio.get_running_loop()
         while True:
@@ -130,7 +130,7 @@ class SourceFiles:
             if count == self._preflight.count or loop.time() >= self._preflight.deadline:
                 return changed, verdict
 
-    def _tell_problems(self, verdict: Verdict) -> None:
+    def _tell_problems(self, verdict: PreflightResult) -> None:
         for problem in verdict.problems:
             emit(
                 "preflight.failed",

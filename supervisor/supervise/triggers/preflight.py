@@ -11,8 +11,8 @@ from supervisor.bot.prestart import STANDBY
 from supervisor.bot.run import Setting
 from supervisor.preflight import javascript
 from supervisor.preflight.checker import Preflight
-from supervisor.process.helper import Errands, Finished
-from supervisor.process.persistent_helper import Standby
+from supervisor.process.helper import HelperResult, HelperRunner
+from supervisor.process.persistent_helper import PersistentHelper
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.process.table import ENVIRONMENT_MARK
 from supervisor.supervise.supervisor import Supervisor
@@ -30,7 +30,7 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
     node_options = environment.pop("NODE_OPTIONS", "")
     # Should we be killed meanwhile, the next supervisor knows what runs for a check as ours, and ends it.
     environment[ENVIRONMENT_MARK] = setting.territory.new_mark()
-    errands = Errands(setting.reaper, setting.territory.errands, setting.umask)
+    helpers = HelperRunner(setting.reaper, setting.territory.helper_pids, setting.umask)
     command: Sequence[str] = ()
     if config.enabled and config.command:
         try:
@@ -38,8 +38,8 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
         except CommandError as error:
             raise CommandError(f"preflight.command: {error}", error.code) from None
 
-    async def run(words: Sequence[str], *, timeout: float, given: Path | None = None) -> Finished:
-        return await errands.run(
+    async def run(words: Sequence[str], *, timeout: float, given: Path | None = None) -> HelperResult:
+        return await helpers.run(
             words, directory=setting.directory, environment=environment, timeout=timeout, input=given
         )
 
@@ -47,12 +47,12 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
     checker = (
         None
         if node is None
-        else Standby(
+        else PersistentHelper(
             (node, *javascript.CHECKER),
             directory=setting.directory,
             environment=environment,
             reaper=setting.reaper,
-            running=setting.territory.errands,
+            running=setting.territory.helper_pids,
             idle=STANDBY,
             umask=setting.umask,
         )

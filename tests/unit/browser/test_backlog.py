@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from supervisor.browser.backlog import unread
+from supervisor.browser.backlog import unread_bytes
 from tests.helpers.command import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
@@ -46,8 +46,8 @@ class Reader:
         assert self.process.stdout is not None
         assert self.process.stdout.readline().strip() == expected
 
-    def unread(self) -> int:
-        return unread(self.port, [self.process.pid])
+    def unread_bytes(self) -> int:
+        return unread_bytes(self.port, [self.process.pid])
 
 
 @pytest.fixture
@@ -60,23 +60,23 @@ def reader() -> Iterator[Reader]:
 
 
 async def test_what_is_not_read_is_seen_until_it_is(reader: Reader) -> None:
-    assert reader.unread() == 0
+    assert reader.unread_bytes() == 0
     reader.peer.sendall(b"x" * 700)
-    await eventually(lambda: reader.unread() == 700)
+    await eventually(lambda: reader.unread_bytes() == 700)
     reader.reads()
-    assert reader.unread() == 0
+    assert reader.unread_bytes() == 0
 
 
 async def test_what_others_do_not_read_is_not_held_against_it(reader: Reader) -> None:
     """A debugger that is attached to the same browser may be slow, and so may we."""
     reader.peer.sendall(b"x")
-    await eventually(lambda: reader.unread() == 1)
-    assert unread(reader.port, [os.getpid()]) == 0
-    assert unread(reader.port, []) == 0
-    assert unread(reader.port + 1, [reader.process.pid]) == 0
+    await eventually(lambda: reader.unread_bytes() == 1)
+    assert unread_bytes(reader.port, [os.getpid()]) == 0
+    assert unread_bytes(reader.port, []) == 0
+    assert unread_bytes(reader.port + 1, [reader.process.pid]) == 0
 
 
 def test_a_process_that_is_gone_has_nothing_unread() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
-    assert unread(1, [child.pid]) == 0
+    assert unread_bytes(1, [child.pid]) == 0

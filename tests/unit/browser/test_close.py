@@ -11,11 +11,11 @@ from typing import cast
 import pytest
 
 from supervisor.browser import close as module
-from supervisor.browser.close import Closed, close
+from supervisor.browser.close import CloseResult, close
 from supervisor.browser.discovery import Browser
 from supervisor.process.handle import Handle
-from supervisor.process.table import Entry
-from supervisor.process.terminate import Haste
+from supervisor.process.table import ProcessEntry
+from supervisor.process.terminate import Urgency
 from supervisor.session.profiles.singleton import LOCK
 
 NEVER = 60.0
@@ -60,21 +60,21 @@ class Closing:
             self.entry(self.gpu, "chromium --type=gpu-process"),
             self.entry(self.crash_handler, "chrome_crashpad_handler", f"--database={profile}/Crashpad"),
         ]
-        self.let_go: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.released: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.task = asyncio.create_task(
             close(
                 Browser(profile, self.entries[0], tuple(self.entries)),
                 None,
-                haste=Haste(),
+                urgency=Urgency(),
                 close_timeout=NEVER,
                 term_timeout=NEVER,
-                let_go=self.let_go,
+                released=self.released,
             )
         )
 
     @staticmethod
-    def entry(process: Process, *argv: str) -> Entry:
-        return Entry(cast("Handle", process), process.pid, os.getpid(), 0.0, argv)
+    def entry(process: Process, *argv: str) -> ProcessEntry:
+        return ProcessEntry(cast("Handle", process), process.pid, os.getpid(), 0.0, argv)
 
     def lock(self) -> None:
         (self.profile / LOCK).symlink_to("host-11")
@@ -82,7 +82,7 @@ class Closing:
     def unlock(self) -> None:
         (self.profile / LOCK).unlink()
 
-    async def end(self) -> Closed:
+    async def end(self) -> CloseResult:
         for process in (self.main, self.gpu, self.zygote, self.crash_handler):
             process.end()
         async with asyncio.timeout(NEVER):
@@ -109,10 +109,10 @@ async def test_it_has_let_go_when_nothing_that_writes_runs_any_more(closing: Clo
     closing.unlock()
     closing.main.leaving = True
     await turns()
-    assert not closing.let_go.done(), "the GPU process still runs"
+    assert not closing.released.done(), "the GPU process still runs"
     closing.gpu.end()
     await turns()
-    assert closing.let_go.result() is True
+    assert closing.released.result() is True
     assert not closing.task.done(), "the processes are there yet"
     assert (await closing.end()).clean
 
@@ -129,7 +129,7 @@ async def test_whether_it_left_a_lock_is_seen_when_it_lets_go(closing: Closing) 
 async def test_one_that_leaves_its_lock_is_not_clean(closing: Closing) -> None:
     closing.main.leaving = closing.gpu.leaving = True
     await turns()
-    assert closing.let_go.result() is False
+    assert closing.released.result() is False
     closing.unlock()
     assert not (await closing.end()).clean
 
@@ -137,7 +137,7 @@ async def test_one_that_leaves_its_lock_is_not_clean(closing: Closing) -> None:
 async def test_one_that_is_gone_at_once_has_let_go_as_well(closing: Closing) -> None:
     closing.unlock()
     closed = await closing.end()
-    assert closing.let_go.result() is True
+    assert closing.released.result() is True
     assert (closed.clean, closed.how) == (True, "asked")
 
 

@@ -11,14 +11,16 @@ import pytest
 
 from supervisor.browser.discovery import find_browsers, without_browsers
 from supervisor.process.handle import Handle
-from supervisor.process.table import Entry
+from supervisor.process.table import ProcessEntry
 
 NOBODY = cast("Handle", None)
-BOT = Entry(NOBODY, 10, os.getpid(), 1.0, ("node", "index.js"))
+BOT = ProcessEntry(NOBODY, 10, os.getpid(), 1.0, ("node", "index.js"))
 
 
-def chromium(pid: int, parent: int, profile: Path, *, started: float = 2.0, name: str = "/usr/bin/chromium") -> Entry:
-    return Entry(NOBODY, pid, parent, started, (name, "--no-first-run", f"--user-data-dir={profile}"))
+def chromium(
+    pid: int, parent: int, profile: Path, *, started: float = 2.0, name: str = "/usr/bin/chromium"
+) -> ProcessEntry:
+    return ProcessEntry(NOBODY, pid, parent, started, (name, "--no-first-run", f"--user-data-dir={profile}"))
 
 
 @pytest.mark.parametrize("parent", [20, os.getpid()], ids=["forked", "forked twice"])

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from supervisor.preflight.checker import AT_ONCE, MOST_FILES, Preflight
 
 
-@dataclass
-class Answer:
+class Answer(NamedTuple):
     code: int | None = 0
     output: str = ""
 

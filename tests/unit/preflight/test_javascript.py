@@ -13,7 +13,7 @@ from supervisor.preflight.javascript import (
     AS_MODULE,
     CHECKER,
     PASSED,
-    Problem,
+    CheckFailure,
     is_plain_node,
     needs_a_second_look,
     question,
@@ -24,7 +24,7 @@ from supervisor.preflight.javascript import (
 NODE = shutil.which("node") or "node"
 
 
-def ask(path: Path, *words: str) -> Problem | None:
+def ask(path: Path, *words: str) -> CheckFailure | None:
     """What node says; the words as in `Preflight`."""
     with path.open("rb") as given:
         command = [NODE, *(words or ("--check", str(path)))]
@@ -36,7 +36,7 @@ def ask(path: Path, *words: str) -> Problem | None:
     return problem
 
 
-def judge(path: Path) -> Problem | None:
+def judge(path: Path) -> CheckFailure | None:
     """As `Preflight` does it."""
     problem = ask(path)
     if problem is None and needs_a_second_look(path):
@@ -125,7 +125,7 @@ def test_what_says_nothing_of_the_file_is_no_problem_of_the_file(output: str) ->
 
 def test_a_line_too_long_to_be_shown_is_left_out() -> None:
     said = f"/p/a.js:7\n{'x' * 5000}\n   ^\n\nSyntaxError: Unexpected token\n"
-    assert read_answer(said, Path("/p/a.js")) == Problem(Path("/p/a.js"), 7, "SyntaxError: Unexpected token", None)
+    assert read_answer(said, Path("/p/a.js")) == CheckFailure(Path("/p/a.js"), 7, "SyntaxError: Unexpected token", None)
 
 
 @pytest.mark.parametrize(

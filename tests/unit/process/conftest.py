@@ -16,7 +16,7 @@ import pytest
 from supervisor.process import handle
 from supervisor.process.handle import Handle, PidfdHandle, PsutilHandle
 from supervisor.process.reaper import become_subreaper
-from supervisor.process.table import Entry, offspring
+from supervisor.process.table import ProcessEntry, descendants
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
 
@@ -48,9 +48,9 @@ def descriptors() -> list[str]:
     return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
 
 
-def entry(pid: int) -> Entry:
+def entry(pid: int) -> ProcessEntry:
     """The entry of one process."""
-    return Entry(held(pid), pid, os.getpid(), 0.0, ("program",))
+    return ProcessEntry(held(pid), pid, os.getpid(), 0.0, ("program",))
 
 
 def held(pid: int) -> Handle:
@@ -80,7 +80,7 @@ def spawn() -> Iterator[Spawn]:
 
     yield start
     for process in started:
-        for found in offspring(process.pid) if process.returncode is None else ():
+        for found in descendants(process.pid) if process.returncode is None else ():
             found.handle.kill()
         process.kill()
         process.wait()
@@ -104,10 +104,10 @@ def ready(spawn: Spawn) -> Callable[[str], subprocess.Popen[bytes]]:
 @pytest.fixture
 def subreaper() -> Iterator[None]:
     """Adopt orphans during one test; those that are left are ended."""
-    known = {found.pid for found in offspring()}
+    known = {found.pid for found in descendants()}
     assert become_subreaper()
     yield
-    while left := [found for found in offspring() if found.pid not in known]:
+    while left := [found for found in descendants() if found.pid not in known]:
         for found in left:
             found.handle.kill()
     for child in psutil.Process().children():

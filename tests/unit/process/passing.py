@@ -15,14 +15,14 @@ from pathlib import Path
 
 from supervisor.process.child import Child
 from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import Launch
+from supervisor.process.spawn import SpawnSpec
 
 
 async def main(command: list[str]) -> tuple[int, float]:
     """Run the command; returns its status, and how many seconds letting go took."""
-    child = Child.spawn(Launch(command, Path.cwd(), os.environ), reaper=Reaper())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, child.wiring.resize)
-    child.wiring.resize()  # our terminal may have got another size before there was anybody to hear of it
+    child = Child.spawn(SpawnSpec(command, Path.cwd(), os.environ), reaper=Reaper())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, child.stdio.resize)
+    child.stdio.resize()  # our terminal may have got another size before there was anybody to hear of it
     code = await child.wait()
     began = time.monotonic()
     child.release()

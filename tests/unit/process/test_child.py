@@ -12,7 +12,7 @@ import pytest
 from supervisor.process.child import Child
 from supervisor.process.handle import Handle
 from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import CommandError, Launch, resolve_command
+from supervisor.process.spawn import CommandError, SpawnSpec, resolve_command
 from tests.unit.process.conftest import DEADLINE, descriptors, python
 
 #: Writes down whether it leads a session, what it has open, and which signals it blocks and ignores.
@@ -30,7 +30,7 @@ REAPER = Reaper()
 
 def start(command: list[str], directory: Path, environment: dict[str, str] | None = None) -> Child:
     environment = dict(os.environ) if environment is None else environment
-    return Child.spawn(Launch(command, directory, environment), reaper=REAPER)
+    return Child.spawn(SpawnSpec(command, directory, environment), reaper=REAPER)
 
 
 async def ends(child: Child) -> int:

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.process.persistent_helper import Standby
+from supervisor.process.persistent_helper import PersistentHelper
 from supervisor.process.reaper import Reaper
 from tests.unit.process.conftest import DEADLINE, eventually, python
 
-Make = Callable[..., Standby]
+Make = Callable[..., PersistentHelper]
 
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip().upper(), flush=True)"
 #: Stands still at "wait" until the file `go` is there.
@@ -39,8 +39,10 @@ def running() -> set[int]:
 
 @pytest.fixture
 def make(tmp_path: Path, reaper: Reaper, running: set[int]) -> Iterator[Make]:
-    def made(command: list[str], *, idle: float = 60.0) -> Standby:
-        return Standby(command, directory=tmp_path, environment=os.environ, reaper=reaper, running=running, idle=idle)
+    def made(command: list[str], *, idle: float = 60.0) -> PersistentHelper:
+        return PersistentHelper(
+            command, directory=tmp_path, environment=os.environ, reaper=reaper, running=running, idle=idle
+        )
 
     yield made
     for pid in running:  # of a test that has failed

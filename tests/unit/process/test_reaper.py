@@ -12,9 +12,9 @@ import pytest
 
 from supervisor.process.child import Child
 from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import Launch
-from supervisor.process.table import offspring
-from supervisor.process.terminate import Haste, Rung, climb, kill
+from supervisor.process.spawn import SpawnSpec
+from supervisor.process.table import descendants
+from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill
 from tests.unit.process.conftest import DEADLINE, Spawn, eventually, python
 
 pytestmark = pytest.mark.usefixtures("subreaper")
@@ -59,10 +59,13 @@ async def test_orphans_come_to_us_and_are_reaped(spawn: Spawn) -> None:
 
 async def test_a_thousand_orphans_are_ended_and_reaped(spawn: Spawn) -> None:
     leave(spawn, 1000, exit_at_once=False)
-    orphans = offspring()
+    orphans = descendants()
     assert len(orphans) == 1000
-    assert await climb([one.handle for one in orphans], [Rung("killed", kill, DEADLINE)], Haste()) == ("killed", [])
-    assert offspring() == []
+    assert await escalate([one.handle for one in orphans], [TerminationStep("killed", kill, DEADLINE)], Urgency()) == (
+        "killed",
+        [],
+    )
+    assert descendants() == []
     assert Reaper().reap() == 1000
     assert psutil.Process().children() == []
 
@@ -74,7 +77,9 @@ async def test_the_statuses_of_our_own_children_are_never_taken(spawn: Spawn) ->
     for status in range(20):
         pause = random.uniform(0, 0.1)
         children.append(
-            Child.spawn(Launch(["/bin/sh", "-c", f"sleep {pause}; exit {status}"], Path(), os.environ), reaper=reaper)
+            Child.spawn(
+                SpawnSpec(["/bin/sh", "-c", f"sleep {pause}; exit {status}"], Path(), os.environ), reaper=reaper
+            )
         )
         if status % 5 == 0:
             leave(spawn, 10, exit_at_once=True)
@@ -94,7 +99,7 @@ async def test_the_statuses_of_our_own_children_are_never_taken(spawn: Spawn) ->
 async def test_a_child_is_left_to_its_owner(spawn: Spawn) -> None:
     reaper = Reaper()
     process = spawn("sh", "-c", "exit 7")
-    reaper.own.add(process.pid)
+    reaper.claim(process.pid)
     await eventually(lambda: zombies() == [process.pid])
     assert reaper.reap() == 0
     assert process.wait() == 7
@@ -104,12 +109,12 @@ async def test_an_orphan_that_exits_beside_a_child_of_our_own_is_reaped_when_tha
     """The kernel lists them in the order in which they came to us."""
     reaper = Reaper()
     process = spawn("sh", "-c", "exit 7")
-    reaper.own.add(process.pid)
+    reaper.claim(process.pid)
     leave(spawn, 1, exit_at_once=True)
     await eventually(lambda: len(zombies()) == 2)
     assert process.pid in zombies()
     reaper.reap()
     assert process.wait() == 7
-    reaper.let_go(process.pid)
+    reaper.release(process.pid)
     assert zombies() == []
     assert not reaper.own

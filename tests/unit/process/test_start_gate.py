@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from supervisor.process import start_gate
-from supervisor.process.spawn import CommandError, Launch, Launched, launch
+from supervisor.process.spawn import CommandError, SpawnedProcess, SpawnSpec, spawn
 from tests.unit.process.conftest import DEADLINE, descriptors, eventually, python, state
 
 NODE = shutil.which("node") or "node"
 
-Start = Callable[..., Launched]
+Start = Callable[..., SpawnedProcess]
 
 #: Writes down what it and those that it starts can see of having been held.
 REPORT = """
@@ -40,19 +40,19 @@ worker.on('message', (message) => {
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a program held: `start(*command, **environment)`; without a command, node on `index.js`."""
-    started: list[Launched] = []
+    started: list[SpawnedProcess] = []
 
-    def begin(*command: str, **environment: str) -> Launched:
+    def begin(*command: str, **environment: str) -> SpawnedProcess:
         given = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"} | environment
-        launched = launch(Launch(command or (NODE, "index.js"), tmp_path, given), held=True)
-        started.append(launched)
-        return launched
+        spawned = spawn(SpawnSpec(command or (NODE, "index.js"), tmp_path, given), gated=True)
+        started.append(spawned)
+        return spawned
 
     yield begin
-    for launched in started:
-        launched.popen.kill()
-        launched.popen.wait()
-        launched.close()
+    for spawned in started:
+        spawned.popen.kill()
+        spawned.popen.wait()
+        spawned.close()
 
 
 def write(folder: Path, text: str, name: str = "index.js") -> None:
@@ -61,23 +61,23 @@ def write(folder: Path, text: str, name: str = "index.js") -> None:
     (folder / f"{name}.new").rename(folder / name)
 
 
-def reached(launched: Launched) -> bool:
+def reached(spawned: SpawnedProcess) -> bool:
     """Whether it waits."""
-    assert launched.hold is not None
-    return launched.hold.reached
+    assert spawned.gate is not None
+    return spawned.gate.reached
 
 
-async def goes_on(launched: Launched) -> int:
+async def goes_on(spawned: SpawnedProcess) -> int:
     """Let it go on; its exit status."""
-    assert launched.hold is not None
-    launched.hold.let_go()
-    return await ends(launched)
+    assert spawned.gate is not None
+    spawned.gate.open()
+    return await ends(spawned)
 
 
-async def ends(launched: Launched) -> int:
+async def ends(spawned: SpawnedProcess) -> int:
     """Its exit status."""
     async with asyncio.timeout(DEADLINE):
-        return await asyncio.to_thread(launched.popen.wait)
+        return await asyncio.to_thread(spawned.popen.wait)
 
 
 async def test_the_program_is_read_when_the_node_is_let_go_and_not_before(tmp_path: Path, start: Start) -> None:
@@ -157,17 +157,17 @@ async def test_whoever_is_left_alone_ends_without_its_program(tmp_path: Path, st
 async def test_one_that_was_let_go_goes_on_even_if_it_is_left_alone_then(tmp_path: Path, start: Start) -> None:
     write(tmp_path, "process.exit(7)")
     held = start()
-    assert held.hold is not None
-    held.hold.let_go()
-    held.hold.close()
+    assert held.gate is not None
+    held.gate.open()
+    held.gate.close()
     assert await ends(held) == 7
 
 
 async def test_the_socket_is_nothing_that_the_program_holds(tmp_path: Path, start: Start) -> None:
     write(tmp_path, "require('node:fs').readSync(0, Buffer.alloc(1))")
     held = start()
-    assert held.hold is not None
-    held.hold.let_go()
+    assert held.gate is not None
+    held.gate.open()
     await eventually(lambda: reached(held))
     await eventually(lambda: "socket" not in "".join(links(held.popen.pid)))
 
@@ -222,9 +222,9 @@ async def test_an_odd_place_of_installation_can_be_told_to_node(
     odd.mkdir()
     preload = shutil.copy(start_gate._PRELOAD, odd)
     monkeypatch.setattr(start_gate, "_PRELOAD", Path(preload))
-    assert start_gate.can_be_held()
+    assert start_gate.can_gate_start()
     write(tmp_path, "process.exit(7)")
     assert await goes_on(held := start()) == 7
     assert reached(held)
     monkeypatch.setattr(start_gate, "_PRELOAD", tmp_path / "gone.cjs")
-    assert not start_gate.can_be_held()
+    assert not start_gate.can_gate_start()

@@ -19,7 +19,7 @@ import pytest
 
 from supervisor.process.child import Child
 from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import Launch
+from supervisor.process.spawn import SpawnSpec
 from tests import ROOT
 from tests.unit.process.conftest import DEADLINE, python
 
@@ -194,12 +194,12 @@ def cat(tmp_path: Path) -> Child:
 
 
 def start(script: str, directory: Path) -> Child:
-    return Child.spawn(Launch(["/bin/sh", "-c", script], directory, os.environ), reaper=Reaper())
+    return Child.spawn(SpawnSpec(["/bin/sh", "-c", script], directory, os.environ), reaper=Reaper())
 
 
 async def test_input_reaches_the_bot_and_so_does_its_end(cat: Child, tmp_path: Path) -> None:
-    cat.wiring.write(ALL_BYTES)
-    cat.wiring.end_input()
+    cat.stdio.write(ALL_BYTES)
+    cat.stdio.end_input()
     assert await cat.wait() == 0
     cat.release()
     assert (tmp_path / "copy").read_bytes() == ALL_BYTES
@@ -208,15 +208,15 @@ async def test_input_reaches_the_bot_and_so_does_its_end(cat: Child, tmp_path: P
 async def test_input_for_a_bot_that_is_gone_is_dropped(cat: Child) -> None:
     cat.handle.kill()
     await cat.wait()
-    cat.wiring.write(b"x" * 200_000)
+    cat.stdio.write(b"x" * 200_000)
     cat.release()
-    cat.wiring.write(b"x")
-    cat.wiring.end_input()
+    cat.stdio.write(b"x")
+    cat.stdio.end_input()
 
 
 async def test_a_bot_that_does_not_read_holds_up_nobody_but_its_input(tmp_path: Path) -> None:
     child = start("exec sleep 600", tmp_path)
-    writing = threading.Thread(target=child.wiring.write, args=(b"x" * 500_000,))
+    writing = threading.Thread(target=child.stdio.write, args=(b"x" * 500_000,))
     writing.start()
     child.handle.kill()
     await child.wait()

@@ -14,9 +14,9 @@ import pytest
 from supervisor.process.handle import Handle
 from supervisor.process.table import (
     ENVIRONMENT_MARK,
+    descendants,
     find_by_argument,
     find_by_mark,
-    offspring,
     working_directory,
 )
 from tests.unit.process.conftest import Spawn, entry, eventually, python
@@ -38,7 +38,7 @@ signal.pause()
 
 def test_all_descendants_are_found_parents_first(handle_type: type[Handle], ready: Ready) -> None:
     process = ready(NESTED)
-    found = offspring(process.pid)
+    found = descendants(process.pid)
     assert len(found) == 3
     assert [one.parent for one in found] == [process.pid, *(one.pid for one in found[:-1])]
     assert all(isinstance(one.handle, handle_type) and one.handle.alive for one in found)
@@ -47,22 +47,22 @@ def test_all_descendants_are_found_parents_first(handle_type: type[Handle], read
 def test_of_a_process_that_is_gone_there_are_none(spawn: Spawn) -> None:
     process = spawn("true")
     process.wait()
-    assert offspring(process.pid) == []
+    assert descendants(process.pid) == []
 
 
 def test_a_zombie_is_not_living(spawn: Spawn) -> None:
     process = spawn()
-    assert process.pid in {one.pid for one in offspring()}
+    assert process.pid in {one.pid for one in descendants()}
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert process.pid not in {one.pid for one in offspring()}
+    assert process.pid not in {one.pid for one in descendants()}
 
 
 def test_processes_that_come_and_go_meanwhile_do_no_harm(spawn: Spawn) -> None:
     process = spawn("sh", "-c", "while :; do /bin/true; done")
     for _ in range(100):
-        assert len(offspring(process.pid)) <= 1
-        assert process.pid in {one.pid for one in offspring()}
+        assert len(descendants(process.pid)) <= 1
+        assert process.pid in {one.pid for one in descendants()}
 
 
 async def test_a_process_is_found_by_its_mark_or_its_arguments(spawn: Spawn) -> None:

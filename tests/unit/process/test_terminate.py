@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from supervisor.process.handle import Handle
-from supervisor.process.terminate import HURRIED_PATIENCE, Haste, Rung, climb, kill, terminate
+from supervisor.process.terminate import HURRIED_TIMEOUT, TerminationStep, Urgency, escalate, kill, terminate
 from tests.unit.process.conftest import (
     DEADLINE,
     DEAF,
@@ -30,25 +30,25 @@ Ready = Callable[[str], subprocess.Popen[bytes]]
 LONG = 60.0
 
 
-def ladder(patience: float = LONG) -> list[Rung]:
-    return [Rung("asked", terminate, patience), Rung("killed", kill, DEADLINE)]
+def ladder(patience: float = LONG) -> list[TerminationStep]:
+    return [TerminationStep("asked", terminate, patience), TerminationStep("killed", kill, DEADLINE)]
 
 
 async def test_what_goes_when_asked_is_not_killed(handle_type: type[Handle], spawn: Spawn) -> None:
     process = spawn()
-    assert await climb([held(process.pid)], ladder(), Haste()) == ("asked", [])
+    assert await escalate([held(process.pid)], ladder(), Urgency()) == ("asked", [])
     assert process.wait() == TERMINATED
 
 
 async def test_what_does_not_go_when_asked_is_killed(handle_type: type[Handle], ready: Ready) -> None:
     process = ready(DEAF)
-    assert await climb([held(process.pid)], ladder(0.05), Haste()) == ("killed", [])
+    assert await escalate([held(process.pid)], ladder(0.05), Urgency()) == ("killed", [])
     assert process.wait() == KILLED
 
 
 async def test_only_those_that_are_left_go_on_to_the_next_rung(ready: Ready, spawn: Spawn) -> None:
     polite, deaf = spawn(), ready(DEAF)
-    used, alive = await climb([held(polite.pid), held(deaf.pid)], ladder(0.3), Haste())
+    used, alive = await escalate([held(polite.pid), held(deaf.pid)], ladder(0.3), Urgency())
     assert (used, alive) == ("killed", [])
     assert (polite.wait(), deaf.wait()) == (TERMINATED, KILLED)
 
@@ -57,8 +57,8 @@ async def test_nothing_is_done_where_nothing_lives(spawn: Spawn) -> None:
     process = spawn("true")
     one = held(process.pid)
     process.wait()
-    assert await climb([one], ladder(), Haste()) == (None, [])
-    assert await climb([], ladder(), Haste()) == (None, [])
+    assert await escalate([one], ladder(), Urgency()) == (None, [])
+    assert await escalate([], ladder(), Urgency()) == (None, [])
 
 
 async def test_a_frozen_process_can_be_killed(spawn: Spawn) -> None:
@@ -66,7 +66,7 @@ async def test_a_frozen_process_can_be_killed(spawn: Spawn) -> None:
     one = held(process.pid)
     one.suspend()
     await eventually(lambda: state(process.pid) == STOPPED)
-    assert await climb([one], ladder(0.05), Haste()) == ("killed", [])
+    assert await escalate([one], ladder(0.05), Urgency()) == ("killed", [])
     assert process.wait() == KILLED
 
 
@@ -78,48 +78,48 @@ async def timed(climbing: asyncio.Task[tuple[str | None, list[Handle]]]) -> floa
 
 
 async def test_the_second_request_cuts_every_patience_to_a_second(ready: Ready) -> None:
-    process, haste = ready(DEAF), Haste()
-    climbing = asyncio.create_task(climb([held(process.pid)], ladder(), haste))
+    process, urgency = ready(DEAF), Urgency()
+    climbing = asyncio.create_task(escalate([held(process.pid)], ladder(), urgency))
     await asyncio.sleep(0)
-    haste.hurry()
+    urgency.hurry()
     assert await timed(climbing) > 0.9
     assert climbing.result() == ("killed", [])
 
 
 async def test_the_third_request_kills_at_once(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supervisor.process.terminate.HURRIED_PATIENCE", LONG)
-    process, haste = ready(DEAF), Haste()
-    climbing = asyncio.create_task(climb([held(process.pid)], ladder(), haste))
+    monkeypatch.setattr("supervisor.process.terminate.HURRIED_TIMEOUT", LONG)
+    process, urgency = ready(DEAF), Urgency()
+    climbing = asyncio.create_task(escalate([held(process.pid)], ladder(), urgency))
     await asyncio.sleep(0)
-    haste.hurry()
-    haste.kill()
+    urgency.hurry()
+    urgency.kill()
     await timed(climbing)
     assert process.wait() == KILLED
 
 
 async def test_who_is_in_that_much_of_a_hurry_from_the_start_asks_nothing(spawn: Spawn) -> None:
-    process, haste = spawn(), Haste()
-    haste.kill()
-    assert await climb([held(process.pid)], ladder(), haste) == ("killed", [])
+    process, urgency = spawn(), Urgency()
+    urgency.kill()
+    assert await escalate([held(process.pid)], ladder(), urgency) == ("killed", [])
     assert process.wait() == KILLED
 
 
 async def test_a_hurry_never_makes_a_short_patience_longer(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supervisor.process.terminate.HURRIED_PATIENCE", LONG)
-    process, haste = ready(DEAF), Haste()
-    haste.hurry()
+    monkeypatch.setattr("supervisor.process.terminate.HURRIED_TIMEOUT", LONG)
+    process, urgency = ready(DEAF), Urgency()
+    urgency.hurry()
     async with asyncio.timeout(DEADLINE):
-        await haste.wait_all([held(process.pid)], 0.05)
-    assert not haste.ruthless
+        await urgency.wait_all([held(process.pid)], 0.05)
+    assert not urgency.ruthless
 
 
 async def test_a_hurry_that_began_while_waiting_is_not_lengthened_by_more_of_it(ready: Ready) -> None:
-    process, haste = ready(DEAF), Haste()
-    waiting = asyncio.create_task(haste.wait_all([held(process.pid)], LONG))
+    process, urgency = ready(DEAF), Urgency()
+    waiting = asyncio.create_task(urgency.wait_all([held(process.pid)], LONG))
     async with asyncio.timeout(DEADLINE):
         while not waiting.done():  # if each of them began a patience of its own, it would never be over
-            haste.hurry()
-            await asyncio.wait([waiting], timeout=HURRIED_PATIENCE / 4)
+            urgency.hurry()
+            await asyncio.wait([waiting], timeout=HURRIED_TIMEOUT / 4)
     assert len(waiting.result()) == 1
 
 
@@ -142,14 +142,14 @@ class Immortal:
 async def test_one_that_may_not_be_signalled_is_named_and_the_others_are_ended(ready: Ready) -> None:
     process = ready(DEAF)
     immortal: Handle = Immortal()  # type: ignore[assignment]
-    rungs = [Rung("asked", terminate, 0.05), Rung("killed", kill, 0.2)]
-    assert await climb([immortal, held(process.pid)], rungs, Haste()) == ("killed", [immortal])
+    rungs = [TerminationStep("asked", terminate, 0.05), TerminationStep("killed", kill, 0.2)]
+    assert await escalate([immortal, held(process.pid)], rungs, Urgency()) == ("killed", [immortal])
     assert process.wait() == KILLED
 
 
 async def test_a_cancelled_climb_leaves_no_task_behind(ready: Ready) -> None:
     process = ready(DEAF)
-    climbing = asyncio.create_task(climb([held(process.pid)], ladder(), Haste()))
+    climbing = asyncio.create_task(escalate([held(process.pid)], ladder(), Urgency()))
     await asyncio.sleep(0.02)
     climbing.cancel()
     await asyncio.wait([climbing])

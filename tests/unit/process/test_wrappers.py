@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from supervisor.process.table import Entry
+from supervisor.process.table import ProcessEntry
 from supervisor.process.wrappers import runner_name, unwrap
 
 if TYPE_CHECKING:
     from supervisor.process.handle import Handle
 
 
-def entry(pid: int, parent: int, *argv: str) -> Entry:
+def entry(pid: int, parent: int, *argv: str) -> ProcessEntry:
     handle: Handle = None  # type: ignore[assignment]
-    return Entry(handle, pid, parent, 0.0, argv)
+    return ProcessEntry(handle, pid, parent, 0.0, argv)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from supervisor.log.files import writer as module
 from supervisor.log.files.reader import Line, LogReader, Note
 from supervisor.log.files.rotation import Segments
 from supervisor.log.files.writer import Recorder
-from supervisor.system.async_writer import Loss, Losses
+from supervisor.system.async_writer import Loss, LossCounter
 from tests.unit.log.files.conftest import KEY
 
 PATIENCE = 60.0
@@ -55,7 +55,7 @@ def losses() -> list[Loss]:
 @pytest.fixture
 def recorder(disk: Disk, losses: list[Loss], monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     monkeypatch.setattr(module, "_RETRY", 0.01)
-    made = Recorder(disk, Losses("log", losses.append, calm=0.0), room=100_000)
+    made = Recorder(disk, LossCounter("log", losses.append, calm=0.0), room=100_000)
     yield made
     disk.goes.set()
     made.close(PATIENCE)

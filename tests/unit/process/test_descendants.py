@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from supervisor.process import tree
+from supervisor.process import descendants as module
+from supervisor.process.descendants import Descendants
 from supervisor.process.handle import Handle
-from supervisor.process.table import Entry, offspring
-from supervisor.process.tree import Descendants
+from supervisor.process.table import ProcessEntry, descendants
 from tests.unit.process.conftest import Spawn, entry, eventually, python
 from tests.unit.process.test_table import NESTED, Ready
 
@@ -31,7 +31,7 @@ BECOMES = "import os; print('on', flush=True); input(); os.execvp('sleep', ['sle
 LEAVES = "import os, signal; os.fork() or signal.pause(); print('on', flush=True); input()"
 
 
-def seen(found: list[Entry]) -> list[tuple[Any, ...]]:
+def seen(found: list[ProcessEntry]) -> list[tuple[Any, ...]]:
     return [(one.pid, one.parent, one.started, one.argv, one.stopped) for one in found]
 
 
@@ -44,7 +44,7 @@ async def test_each_look_finds_what_a_walk_finds(handle_type: type[Handle], read
     before = pids(ours)
     process = ready(NESTED)
     for found in (ours.look(), ours.look()):
-        assert seen(found) == seen(offspring())
+        assert seen(found) == seen(descendants())
         assert next(one.pid for one in found if one.pid not in before) == process.pid
         assert all(isinstance(one.handle, handle_type) and one.handle.alive for one in found)
     last = ours.look()[-1]
@@ -78,7 +78,7 @@ async def test_what_changes_in_a_process_is_seen(waiting: Waiting) -> None:
     ours = Descendants()
     process = waiting(BECOMES)
 
-    def itself() -> Entry:
+    def itself() -> ProcessEntry:
         return next(one for one in ours.look() if one.pid == process.pid)
 
     assert itself().name.startswith("python")
@@ -111,16 +111,16 @@ class Table:
         self.parents = parents
         self.inodes = {pid: pid for pid in parents}
         self.asked: list[int] = []
-        monkeypatch.setattr(tree, "_running", lambda: {pid: self.inodes[pid] for pid in self.parents})
-        monkeypatch.setattr(tree, "_stat", self._stat)
-        monkeypatch.setattr(tree, "enter_process", self._enter)
+        monkeypatch.setattr(module, "_running", lambda: {pid: self.inodes[pid] for pid in self.parents})
+        monkeypatch.setattr(module, "_stat", self._stat)
+        monkeypatch.setattr(module, "entry_of", self._enter)
 
     def _stat(self, pid: int) -> object:
         self.asked.append(pid)
-        return tree._Stat("S", self.parents[pid])
+        return module._Stat("S", self.parents[pid])
 
-    def _enter(self, process: psutil.Process) -> Entry:
-        return Entry(entry(process.pid).handle, process.pid, self.parents[process.pid], 0.0, ())
+    def _enter(self, process: psutil.Process) -> ProcessEntry:
+        return ProcessEntry(entry(process.pid).handle, process.pid, self.parents[process.pid], 0.0, ())
 
 
 def test_strangers_are_asked_once(monkeypatch: pytest.MonkeyPatch, spawn: Spawn) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 import psutil
 
-from supervisor.process.table import Entry, enter_process, offspring
+from supervisor.process.table import ProcessEntry, descendants, entry_of
 
 #: Seconds after which everybody is asked anew, in case this /proc is none of Linux's own making.
 _FORGET: Final = 60.0
@@ -38,7 +38,7 @@ class _Held:
 
     inode: int
     process: psutil.Process
-    entry: Entry
+    entry: ProcessEntry
 
 
 class Descendants:
@@ -50,10 +50,10 @@ class Descendants:
         self._held: dict[int, _Held] = {}
         self._forget_at = float("-inf")
 
-    def look(self) -> list[Entry]:
+    def look(self) -> list[ProcessEntry]:
         """Who there is now, parents before children; zombies left out."""
         if sys.platform != "linux":
-            return offspring()
+            return descendants()
         if (now := time.monotonic()) >= self._forget_at:
             self._strangers.clear()
             self._held.clear()
@@ -91,14 +91,14 @@ class Descendants:
             theirs += others
         yield from ours
 
-    def _entry(self, pid: int, inode: int, stat: _Stat) -> Entry | None:
+    def _entry(self, pid: int, inode: int, stat: _Stat) -> ProcessEntry | None:
         held = self._held.get(pid)
         if held is None:
             try:
                 process = psutil.Process(pid)
             except psutil.NoSuchProcess:
                 return None
-            entry = enter_process(process)
+            entry = entry_of(process)
             if entry is not None:
                 self._held[pid] = _Held(inode, process, entry)
             return entry
@@ -109,7 +109,7 @@ class Descendants:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
         before = held.entry
-        entry = Entry(before.handle, pid, stat.parent, before.started, argv, stat.state == "T")
+        entry = ProcessEntry(before.handle, pid, stat.parent, before.started, argv, stat.state == "T")
         return entry if before.handle.alive else None
 
 
