@@ -29,8 +29,9 @@ from benchmarks.launchers import describe
 from benchmarks.soak import bot_folder
 from examples.offline import PageError, Phone, State, Tally, ensure_node_modules, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.supervised import SCANONCE, Supervised, supervised, temporary_files
+from tests.e2e.supervised import Supervised, supervised, temporary_files
 from tests.helpers.processes import processes_of
+from tests.helpers.shell import SCANONCE
 
 Kind = Literal["restart", "start", "up"]
 

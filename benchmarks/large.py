@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.launchers import Launched, Restart, describe, link_once
 from benchmarks.restart import median_phases, restart_in_turns
 from examples.offline import Phone, ensure_node_modules
-from tests.e2e.supervised import SCANONCE
+from tests.helpers.shell import SCANONCE
 
 EMPTY, LARGE = "as it was linked", "126 MB"
 MESSAGES = 60_000

@@ -25,8 +25,8 @@ import psutil
 
 from examples.offline import DevTools, PageError, Phone, SetupError, Tally, find_chromium, prepare, profile_of
 from examples.offline.phone import DEFAULT_NUMBER, PAGE_URL
-from tests.e2e.supervised import SCANONCE
 from tests.helpers.processes import end_processes_of, variables
+from tests.helpers.shell import SCANONCE
 
 NODEMON = "3.1.10"
 CACHE = Path(__file__).parent / ".cache"

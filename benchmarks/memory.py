@@ -28,7 +28,7 @@ import psutil
 
 from benchmarks.launchers import cached, describe, from_npm
 from benchmarks.plain import BOT, PATIENCE
-from tests.e2e.supervised import SCANONCE
+from tests.helpers.shell import SCANONCE
 
 PM2, SUPERVISORD = "7.0.4", "4.3.0"
 OURS, THEIRS = "scanonce run", f"pm2 {PM2}"

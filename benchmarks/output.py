@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.launchers import describe
-from tests.helpers.command import Note, Project, Running, eventually
+from tests.helpers.command import Note, Project, Running
 from tests.helpers.disk import SmallDisk, small_disk
+from tests.helpers.waiting import eventually
 
 _RETRY = '[restart]\nbackoff_initial = "20ms"\n'
 _PATIENCE = 120.0

@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 import psutil
 
 from benchmarks.launchers import nodemon
-from tests.e2e.supervised import SCANONCE
+from tests.helpers.shell import SCANONCE
 
 PATIENCE = 30.0
 """Seconds until a launcher that says nothing is given up."""

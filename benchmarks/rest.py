@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.launchers import Launched, link_once
-from tests.e2e.supervised import SCANONCE
+from tests.helpers.shell import SCANONCE
 
 #: The commands that stay.
 MODES = ("dev", "run")

@@ -21,7 +21,7 @@ from statistics import median
 
 from benchmarks.launchers import NODEMON, describe, from_npm
 from examples.offline import SetupError
-from tests.e2e.supervised import SCANONCE
+from tests.helpers.shell import SCANONCE
 
 LIMITS: Mapping[str, float] = {"scanonce --version": 0.65, "scanonce --help": 0.65, "scanonce status": 1.0}
 """Shares of nodemon's CPU time."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import sysconfig
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from examples.offline import Phone, State, Tally, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
 from supervisor.session.profile_lock import LOCK_PREFIX
 from tests.helpers.processes import processes_of
+from tests.helpers.shell import SCANONCE
 
-SCANONCE = Path(sysconfig.get_path("scripts")) / "scanonce"
 BOT = ("node", "index.js")
 
 PATIENCE = 120.0

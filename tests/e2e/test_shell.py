@@ -12,7 +12,7 @@ from examples.offline import profile_of
 from examples.offline.phone import DEFAULT_NUMBER
 from supervisor.session.store import SessionStore
 from tests.e2e.supervised import Supervised, snapshots, supervised
-from tests.e2e.test_example_bot import running
+from tests.e2e.unsupervised import running
 from tests.helpers.shell import Ended, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -9,9 +9,9 @@ import pytest
 
 from examples.offline import Phone, State, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from tests.e2e.supervised import NOTHING, PATIENCE, assert_nothing_left, supervised
-from tests.e2e.terminal import COLUMNS, Terminal, on_terminal
+from tests.e2e.supervised import BOT, NOTHING, PATIENCE, assert_nothing_left, supervised
 from tests.helpers.command import AHEAD
+from tests.helpers.terminal import COLUMNS, Terminal, on_terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -24,7 +24,7 @@ async def test_on_a_terminal_the_qr_code_is_drawn_and_keys_restart_and_quit(bot_
     program = bot_folder / "index.js"
     look = "console.log(`sees ${process.stdout.columns} columns, ${process.stdout.getColorDepth()} bits of colour`);\n"
     program.write_text(look + program.read_text())
-    async with on_terminal(bot_folder) as terminal:
+    async with on_terminal(bot_folder, BOT) as terminal:
         await terminal.shows(f"sees {COLUMNS} columns, 8 bits of colour")
         await terminal.shows("Scan this with WhatsApp")
         await terminal.shows(f"session {DEFAULT_NUMBER} needs a link")
@@ -50,7 +50,7 @@ def assert_qr_drawn(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize(("way", "status"), [("ctrl+c", 128 + signal.SIGINT), ("hang up", 128 + signal.SIGHUP)])
 async def test_ctrl_c_and_a_closed_window_end_in_a_clean_stop(linked_folder: Path, way: str, status: int) -> None:
-    async with on_terminal(linked_folder) as terminal:
+    async with on_terminal(linked_folder, BOT) as terminal:
         await terminal.shows("online in ")
         async with await Phone.connect(profile_of(linked_folder, DEFAULT_NUMBER), PATIENCE) as phone:
             written = (await phone.counters()).written

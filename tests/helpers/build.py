@@ -9,10 +9,14 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.unit.session import leveldb_writer as writer
+from tests.helpers import leveldb_writer as writer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from supervisor.session.profiles.profile import Profile
+    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.store import SessionStore
 
 INDEXED_DB = "Default/IndexedDB/https_web.whatsapp.com_0.indexeddb.leveldb"
 LOCAL_STORAGE = "Default/Local Storage/leveldb"
@@ -136,3 +140,14 @@ def remove(path: Path) -> None:
 def copy(source: Path, target: Path, *, preserving: bool) -> None:
     """Copy a folder as a person would: `cp -a`, or `cp -r`."""
     shutil.copytree(source, target, copy_function=shutil.copy2 if preserving else shutil.copyfile)
+
+
+def take(store: SessionStore, profile: Profile, *, linked: bool | None = True, live: bool = False) -> Snapshot:
+    """Publish a snapshot of a profile."""
+    return store.capture(profile, linked=linked, browser_version="156.0", live=live).publish()
+
+
+def change(profile: Profile) -> None:
+    """One restart's worth of changes."""
+    (profile.path / "Default/Preferences").write_text('{"changed": true}')
+    append(profile.path / INDEXED_DB, range(RECORDS + 1, RECORDS + 3))

@@ -20,11 +20,8 @@ import psutil
 from tests.helpers.journal import VARIABLE as JOURNAL_VARIABLE
 from tests.helpers.journal import lives
 from tests.helpers.processes import FOLDER_VARIABLE, end_processes_of, processes_of
+from tests.helpers.waiting import DEADLINE, eventually
 
-#: Seconds; longer than anything here takes, and reached only when something is broken.
-DEADLINE = 60.0
-
-_POLL = 0.01
 _RUN = Path(__file__).with_name("run.py")
 _PYTHON = Path(sys.executable).resolve()
 
@@ -42,16 +39,6 @@ AHEAD = """
 target_low = "1h"
 target_high = "2h"
 """
-
-
-async def eventually(condition: Callable[[], object], what: str = "", deadline: float = DEADLINE) -> None:
-    """Wait for something that nothing tells of."""
-    try:
-        async with asyncio.timeout(deadline):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(_POLL)
-    except TimeoutError:
-        raise AssertionError(f"not within {deadline:g} s: {what or condition}") from None
 
 
 @dataclass(frozen=True)

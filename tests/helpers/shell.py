@@ -150,7 +150,8 @@ def make_session(folder: Path, session_id: str = "97150", *, linked: bool | None
 
 
 def take(folder: Path, profile: Profile, *, linked: bool | None = True, live: bool = False) -> Snapshot:
-    return SessionStore(folder).capture(profile, linked=linked, browser_version="156.0", live=live).publish()
+    """Publish a snapshot of a profile of the project in `folder`."""
+    return build.take(SessionStore(folder), profile, linked=linked, live=live)
 
 
 def until(met: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:

@@ -15,8 +15,9 @@ from supervisor import __version__
 from supervisor.cli.app import app
 from supervisor.log import logger
 from tests.helpers import build
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
 from tests.helpers.shell import Ended, run
+from tests.helpers.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import psutil
 import pytest
 
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 

@@ -23,8 +23,9 @@ from supervisor.supervise import state_writer
 from supervisor.system.runtime_dir import project_key
 from supervisor.timing.history import History
 from tests.helpers import build
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
 from tests.helpers.disk import SmallDisk, small_disk
+from tests.helpers.waiting import eventually
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.command import Project, eventually
+from tests.helpers.command import Project
+from tests.helpers.waiting import eventually
 
 #: Short, so that a test lasts for moments. A fake bot has no use for long pauses after a failure.
 HEALTH = """

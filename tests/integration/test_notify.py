@@ -18,9 +18,10 @@ from supervisor.notify.service import LAST_OF_GIVEN_UP
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.system.runtime_dir import project_key
-from tests.helpers.command import Project, eventually
+from tests.helpers.command import Project
 from tests.helpers.endpoint import endpoint
 from tests.helpers.shell import Ended, invoke
+from tests.helpers.waiting import eventually
 
 SECRET = "a-secret-of-the-environment"
 

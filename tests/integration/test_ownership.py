@@ -16,7 +16,8 @@ import pytest
 from supervisor.bot import ownership
 from supervisor.bot.ownership import Territory
 from supervisor.process.table import ENVIRONMENT_MARK, descendants
-from tests.helpers.command import Project, eventually
+from tests.helpers.command import Project
+from tests.helpers.waiting import eventually
 
 #: Starts a program that is nobody's child any more.
 _DETACH = "import os, sys; os.fork() and os._exit(0); os.setsid(); os.execv(sys.argv[1], sys.argv[1:])"

@@ -10,7 +10,8 @@ import subprocess
 import psutil
 import pytest
 
-from tests.helpers.command import QUICK, Project, Running, eventually
+from tests.helpers.command import QUICK, Project, Running
+from tests.helpers.waiting import eventually
 
 #: The fake bot is no node, so node is asked because it is said so.
 CHECKED = f"{QUICK}\n[preflight]\njavascript = true\n"

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import psutil
 import pytest
 
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
+from tests.helpers.waiting import eventually
 
 NODE = shutil.which("node") or "node"
 

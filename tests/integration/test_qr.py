@@ -15,7 +15,8 @@ from supervisor.browser.presets import SessionStatus
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.events.sessions import SESSION_STATES
 from supervisor.system.qr import PATIENCE, QrDisplay, render_text
-from tests.helpers.command import Project, eventually
+from tests.helpers.command import Project
+from tests.helpers.waiting import eventually
 
 CODE = "2@" + "Zm9vYmFyYmF6" * 12 + ",a/b+c=,d,1"
 OTHER = CODE.replace("Zm9v", "YmFy", 1)

@@ -19,8 +19,9 @@ from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from tests.helpers import build
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
 from tests.helpers.shell import invoke
+from tests.helpers.waiting import eventually
 
 PAGE = """
 [ready]

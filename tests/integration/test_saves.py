@@ -11,8 +11,9 @@ from typing import cast
 
 import pytest
 
-from tests.helpers.command import Project, Running, eventually
-from tests.unit.watch.test_programs import PROGRAMS, run
+from tests.helpers.command import Project, Running
+from tests.helpers.editors import PROGRAMS, run
+from tests.helpers.waiting import eventually
 
 #: How often each way of saving is tried. `SCANONCE_SAVES=20` is what is promised; once shows most faults.
 TIMES = int(os.environ.get("SCANONCE_SAVES", "1"))

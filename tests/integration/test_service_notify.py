@@ -15,7 +15,8 @@ import pytest
 
 from supervisor.log.logger import emit
 from supervisor.supervise.service_notify import Herald, NotifySender, told, watchdog_of
-from tests.helpers.command import DEADLINE, Project, eventually
+from tests.helpers.command import Project
+from tests.helpers.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the protocol is Unix's")
 

@@ -16,7 +16,8 @@ from supervisor.log.files.reader import Line, LogReader, Note
 from supervisor.log.sinks import Outputs
 from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 from supervisor.system.runtime_dir import project_key
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
+from tests.helpers.waiting import eventually
 
 MEMORY_KB = 75_000
 

@@ -15,8 +15,9 @@ from supervisor.preflight.checker import Preflight
 from supervisor.supervise.triggers import files as watching
 from supervisor.supervise.triggers.files import SourceFiles
 from supervisor.watch.rules import WatchRules
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
 from tests.helpers.shell import run
+from tests.helpers.waiting import eventually
 
 #: Writes another file at each start, as bots do that keep what they have received.
 _WRITER = """

@@ -19,8 +19,9 @@ from supervisor.config.sections.stop import StopConfig
 from supervisor.process.table import descendants
 from supervisor.process.terminate import Urgency
 from supervisor.timing.phases import PhaseClock
-from tests.helpers.command import AHEAD, Project, Running, eventually
+from tests.helpers.command import AHEAD, Project, Running
 from tests.helpers.journal import lives
+from tests.helpers.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -39,7 +39,8 @@ from supervisor.supervise.session_tracker import Sessions
 from supervisor.supervise.state_machine import Kind, Policy
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.timing.history import History
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
+from tests.helpers.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from supervisor.system.tasks import drop_traceback_on_cancel
-from tests.helpers.command import Project, Running, eventually
+from tests.helpers.command import Project, Running
+from tests.helpers.waiting import eventually
 
 #: Read by Python at its start, in the supervisor: no garbage collection, not even one that is asked for.
 _NO_COLLECTION = "import gc\ngc.disable()\ngc.collect = lambda *_: 0\n"

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import psutil
 
-from tests.e2e.terminal import Terminal, on_terminal
 from tests.helpers import build
-from tests.helpers.command import AHEAD, Project, eventually
+from tests.helpers.command import AHEAD, Project
+from tests.helpers.terminal import Terminal, on_terminal
+from tests.helpers.waiting import eventually
 
 DIM, GREEN, RESET = "\x1b[2m", "\x1b[32m", "\x1b[0m"
 CTRL_C = "\x03"

@@ -38,6 +38,7 @@ MODULES_TO_RENAME = {
     "report",
     "snapshot",
     "table",
+    "toml_writer",
 }
 
 #: Names of public classes that still stand for two things.
@@ -59,7 +60,6 @@ CLASSES_TO_RENAME = {
     "Status",
     "Taken",
     "Target",
-    "Tree",
     "Verdict",
 }
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project
-from tests.integration.control.checked import Reply, ask
-
-Ask = Callable[..., Coroutine[Any, Any, Reply]]
-
-
-def socket_of(project: Project) -> Path:
-    """The control socket of the supervisor that runs in a project."""
-    return project.runtime / "scanonce" / project_key(project.folder.resolve()) / "control"
+from tests.helpers.control import Ask, Reply, ask, socket_of
 
 
 @pytest.fixture

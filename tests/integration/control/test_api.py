@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import psutil
 
 from supervisor.control.client import Client
-from tests.helpers.command import QUICK, eventually
-from tests.integration.control.checked import PATIENCE, connected, validator
-from tests.integration.control.conftest import Ask, socket_of
+from tests.helpers.command import QUICK
+from tests.helpers.control import Ask, connected, socket_of, validator
+from tests.helpers.waiting import DEADLINE, eventually
 
 if TYPE_CHECKING:
     from tests.helpers.command import Project
@@ -220,7 +220,7 @@ async def test_only_so_many_can_follow_and_one_that_goes_makes_room(project: Pro
             await writer.wait_closed()
             return b"200" in status
 
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             while not await follow():
                 pass
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from supervisor.control.transport import listen
+from tests.helpers.control import socket_of
 from tests.helpers.shell import Ended, invoke, invoke_anywhere, make_session
-from tests.integration.control.conftest import socket_of
 
 if TYPE_CHECKING:
     from tests.helpers.command import Project

@@ -22,8 +22,8 @@ from supervisor.http1.connection import Limits, Request, Response
 from supervisor.http1.peer import Peer
 from supervisor.http1.server import Server
 from supervisor.log import logger
-from tests.helpers.command import eventually
-from tests.integration.control.checked import connected, read_reply
+from tests.helpers.control import connected, read_reply
+from tests.helpers.waiting import eventually
 
 QUICK = Limits(head=2048, body=4096, idle=0.3, request=0.3, write=0.3, linger=0.2)
 PATIENT = Limits(head=2048, body=4096)

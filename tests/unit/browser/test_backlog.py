@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from supervisor.browser.backlog import unread_bytes
-from tests.helpers.command import eventually
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
 

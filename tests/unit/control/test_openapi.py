@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from supervisor.control.openapi import description
 from supervisor.control.routes import OPERATIONS, REFUSALS, Operation
 from tests import ROOT
-from tests.integration.control.checked import DOCUMENT
+from tests.helpers.control import DOCUMENT
 
 PAGE = (ROOT / "docs" / "control-api.md").read_text()
 

@@ -24,6 +24,7 @@ from supervisor.notify.target import DeliveryError
 from supervisor.notify.webhook import Webhook
 from tests import ROOT
 from tests.helpers.endpoint import Behaviour, Endpoint, endpoint
+from tests.helpers.waiting import eventually
 
 CERTIFICATE = ROOT / "tests" / "helpers" / "localhost.pem"
 Events = list[tuple[str, dict[str, Any]]]
@@ -52,9 +53,8 @@ def names(events: Events) -> list[str]:
 
 
 async def until(events: Events, name: str) -> dict[str, Any]:
-    async with asyncio.timeout(60):
-        while name not in names(events):  # noqa: ASYNC110  events wake nobody
-            await asyncio.sleep(0.005)
+    """The fields of the first event of a name, once there is one."""
+    await eventually(lambda: name in names(events), name)
     return next(fields for found, fields in events if found == name)
 
 

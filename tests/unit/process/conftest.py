@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import os
 import signal
@@ -19,9 +18,20 @@ from supervisor.process.reaper import become_subreaper
 from supervisor.process.table import ProcessEntry, descendants
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
+Ready = Callable[[str], subprocess.Popen[bytes]]
 
-#: Seconds; longer than anything here takes.
-DEADLINE = 60.0
+#: A process that prints a line once it has a chain of three descendants.
+NESTED = """
+import os, signal, sys
+def nest(depth):
+    if depth and os.fork() == 0:
+        nest(depth - 1)
+        if depth == 1:
+            print('on', flush=True)
+        signal.pause()
+nest(3)
+signal.pause()
+"""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -36,21 +46,14 @@ def state(pid: int) -> str:
     return psutil.Process(pid).status()
 
 
-async def eventually(condition: Callable[[], object]) -> None:
-    """Wait for something that nothing tells of."""
-    async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-
-
 def descriptors() -> list[str]:
     """The descriptors that this process has open."""
     return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, which Path would try to resolve
 
 
 def entry(pid: int) -> ProcessEntry:
-    """The entry of one process."""
-    return ProcessEntry(held(pid), pid, os.getpid(), 0.0, ("program",))
+    """The entry of one process, with its true start time, which the guard of frozen processes compares."""
+    return ProcessEntry(held(pid), pid, os.getpid(), psutil.Process(pid).create_time(), ("program",))
 
 
 def held(pid: int) -> Handle:
@@ -89,7 +92,7 @@ def spawn() -> Iterator[Spawn]:
 
 
 @pytest.fixture
-def ready(spawn: Spawn) -> Callable[[str], subprocess.Popen[bytes]]:
+def ready(spawn: Spawn) -> Ready:
     """Start a Python script and wait until it has printed a line."""
 
     def start(code: str) -> subprocess.Popen[bytes]:

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from supervisor.process.activity import Activity
-from tests.unit.process.conftest import Spawn, eventually, python
+from tests.helpers.waiting import eventually
+from tests.unit.process.conftest import Spawn, python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts programs with pipes as on Unix")
 

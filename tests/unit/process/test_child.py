@@ -13,7 +13,8 @@ from supervisor.process.child import Child
 from supervisor.process.handle import Handle
 from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import CommandError, SpawnSpec, resolve_command
-from tests.unit.process.conftest import DEADLINE, descriptors, python
+from tests.helpers.waiting import DEADLINE
+from tests.unit.process.conftest import descriptors, python
 
 #: Writes down whether it leads a session, what it has open, and which signals it blocks and ignores.
 REPORT = """

@@ -17,8 +17,8 @@ from supervisor.process import descendants as module
 from supervisor.process.descendants import Descendants
 from supervisor.process.handle import Handle
 from supervisor.process.table import ProcessEntry, descendants
-from tests.unit.process.conftest import Spawn, entry, eventually, python
-from tests.unit.process.test_table import NESTED, Ready
+from tests.helpers.waiting import eventually
+from tests.unit.process.conftest import NESTED, Ready, Spawn, entry, python
 
 Waiting = Callable[[str], subprocess.Popen[bytes]]
 

@@ -17,18 +17,8 @@ import pytest
 
 from supervisor.process import handle
 from supervisor.process.handle import Handle, PidfdHandle, open_handle
-from tests.unit.process.conftest import (
-    DEADLINE,
-    KILLED,
-    STOPPED,
-    TERMINATED,
-    Spawn,
-    descriptors,
-    eventually,
-    held,
-    python,
-    state,
-)
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import KILLED, STOPPED, TERMINATED, Spawn, descriptors, held, python, state
 
 _LARGE = """
 import mmap

@@ -11,7 +11,8 @@ import pytest
 
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
-from tests.unit.process.conftest import eventually, python
+from tests.helpers.waiting import eventually
+from tests.unit.process.conftest import python
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 
 from supervisor.process.persistent_helper import PersistentHelper
 from supervisor.process.reaper import Reaper
-from tests.unit.process.conftest import DEADLINE, eventually, python
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import python
 
 Make = Callable[..., PersistentHelper]
 

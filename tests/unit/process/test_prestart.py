@@ -17,7 +17,8 @@ from supervisor.process.child import Child
 from supervisor.process.reaper import Reaper, childless
 from supervisor.process.spawn import CommandError, PrestartedProcess, SpawnSpec
 from supervisor.process.table import ENVIRONMENT_MARK
-from tests.unit.process.conftest import DEADLINE, Spawn, descriptors, eventually
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import Spawn, descriptors
 
 Begin = Callable[..., PrestartedProcess]
 

@@ -15,7 +15,8 @@ from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import SpawnSpec
 from supervisor.process.table import descendants
 from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill
-from tests.unit.process.conftest import DEADLINE, Spawn, eventually, python
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import Spawn, python
 
 pytestmark = pytest.mark.usefixtures("subreaper")
 

@@ -15,7 +15,8 @@ import pytest
 
 from supervisor.process import start_gate
 from supervisor.process.spawn import CommandError, SpawnedProcess, SpawnSpec, spawn
-from tests.unit.process.conftest import DEADLINE, descriptors, eventually, python, state
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import descriptors, python, state
 
 NODE = shutil.which("node") or "node"
 

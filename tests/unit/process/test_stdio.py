@@ -21,7 +21,8 @@ from supervisor.process.child import Child
 from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import SpawnSpec
 from tests import ROOT
-from tests.unit.process.conftest import DEADLINE, python
+from tests.helpers.waiting import DEADLINE
+from tests.unit.process.conftest import python
 
 _DRIVER = Path(__file__).with_name("passing.py")
 

@@ -18,7 +18,8 @@ from supervisor.process.reaper import Reaper
 from supervisor.process.suspend import GuardedSuspension, Suspension
 from supervisor.process.table import ProcessEntry, descendants
 from tests import ROOT
-from tests.unit.process.conftest import DEADLINE, STOPPED, Spawn, entry, eventually, python, state
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import STOPPED, Spawn, entry, python, state
 
 #: Forks as fast as it can, each child as well, until there are as many; then all of them sleep.
 FORKS = """
@@ -166,14 +167,9 @@ async def test_one_that_may_not_be_thawed_does_not_keep_the_others_frozen(spawn:
     await eventually(lambda: state(pid) != STOPPED)
 
 
-def enter(pid: int) -> ProcessEntry:
-    """The entry of one process, with its true start time, which the guard compares."""
-    return replace(entry(pid), started=psutil.Process(pid).create_time())
-
-
 async def test_it_stands_still_until_it_is_let_go(spawn: Spawn) -> None:
     one, helpers = spawn(), set[int]()
-    still = GuardedSuspension(None, lambda: [enter(one.pid)], helpers, Reaper())
+    still = GuardedSuspension(None, lambda: [entry(one.pid)], helpers, Reaper())
     await eventually(lambda: state(one.pid) == STOPPED)
     assert len(helpers) == 1
     still.release()
@@ -187,9 +183,9 @@ async def test_the_first_one_is_frozen_before_the_others_are_looked_for(spawn: S
 
     def look() -> list[ProcessEntry]:
         os.waitid(os.P_PID, one.pid, os.WSTOPPED | os.WNOWAIT)  # for ever, if nobody has stopped it
-        return [enter(one.pid), enter(other.pid)]
+        return [entry(one.pid), entry(other.pid)]
 
-    still = GuardedSuspension(enter(one.pid), look, set(), Reaper())
+    still = GuardedSuspension(entry(one.pid), look, set(), Reaper())
     await eventually(lambda: state(other.pid) == STOPPED)
     still.release()
     await eventually(lambda: STOPPED not in {state(one.pid), state(other.pid)})
@@ -197,7 +193,7 @@ async def test_the_first_one_is_frozen_before_the_others_are_looked_for(spawn: S
 
 async def test_handed_over_it_is_somebody_elses_to_thaw(spawn: Spawn) -> None:
     one, helpers = spawn(), set[int]()
-    still = GuardedSuspension(None, lambda: [enter(one.pid)], helpers, Reaper())
+    still = GuardedSuspension(None, lambda: [entry(one.pid)], helpers, Reaper())
     suspension = still.hand_over()
     assert not helpers
     await eventually(lambda: state(one.pid) == STOPPED)
@@ -207,7 +203,7 @@ async def test_handed_over_it_is_somebody_elses_to_thaw(spawn: Spawn) -> None:
 
 async def test_a_look_that_fails_thaws(spawn: Spawn) -> None:
     one, helpers = spawn(), set[int]()
-    looks = iter([[enter(one.pid)]])
+    looks = iter([[entry(one.pid)]])
     with pytest.raises(StopIteration):
         GuardedSuspension(None, lambda: next(looks), helpers, Reaper())
     await eventually(lambda: state(one.pid) != STOPPED)
@@ -220,7 +216,7 @@ async def test_without_a_guard_nothing_is_frozen(spawn: Spawn, monkeypatch: pyte
 
     one, helpers = spawn(), set[int]()
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    still = GuardedSuspension(None, lambda: [enter(one.pid)], helpers, Reaper())
+    still = GuardedSuspension(None, lambda: [entry(one.pid)], helpers, Reaper())
     assert state(one.pid) != STOPPED
     still.release()
 
@@ -229,8 +225,8 @@ _KEEPER = """
 import os, sys, signal
 from supervisor.process.reaper import Reaper
 from supervisor.process.suspend import GuardedSuspension
-from tests.unit.process.test_suspend import enter
-GuardedSuspension(None, lambda: [enter(int(pid)) for pid in sys.argv[1:]], set(), Reaper())
+from tests.unit.process.conftest import entry
+GuardedSuspension(None, lambda: [entry(int(pid)) for pid in sys.argv[1:]], set(), Reaper())
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

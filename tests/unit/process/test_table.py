@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,21 +18,8 @@ from supervisor.process.table import (
     find_by_mark,
     working_directory,
 )
-from tests.unit.process.conftest import Spawn, entry, eventually, python
-
-Ready = Callable[[str], subprocess.Popen[bytes]]
-
-NESTED = """
-import os, signal, sys
-def nest(depth):
-    if depth and os.fork() == 0:
-        nest(depth - 1)
-        if depth == 1:
-            print('on', flush=True)
-        signal.pause()
-nest(3)
-signal.pause()
-"""
+from tests.helpers.waiting import eventually
+from tests.unit.process.conftest import NESTED, Ready, Spawn, entry, python
 
 
 def test_all_descendants_are_found_parents_first(handle_type: type[Handle], ready: Ready) -> None:

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import time
-from collections.abc import Callable
 
 import pytest
 
 from supervisor.process.handle import Handle
 from supervisor.process.terminate import HURRIED_TIMEOUT, TerminationStep, Urgency, escalate, kill, terminate
-from tests.unit.process.conftest import (
-    DEADLINE,
-    DEAF,
-    KILLED,
-    STOPPED,
-    TERMINATED,
-    Spawn,
-    eventually,
-    held,
-    state,
-)
-
-Ready = Callable[[str], subprocess.Popen[bytes]]
+from tests.helpers.waiting import DEADLINE, eventually
+from tests.unit.process.conftest import DEAF, KILLED, STOPPED, TERMINATED, Ready, Spawn, held, state
 
 #: A rung that nobody waits for to its end in these tests.
 LONG = 60.0

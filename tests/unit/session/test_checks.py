@@ -19,8 +19,8 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
 from supervisor.session.store import SessionStore
 from tests.helpers import build
-from tests.unit.session import leveldb_writer as writer
-from tests.unit.session.test_store import take
+from tests.helpers import leveldb_writer as writer
+from tests.helpers.build import take
 
 IDB, STORAGE = build.INDEXED_DB, build.LOCAL_STORAGE
 FREE = CheckContext(linked=True, free=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.helpers import build
-from tests.unit.session.test_store import change, take
+from tests.helpers.build import change, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

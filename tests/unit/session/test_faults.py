@@ -18,7 +18,7 @@ from supervisor.session.snapshot.retention import Retention
 from supervisor.session.store import SessionStore
 from supervisor.system.errors import SessionError
 from tests.helpers import build
-from tests.unit.session.test_store import change, take
+from tests.helpers.build import change, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

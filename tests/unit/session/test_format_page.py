@@ -11,9 +11,9 @@ from supervisor.session.names import safe_name
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.store import SessionStore
 from tests.helpers import build
+from tests.helpers.build import change, take
 from tests.unit.session import format_reader
 from tests.unit.session.format_reader import FormatError
-from tests.unit.session.test_store import change, take
 
 if TYPE_CHECKING:
     from pathlib import Path

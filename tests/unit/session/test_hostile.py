@@ -30,7 +30,7 @@ from supervisor.system import clock
 from supervisor.system import files as fsio
 from supervisor.system.errors import SessionError
 from tests.helpers import build
-from tests.unit.session.test_store import take
+from tests.helpers.build import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable

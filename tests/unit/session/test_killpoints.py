@@ -19,8 +19,8 @@ from supervisor.session.store import SessionStore
 from supervisor.system import parallel
 from supervisor.system.errors import SessionError
 from tests.helpers import build
+from tests.helpers.build import take
 from tests.unit.session import killpoints
-from tests.unit.session.test_store import take
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked at each kill point")
 

@@ -20,7 +20,7 @@ from supervisor.session.leveldb.report import Problem, ProblemKind, Tail
 from supervisor.session.leveldb.snappy import decompress
 from supervisor.session.leveldb.table import check_table
 from supervisor.session.leveldb.truncate import trim_torn_tails
-from tests.unit.session import leveldb_writer as writer
+from tests.helpers import leveldb_writer as writer
 from tests.unit.session.leveldb_plyvel import Database, plyvel, read_all
 
 if TYPE_CHECKING:

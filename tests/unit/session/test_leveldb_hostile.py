@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from supervisor.session.leveldb.check import verify
 from supervisor.session.leveldb.report import LevelDbReport, ProblemKind
-from tests.unit.session import leveldb_writer as writer
+from tests.helpers import leveldb_writer as writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from supervisor.session.leveldb.check import verify
 from supervisor.session.leveldb.log import LogReader
 from supervisor.session.leveldb.log_cache import PREFIXES
 from supervisor.session.leveldb.report import LevelDbReport, Problem, ProblemKind
-from tests.unit.session import leveldb_writer as writer
+from tests.helpers import leveldb_writer as writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

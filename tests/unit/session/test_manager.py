@@ -21,7 +21,7 @@ from supervisor.system import clock
 from supervisor.system.errors import ProfileInUseError, SessionError
 from tests import ROOT
 from tests.helpers import build
-from tests.unit.session.test_store import change, take
+from tests.helpers.build import change, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from supervisor.session.state_file import Recovery, SessionState, StateFile, par
 from supervisor.session.store import SessionStore
 from supervisor.system import clock
 from supervisor.system.errors import SessionError
-from tests.unit.session.test_store import take
+from tests.helpers.build import take
 
 if TYPE_CHECKING:
     from pathlib import Path

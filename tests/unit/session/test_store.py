@@ -16,26 +16,16 @@ import pytest
 from supervisor.session.names import MANIFEST
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import CheckContext
-from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.store import SessionStore
 from supervisor.system import files as fsio
 from supervisor.system.errors import SessionError, SnapshotDamagedError
 from tests.helpers import build
+from tests.helpers.build import change, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FREE = CheckContext(linked=True, free=True)
-
-
-def take(store: SessionStore, profile: Profile, *, linked: bool | None = True, live: bool = False) -> Snapshot:
-    return store.capture(profile, linked=linked, browser_version="156.0", live=live).publish()
-
-
-def change(profile: Profile) -> None:
-    """One restart's worth of changes."""
-    (profile.path / "Default/Preferences").write_text('{"changed": true}')
-    build.append(profile.path / build.INDEXED_DB, range(build.RECORDS + 1, build.RECORDS + 3))
 
 
 def test_a_snapshot_holds_the_profile_without_caches_and_run_files(store: SessionStore, profile: Profile) -> None:

@@ -12,11 +12,9 @@ from supervisor.watch import watcher
 from supervisor.watch.rules import WatchRules
 from supervisor.watch.source import Source
 from supervisor.watch.watcher import Change, FileWatcher, native_source
+from tests.helpers.waiting import DEADLINE, eventually
 
 QUIET = 0.05
-
-#: Longer than anything here takes; reached only when something is broken.
-BOUND = 60.0
 
 
 class Watched:
@@ -43,20 +41,20 @@ class Watched:
 
     async def told(self) -> None:
         """Wait for a change to be told."""
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(DEADLINE):
             await self._told.wait()
         self._told.clear()
 
     async def settled(self) -> set[str]:
         """What has changed, once it is quiet."""
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(DEADLINE):
             await self.watcher.settled()
         self._told.clear()
         return {str(p.relative_to(self.root)) if p.is_relative_to(self.root) else str(p) for p in self.watcher.drain()}
 
     async def read(self) -> None:
         """Wait until every file has been read ahead."""
-        await until(lambda: all(known.digest is not None for known in self.watcher._tree.known.values()))
+        await eventually(lambda: all(known.digest is not None for known in self.watcher._tree.known.values()))
 
     async def changed(self) -> set[str]:
         """What has changed, after waiting for the first change."""
@@ -76,13 +74,6 @@ class Watched:
 Watch = Callable[..., AbstractAsyncContextManager[Watched]]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that nothing tells of."""
-    async with asyncio.timeout(BOUND):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-
 @asynccontextmanager
 async def watching(
     rules: WatchRules | Path,
@@ -96,7 +87,7 @@ async def watching(
     task = asyncio.create_task(watched.watcher.run())
     armed = asyncio.create_task(watched.watcher.armed())
     try:
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(DEADLINE):
             await asyncio.wait((task, armed), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task

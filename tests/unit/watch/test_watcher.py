@@ -19,7 +19,8 @@ from supervisor.watch.rules import WatchRules
 from supervisor.watch.source import Source
 from supervisor.watch.watcher import FileWatcher, native_source
 from supervisor.watch.watchfiles_source import WatchfilesSource
-from tests.unit.watch.conftest import Watch, until, watching
+from tests.helpers.waiting import eventually
+from tests.unit.watch.conftest import Watch, watching
 
 
 def watchfiles_source(rules: WatchRules) -> Source:
@@ -316,12 +317,12 @@ async def test_gitignore_edited_while_watching(watch: Watch, project: Path) -> N
     (project / "gen" / "x.js").write_text("1")
     async with watch(project) as w:
         (project / ".gitignore").write_text("gen/\n")
-        await until(lambda: not w.watcher.rules.wants(project / "gen" / "x.js"))
+        await eventually(lambda: not w.watcher.rules.wants(project / "gen" / "x.js"))
         await w.nothing()
         (project / "gen" / "x.js").write_text("2")
         await w.nothing()
         (project / ".gitignore").unlink()
-        await until(lambda: w.watcher.rules.wants(project / "gen" / "x.js"))
+        await eventually(lambda: w.watcher.rules.wants(project / "gen" / "x.js"))
         await w.nothing()
         (project / "gen" / "x.js").write_text("3")
         assert await w.changed() == {"gen/x.js"}
@@ -430,7 +431,7 @@ async def test_leaves_no_thread_and_no_descriptor(watch: Watch, project: Path) -
     names = {t.name for t in threading.enumerate() if not t.name.startswith("asyncio_")}
     assert names <= before[0]
     # watchfiles closes its descriptors in a thread of its own
-    await until(lambda: len(os.listdir("/proc/self/fd")) == before[1])  # noqa: PTH208
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) == before[1])  # noqa: PTH208
 
 
 async def test_cancelled_while_it_starts(project: Path) -> None:
@@ -438,7 +439,7 @@ async def test_cancelled_while_it_starts(project: Path) -> None:
         (project / "src" / f"d{i}").mkdir()
     watcher = FileWatcher(WatchRules(project), quiet=0.05, poll=False, on_change=lambda _: None)
     task = asyncio.create_task(watcher.run())
-    await until(lambda: watcher._surveying)
+    await eventually(lambda: watcher._surveying)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 import h11
 from jsonschema import Draft202012Validator
 
+from supervisor.system.runtime_dir import project_key
 from tests import ROOT
+from tests.helpers.command import Project
+from tests.helpers.waiting import DEADLINE
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text())
-
-#: Seconds; longer than anything here takes, and reached only when something is broken.
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class Reply:
         return json.loads(self.body)
 
 
+Ask = Callable[..., Coroutine[Any, Any, Reply]]
+
+
+def socket_of(project: Project) -> Path:
+    """The control socket of the supervisor that runs in a project."""
+    return project.runtime / "scanonce" / project_key(project.folder.resolve()) / "control"
+
+
 async def ask(
     socket: Path,
     method: str,
@@ -45,7 +53,7 @@ async def ask(
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Send a request on a connection of its own; `body` as JSON, or `raw` as it is."""
-    async with asyncio.timeout(PATIENCE), connected(socket) as (reader, writer):
+    async with asyncio.timeout(DEADLINE), connected(socket) as (reader, writer):
         content = json.dumps(body).encode() if raw is None and body is not None else raw or b""
         sent = {"host": "test", "connection": "close"}
         if content:

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.supervised import BOT, PATIENCE, SCANONCE
+from tests.helpers.shell import SCANONCE
 
 ROWS, COLUMNS = 50, 120
+
+#: Seconds; longer than a browser takes to start on a busy machine.
+PATIENCE = 120.0
 
 #: What tells programs of another terminal than this one, or that no person sits at it.
 _OTHERS = {
@@ -93,9 +96,9 @@ class Terminal:
 
 @contextlib.asynccontextmanager
 async def on_terminal(
-    folder: Path, command: Sequence[str] = BOT, environment: Mapping[str, str] = os.environ
+    folder: Path, command: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[Terminal]:
-    """`scanonce dev` on the bot in `folder`, with a terminal that is its controlling one."""
+    """`scanonce dev -- COMMAND` in `folder`, with a terminal that is its controlling one."""
     fd, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     try:
