@@ -15,7 +15,8 @@ from supervisor.session.profiles import databases
 from supervisor.session.profiles.report import Check, CheckContext, Outcome
 from supervisor.session.profiles.scan import Tree, scan
 from supervisor.system import parallel
-from supervisor.system.errors import explained, printable
+from supervisor.system.errors import explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from supervisor.session.recovery import cooling
 from supervisor.session.state_file import SessionState
 from supervisor.session.store import SessionStore
 from supervisor.system import clock
-from supervisor.system.errors import SessionError, printable
+from supervisor.system.errors import SessionError
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

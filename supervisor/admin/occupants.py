@@ -17,7 +17,8 @@ from supervisor.process.table import find_by_argument
 from supervisor.session import names
 from supervisor.session.store import SessionStore
 from supervisor.system import files
-from supervisor.system.errors import ProfileInUseError, explained, printable
+from supervisor.system.errors import ProfileInUseError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,7 +20,8 @@ from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
 from supervisor.session.recovery import candidates
 from supervisor.session.snapshot import snapshot as snapshots
 from supervisor.supervise.snapshot_queue import Taken
-from supervisor.system.errors import ProfileInUseError, SessionError, printable
+from supervisor.system.errors import ProfileInUseError, SessionError
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from supervisor.browser.presets import SessionStatus
 from supervisor.system import clock
-from supervisor.system.errors import SessionError, printable
+from supervisor.system.errors import SessionError
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from supervisor.config.schema import Config

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from supervisor.system.escape import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -200,4 +202,4 @@ def _text(value: object, *, limit: int | None = _TEXT_LIMIT) -> str:
     """A string from the page, made safe for one line of a terminal; empty for anything that is no string."""
     if not isinstance(value, str):
         return ""
-    return "".join(character if character.isprintable() else " " for character in value[:limit])
+    return one_line(value[:limit])

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import typer
 
 from supervisor.config.issues import ConfigError
-from supervisor.system.errors import ProfileInUseError, SessionError, printable
+from supervisor.system.errors import ProfileInUseError, SessionError
+from supervisor.system.escape import printable
 from supervisor.timing.record import HistoryError
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from supervisor.config.types import parse_duration
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.files.format import stamp
 from supervisor.log.files.reader import Line, Note
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from supervisor.log.files.reader import Entry, LogReader

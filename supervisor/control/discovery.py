@@ -11,7 +11,7 @@ from typing import Final
 from supervisor.admin.occupants import running_supervisor
 from supervisor.control.client import Client
 from supervisor.control.transport import PORT, SOCKET, is_stale, remove_stale
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 from supervisor.system.runtime_dir import project_key, runtime_folders
 
 _COMING: Final = 3.0  # seconds; longer than a supervisor needs to bind its socket, or to bind it anew

@@ -9,7 +9,8 @@ from supervisor.http1.connection import Refusal
 from supervisor.session.profiles.profile import Profile
 from supervisor.supervise.snapshot_queue import Taken
 from supervisor.supervise.supervisor import Supervisor
-from supervisor.system.errors import ProfileInUseError, SessionError, printable
+from supervisor.system.errors import ProfileInUseError, SessionError
+from supervisor.system.escape import printable
 
 
 async def take(supervisor: Supervisor, session: str | None) -> schemas.Taken:

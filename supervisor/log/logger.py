@@ -20,7 +20,8 @@ from supervisor.log.events.model import EventName
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.redact import Redactor
 from supervisor.log.stream import STAY, LineWriter
-from supervisor.system.errors import SessionError
+from supervisor.system.errors import ScanonceError
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     import asyncio
@@ -120,7 +121,7 @@ def report_fault(task: "asyncio.Future[Any]") -> bool:
 
 def report_error(error: BaseException) -> None:
     """Report an error that does not end the bot: its message if it is meant for the user, else where it was raised."""
-    if isinstance(error, SessionError):
+    if isinstance(error, ScanonceError):
         emit("error", problem=str(error))
         return
     while isinstance(error, BaseExceptionGroup):
@@ -218,7 +219,7 @@ class _Console:
         event = EVENTS[fields["event"]]
         if event.detail and not self._verbose:
             raise structlog.DropEvent
-        sentence = _visible(event.describe(fields))
+        sentence = printable(event.describe(fields))
         if self._to_journal:
             return f"<{_PRIORITIES[event.level]}>scanonce  {sentence}"
         if event.passing and self._on_terminal:
@@ -241,10 +242,3 @@ def _tint(level: str, tone: str, fields: Mapping[str, Any]) -> str:
     if level == "warning" or outcome == "needs_link" or fields.get("target") == "over":
         return _YELLOW
     return _GREEN if tone == "good" else ""
-
-
-def _visible(text: str) -> str:
-    """Make control characters visible: a file's name must not be able to drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -21,7 +21,8 @@ from supervisor.session.profiles.scan import Tree, scan
 from supervisor.session.snapshot import manifest as manifests
 from supervisor.system import files as fsio
 from supervisor.system import parallel
-from supervisor.system.errors import explained, printable
+from supervisor.system.errors import explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

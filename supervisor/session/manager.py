@@ -21,7 +21,8 @@ from supervisor.session.recovery import RecoveryPolicy
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from supervisor.system import clock, files
-from supervisor.system.errors import ProfileInUseError, SessionError, explained, printable
+from supervisor.system.errors import ProfileInUseError, SessionError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,8 @@ from filelock import FileLock, Timeout
 
 from supervisor.system import clock, files
 from supervisor.system.documents import parse_object
-from supervisor.system.errors import SessionError, explained, printable
+from supervisor.system.errors import SessionError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

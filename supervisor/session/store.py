@@ -28,13 +28,8 @@ from supervisor.session.snapshot.capture import Base, Capture, Facts, Place
 from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
 from supervisor.session.state_file import Recovery, StateFile
 from supervisor.system import clock, files, parallel
-from supervisor.system.errors import (
-    ProfileInUseError,
-    SessionError,
-    SnapshotDamagedError,
-    explained,
-    printable,
-)
+from supervisor.system.errors import ProfileInUseError, SessionError, SnapshotDamagedError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -23,6 +23,7 @@ from typing import Any, Final
 from supervisor.bot.probes.sd_notify import MAX_STATUS
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
+from supervisor.system.escape import one_line
 
 _BEAT: Final = 5.0
 """Seconds between two signs of life while the start or the stop goes on."""
@@ -116,7 +117,7 @@ class Herald:
         if name in {"bot.stuck", "bot.starting"}:
             self._stuck = name == "bot.stuck"
         if name in _TOLD:
-            self._pending["STATUS"] = _one_line(EVENTS[name].describe(fields))
+            self._pending["STATUS"] = one_line(EVENTS[name].describe(fields))[:MAX_STATUS]
         self._deliver()
 
     async def run(self) -> None:
@@ -162,7 +163,3 @@ def watchdog_of(environment: Mapping[str, str]) -> float | None:
         return None
     text = environment.get("WATCHDOG_USEC", "")
     return int(text) / 1e6 if text.isdecimal() and int(text) > 0 else None
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)[:MAX_STATUS]

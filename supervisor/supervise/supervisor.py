@@ -44,7 +44,8 @@ from supervisor.supervise.teardown import Takedown
 from supervisor.supervise.turn import Turn
 from supervisor.system import malloc
 from supervisor.system.backoff import backoff
-from supervisor.system.errors import ProfileInUseError, printable
+from supervisor.system.errors import ProfileInUseError
+from supervisor.system.escape import printable
 from supervisor.timing.history import History
 from supervisor.timing.record import Restart
 

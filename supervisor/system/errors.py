@@ -1,4 +1,4 @@
-"""What can go wrong with a session's files, as one error with one clear sentence."""
+"""The base of our errors, the errors of work on a session's files, and `OSError` explained."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +27,12 @@ _REMEDIES = {
 }
 
 
-class SessionError(Exception):
-    """An operation on a session's files failed; the live profile and the last good snapshot are as before.
+class ScanonceError(Exception):
+    """An expected failure. The message is for the user: what was being done, where, what was seen, what to do next."""
 
-    The message is one sentence for a person: what was being done, where, what was seen, what to do next.
-    """
+
+class SessionError(ScanonceError):
+    """An operation on a session's files failed; the live profile and the last good snapshot are as before."""
 
 
 class SnapshotDamagedError(SessionError):
@@ -50,13 +53,3 @@ def explained(doing: str, path: Path) -> Iterator[None]:
         elsewhere = error.filename and os.fsdecode(error.filename) != str(path)
         where = f" (at {printable(error.filename)})" if elsewhere else ""
         raise SessionError(f"Could not {doing} {printable(path)}: {seen}{where}.") from error
-
-
-def printable(name: object) -> str:
-    """A file name that may be put into a one-line message: control characters and stray bytes escaped.
-
-    >>> print(printable("a\\nb"))
-    a\\nb
-    """
-    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from supervisor.system.escape import one_line
 from supervisor.system.inode import Inode, inode_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def parse(data: bytes, pid: int | None) -> Notification | None:
     status = assignments.get("STATUS")
     if status is not None:
         # It will be printed on a terminal: no control characters.
-        status = "".join(c if c.isprintable() else " " for c in status[:MAX_STATUS])
+        status = one_line(status[:MAX_STATUS])
     notification = Notification(
         pid,
         ready=assignments.get("READY") == "1",

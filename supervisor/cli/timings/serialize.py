@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from supervisor.cli.serialize import Object, time
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 from supervisor.timing.phases import PHASES
 from supervisor.timing.statistics import TOTAL, by_phase, verdicts
 

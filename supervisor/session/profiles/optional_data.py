@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from supervisor.session.profiles import sqlite
 from supervisor.session.profiles.report import Check, Outcome
 from supervisor.system.documents import parse_object
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -27,7 +27,8 @@ from supervisor.session.snapshot import manifest, snapshot
 from supervisor.session.snapshot.manifest import FileRecord, Header, Manifest
 from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.system import clock, files, parallel
-from supervisor.system.errors import SessionError, explained, printable
+from supervisor.system.errors import SessionError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -29,7 +29,8 @@ from supervisor.session.snapshot import manifest
 from supervisor.system import files as fsio
 from supervisor.system import parallel
 from supervisor.system.documents import parse_object
-from supervisor.system.errors import SessionError, SnapshotDamagedError, explained, printable
+from supervisor.system.errors import SessionError, SnapshotDamagedError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from supervisor.session.profiles import databases
 from supervisor.session.profiles.scan import scan
 from supervisor.session.snapshot import manifest
 from supervisor.system import files, parallel
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from supervisor.setup.doctor.finding import Finding, ok, problem, warning
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("session-removal",)
 

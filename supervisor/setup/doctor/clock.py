@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from supervisor.setup.doctor.finding import Finding, ok, problem
 from supervisor.setup.doctor.project import Place
 from supervisor.system import clock
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 from supervisor.timing.readonly import read_beside
 
 NAMES = ("clock",)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from supervisor import __version__
 from supervisor.setup.doctor.finding import Finding, ok, problem
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("versions", "configuration", "state-file")
 

@@ -10,7 +10,7 @@ from supervisor.admin.inspect import walk
 from supervisor.session.checks import ROOM_TO_WORK
 from supervisor.setup.doctor.finding import Finding, ok, problem
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("disk",)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from supervisor.admin.occupants import held_project
 from supervisor.setup.doctor.finding import Finding
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import ProfileInUseError, SessionError, printable
+from supervisor.system.errors import ProfileInUseError, SessionError
+from supervisor.system.escape import printable
 
 
 @dataclass(frozen=True, slots=True)

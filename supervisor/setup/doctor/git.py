@@ -12,7 +12,8 @@ from pathlib import Path
 
 from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, unknown
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import SessionError, printable
+from supervisor.system.errors import SessionError
+from supervisor.system.escape import printable
 
 NAMES = ("gitignore", "committed")
 

@@ -20,7 +20,8 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, warning
 from supervisor.setup.doctor.project import Place
 from supervisor.system import runtime_dir
-from supervisor.system.errors import SessionError, printable
+from supervisor.system.errors import SessionError
+from supervisor.system.escape import printable
 from supervisor.timing.phases import PhaseClock
 
 NAMES = ("processes", "profile-lock", "unfinished", "runtime-folder")

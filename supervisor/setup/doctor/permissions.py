@@ -10,7 +10,7 @@ from pathlib import Path
 from supervisor.session.profiles.permissions import Exposed, close
 from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, warning
 from supervisor.setup.doctor.project import Place, user_name
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("privacy", "owner", "writable")
 

@@ -19,7 +19,7 @@ from supervisor.setup.doctor.browsers import Choice, choose
 from supervisor.setup.doctor.finding import Finding, ok, problem, unknown, warning
 from supervisor.setup.doctor.project import Place
 from supervisor.setup.package_json import installed
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("command", "node", "browser")
 

@@ -23,7 +23,8 @@ from supervisor.setup.doctor import (
 )
 from supervisor.setup.doctor.finding import Finding, Verdict, unknown
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import SessionError, printable
+from supervisor.system.errors import SessionError
+from supervisor.system.escape import printable
 
 PATIENCE = 10.0
 """Seconds that one group may take. A network drive that hangs holds up nothing but its own group."""

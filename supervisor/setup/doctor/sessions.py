@@ -11,7 +11,7 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import Check, Outcome
 from supervisor.setup.doctor.finding import Finding, ok, problem, warning
 from supervisor.setup.doctor.project import Place
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("session", "snapshots")
 

@@ -12,7 +12,7 @@ from supervisor.setup.doctor.project import Place
 from supervisor.setup.doctor.source import Source
 from supervisor.setup.package_json import installed
 from supervisor.supervise.triggers.files import watch_rules
-from supervisor.system.errors import printable
+from supervisor.system.escape import printable
 
 NAMES = ("signal-handlers", "stop-order", "devtools", "auth-strategy", "data-path")
 
