@@ -146,7 +146,7 @@ class Scanonce:
                 self._show_bot(text)
                 continue
             name, fields = event
-            logger.emit(EVENTS[name].name, **fields)
+            logger.emit(name, **fields)
             self._seen[name] = fields
             self._events.put_nowait(event)
         self._events.put_nowait(None)

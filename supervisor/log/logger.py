@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
-from supervisor.log.events.model import EventName
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.redact import Redactor
 from supervisor.log.stream import STAY, LineWriter
@@ -93,7 +92,7 @@ def configure(
     )
 
 
-def emit(event: EventName, /, **fields: object) -> None:
+def emit(event: str, /, **fields: object) -> None:
     """Report an event: to every subscriber, and as a line.
 
     Optional fields that are None are left out. Raises `LookupError` for an event and `TypeError` for a field that the
@@ -231,14 +230,14 @@ class _Console:
         erase, self._passing = _ERASE if self._passing else "", False
         if not self._color:
             return f"{erase}scanonce  {sentence}"
-        tint = _tint(event.level, event.tone, fields)
+        tint = _tint(event.level, event.good, fields)
         return f"{erase}{_DIM}scanonce{_RESET}  {tint}{sentence}{_RESET if tint else ''}"
 
 
-def _tint(level: str, tone: str, fields: Mapping[str, Any]) -> str:
+def _tint(level: str, good: bool, fields: Mapping[str, Any]) -> str:
     outcome = fields.get("outcome")
     if level == "error" or outcome == "failed":
         return _RED
     if level == "warning" or outcome == "needs_link" or fields.get("target") == "over":
         return _YELLOW
-    return _GREEN if tone == "good" else ""
+    return _GREEN if good else ""

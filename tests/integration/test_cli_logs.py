@@ -62,7 +62,7 @@ def test_what_is_asked_for_is_shown(tmp_path: Path, put: Put) -> None:
     put("bot.started", pid=7)
     put(b"hello\n")
     put("log.gap", bytes=5_000_000, problem="the disk was full")
-    gap = "scanonce  here 5.0 MB of output is missing: the disk was full\n"
+    gap = "scanonce  5.0 MB of output missing here: the disk was full\n"
     assert shell.invoke(tmp_path, "logs", "--no-times", "--output").out == f"hello\n{gap}"
     assert shell.invoke(tmp_path, "logs", "--no-times", "--events").out == f"scanonce  starting node\n{gap}"
     assert "process 7" in shell.invoke(tmp_path, "logs", "--verbose").out

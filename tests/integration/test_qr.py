@@ -91,7 +91,7 @@ def test_a_picture_shows_each_module_of_the_code() -> None:
 
 def test_events_name_every_state_of_a_session() -> None:
     assert set(SESSION_STATES) == {str(status) for status in SessionStatus}
-    assert [field.name for event in EVENTS.values() for field in event.fields if field.secret] == ["qr", "qr"]
+    assert [name for event in EVENTS.values() for name, field in event.fields.items() if field.secret] == ["qr", "qr"]
 
 
 def show_code(profile: Path, code: str) -> None:

@@ -43,7 +43,6 @@ MODULES_TO_RENAME = {
 
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
-    "Event",
     "Holder",
     "LogReader",
     "Memory",
@@ -51,7 +50,6 @@ CLASSES_TO_RENAME = {
     "Place",
     "Planned",
     "Problem",
-    "Record",
     "Request",
     "Restart",
     "SessionStatus",

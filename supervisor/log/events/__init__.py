@@ -1,1 +1,1 @@
-"""The events that scanonce reports: names, fields, sentences. `python -m supervisor.log.events` prints the page."""
+"""The registry of events: names, levels, fields, sentences. `python -m supervisor.log.events` prints the page of it."""

@@ -1,134 +1,87 @@
-"""What an event is: a name, a level, typed fields, and a sentence for people."""
+"""The declaration of an event: its name, level, typed fields, and the sentence that reports it.
 
-from collections.abc import Callable, Mapping, Sequence
+An event is declared by its level's function: `info(name, doc, sentence, *marks, **fields)`.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Final, Literal
 
 Level = Literal["debug", "info", "warning", "error"]
-Tone = Literal["plain", "good"]
-
-EventName = Literal[
-    "supervisor.starting",
-    "supervisor.stopping",
-    "supervisor.stopped",
-    "supervisor.leftovers",
-    "supervisor.recovered",
-    "bot.starting",
-    "bot.started",
-    "bot.exited",
-    "bot.crashed",
-    "bot.backoff",
-    "bot.given_up",
-    "bot.waiting",
-    "bot.ready",
-    "bot.not_ready",
-    "bot.unhealthy",
-    "bot.kept",
-    "bot.not_frozen",
-    "bot.stuck",
-    "browser.up",
-    "browser.blind",
-    "browser.closed",
-    "browser.unclean",
-    "browser.lost",
-    "session.found",
-    "session.needs_link",
-    "session.qr",
-    "session.linked",
-    "session.ready",
-    "session.logged_out",
-    "session.attention",
-    "session.stuck",
-    "session.state",
-    "session.exposed",
-    "session.lost",
-    "session.unlocked",
-    "session.trimmed",
-    "session.not_locked",
-    "session.damaged",
-    "session.restored",
-    "session.restore_failed",
-    "session.not_recovered",
-    "session.progress",
-    "session.remark",
-    "snapshot.taken",
-    "snapshot.skipped",
-    "snapshot.failed",
-    "snapshot.progress",
-    "restart.requested",
-    "restart.done",
-    "watch.started",
-    "watch.notice",
-    "watch.storm",
-    "watch.change",
-    "preflight.passed",
-    "preflight.failed",
-    "preflight.output",
-    "preflight.skipped",
-    "npm.between",
-    "key.answer",
-    "output.dropping",
-    "output.dropped",
-    "log.gap",
-    "control.on",
-    "control.off",
-    "metrics.on",
-    "metrics.off",
-    "notify.sent",
-    "notify.delayed",
-    "notify.failed",
-    "notify.dropped",
-    "notify.unusable",
-    "history.problem",
-    "error",
-]
-"""Every name there is, so that a mistyped one is a type error. The registry's keys, held to it by a test."""
-
-Sentence = Callable[[Mapping[str, Any]], str]
+Fields = Mapping[str, Any]
+Sentence = Callable[[Fields], str]
+Mark = Literal["detail", "good", "passing"]
+"""detail: on the console only with `--verbose`; good: green on the console; passing: replaced by the next line of a
+terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an event. An optional one is left out when it is not known."""
+    """A field of an event. An optional one is left out while its value is unknown."""
 
-    name: str
     type: str
     doc: str
     optional: bool = False
     secret: bool = False
-    """It gives access as long as it is valid: said where it is needed, and kept nowhere."""
+    """The value gives access while it is valid: it is reported where it is needed, and never stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What is known of one event.
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """The declaration of one event. `sentence` is a template over the fields, or a function of them."""
 
-    `sentence` is a template over the fields or a function of them. A `detail` is for the log: the console has it only
-    when asked to be verbose. One that is `passing` holds until the next: on a terminal that replaces its line.
-    """
-
-    name: EventName
+    name: str
     level: Level
     doc: str
-    fields: Sequence[Field]
     sentence: str | Sentence
-    tone: Tone = "plain"
+    fields: Mapping[str, Field]
     detail: bool = False
+    good: bool = False
     passing: bool = False
 
-    def describe(self, fields: Mapping[str, Any]) -> str:
-        """The sentence for these fields, which hold all the required ones."""
+    def describe(self, fields: Fields) -> str:
+        """The sentence for these fields, which include all the required ones."""
         return self.sentence.format_map(fields) if isinstance(self.sentence, str) else self.sentence(fields)
 
-    def lasting(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields without the secret ones, for whoever keeps them."""
-        secret = {field.name for field in self.fields if field.secret}
-        return {name: value for name, value in fields.items() if name not in secret}
+    def lasting(self, fields: Fields) -> dict[str, Any]:
+        """The fields that may be stored: all but the secret ones."""
+        return {name: value for name, value in fields.items() if not self.fields[name].secret}
 
-    def check(self, fields: Mapping[str, Any]) -> None:
-        """Raise `TypeError` if a required field is missing or one is not in the registry."""
-        unknown = fields.keys() - {field.name for field in self.fields}
-        missing = {field.name for field in self.fields if not field.optional} - fields.keys()
-        if unknown or missing:
-            wrong = [f"{name} unknown" for name in sorted(unknown)] + [f"{name} missing" for name in sorted(missing)]
+    def check(self, fields: Fields) -> None:
+        """Raise `TypeError` if a required field is missing, or one is not declared."""
+        wrong = [f"{name} unknown" for name in sorted(fields.keys() - self.fields.keys())]
+        required = {name for name, field in self.fields.items() if not field.optional}
+        if wrong := wrong + [f"{name} missing" for name in sorted(required - fields.keys())]:
             raise TypeError(f"event {self.name}: {', '.join(wrong)}")
+
+
+def _spec(level: Level, name: str, doc: str, sentence: str | Sentence, /, *marks: Mark, **fields: Field) -> EventSpec:
+    return EventSpec(name, level, doc, sentence, fields, **dict.fromkeys(marks, True))
+
+
+debug = partial(_spec, "debug")
+info = partial(_spec, "info")
+warning = partial(_spec, "warning")
+error = partial(_spec, "error")
+
+string = partial(Field, "string")
+strings = partial(Field, "list of strings")
+integer = partial(Field, "integer")
+integers = partial(Field, "list of integers")
+number = partial(Field, "number")
+boolean = partial(Field, "boolean")
+
+SESSION: Final = string("the session's id: its profile folder's name without `session-`")
+PROFILE: Final = string("the profile's path")
+REASON: Final = string("why, in words")
+
+
+def clause(template: str, value: object) -> str:
+    """`template` filled in with an optional field; nothing if it is None."""
+    return "" if value is None else template.format(value)
+
+
+def unended(sentence: str) -> str:
+    """`sentence` without its full stop, to go on after it."""
+    return sentence.removesuffix(".")

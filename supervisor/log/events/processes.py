@@ -1,244 +1,295 @@
-"""Events of the supervisor, the bot and its browsers."""
+"""Events of the supervisor, the bot, its browsers and its restarts, in the order of the reference."""
 
+import signal
 from typing import Final
 
-from supervisor.log.events import messages
-from supervisor.log.events.fields import BROWSER_PID, CLEAN, PROFILE, REASON
-from supervisor.log.events.model import Event, Field
-
-_EXIT: Final = (
-    Field("pid", "integer", "process id of the bot"),
-    Field("code", "integer", "its exit code", optional=True),
-    Field("signal", "integer", "the signal that ended it", optional=True),
-    Field("ran_s", "number", "how long it ran, in seconds"),
+from supervisor.log.events.model import (
+    PROFILE,
+    REASON,
+    Field,
+    Fields,
+    boolean,
+    clause,
+    error,
+    info,
+    integer,
+    integers,
+    number,
+    string,
+    strings,
+    warning,
 )
+from supervisor.timing.record import Target, restart_line
+
+_BROWSER_PID: Final = integer("process id of the browser's main process")
+_CLEAN: Final = boolean("whether every browser wrote all its data before it exited")
+_EXIT: Final = {
+    "pid": integer("process id of the bot"),
+    "code": integer("its exit code", optional=True),
+    "signal": integer("the signal that ended it", optional=True),
+    "ran_s": number("how long it ran, in seconds"),
+}
+
+
+def _stopped(fields: Fields) -> str:
+    code = fields["exit_code"]
+    return ("stopped" if code == 0 else f"stopped, exit code {code}") + _unclean(fields)
+
+
+def _leftovers(fields: Fields) -> str:
+    count = len(fields["pids"])
+    return f"found {count} process{'' if count == 1 else 'es'} of an earlier run; closing cleanly"
+
+
+def _crashed(fields: Fields) -> str:
+    why = clause(", because its browser on {} had crashed", fields.get("profile"))
+    return f"the bot {_ending(fields)} after {fields['ran_s']:.1f} s{why}"
+
+
+def _ending(fields: Fields) -> str:
+    """How a process ended, as a verb phrase."""
+    if (number := fields.get("signal")) is None:
+        return clause("exited with code {}", fields.get("code")) or "ended"
+    try:
+        return f"was ended by {signal.Signals(number).name}"
+    except ValueError:  # a signal without a name, such as a real-time one
+        return f"was ended by signal {number}"
+
+
+def _given_up(fields: Fields) -> str:
+    never = "" if fields["ever_ready"] else " and was never ready"
+    return f"the bot failed {fields['failures']} times{never}; giving up. See its output; its session is kept as it is"
+
+
+def _not_ready(fields: Fields) -> str:
+    seen = clause(" (last seen: {})", fields.get("state"))
+    return f"the bot is not ready after {fields['waited_s']:g} s{seen}; see its output, or raise ready.timeout"
+
+
+def _kept(fields: Fields) -> str:
+    if fields["reason"] == "failed":
+        return "not restarted: the bot keeps running as before until the problem is fixed"
+    return "not restarted: the files are the same as when the bot was started"
+
+
+def _stuck(fields: Fields) -> str:
+    pids = ", ".join(map(str, fields["pids"]))
+    return f"these processes cannot be ended: {pids}; the bot is not started while they run. End them, then restart"
+
+
+def _restart_done(fields: Fields) -> str:
+    target = Target(fields["target_low_s"], fields["target_high_s"])
+    line = restart_line(fields["phases_ms"], target, fields["outcome"], first=fields["reason"] == "start")
+    return line + _unclean(fields)
+
+
+def _unclean(fields: Fields) -> str:
+    return "" if fields["clean"] else "  (a browser did not close cleanly)"
+
 
 SUPERVISOR: Final = (
-    Event(
-        name="supervisor.starting",
-        level="info",
-        doc="scanonce begins.",
-        fields=(
-            Field("version", "string", "version of scanonce"),
-            Field("mode", "string", "`dev` or `run`"),
-            Field("project", "string", "the project's folder"),
-            Field("pid", "integer", "process id of the supervisor"),
-            Field("run_id", "string", "id of this run, also in the bot's environment as `SCANONCE_RUN_ID`"),
-        ),
-        sentence="version {version}, {mode}",
+    info(
+        "supervisor.starting",
+        "scanonce starts.",
+        "version {version}, {mode}",
+        version=string("version of scanonce"),
+        mode=string("`dev` or `run`"),
+        project=string("the project's folder"),
+        pid=integer("process id of the supervisor"),
+        run_id=string("id of this run, also in the bot's environment as `SCANONCE_RUN_ID`"),
     ),
-    Event(
-        name="supervisor.stopping",
-        level="info",
-        doc="A stop was asked for.",
-        fields=(Field("reason", "string", "who asked: a signal, a key, a command"),),
-        sentence="stopping ({reason})",
+    info(
+        "supervisor.stopping",
+        "A stop was requested.",
+        "stopping ({reason})",
+        reason=string("what requested it: a signal, a key, a command"),
     ),
-    Event(
-        name="supervisor.stopped",
-        level="info",
-        doc="Bot and browsers are gone; scanonce exits.",
-        fields=(
-            Field("exit_code", "integer", "exit code of scanonce"),
-            CLEAN,
-            Field("total_ms", "integer", "duration of the stop in milliseconds"),
-        ),
-        sentence=messages.stopped,
+    info(
+        "supervisor.stopped",
+        "Bot and browsers are gone; scanonce exits.",
+        _stopped,
+        exit_code=integer("exit code of scanonce"),
+        clean=_CLEAN,
+        total_ms=integer("duration of the stop in milliseconds"),
     ),
-    Event(
-        name="supervisor.leftovers",
-        level="warning",
-        doc="Processes of an earlier run, which ended without cleaning up, were found and are being closed.",
-        fields=(Field("pids", "list of integers", "their process ids"),),
-        sentence=messages.leftovers,
+    warning(
+        "supervisor.leftovers",
+        "Processes of an earlier run, which ended without cleaning up, were found and are being closed.",
+        _leftovers,
+        pids=integers("their process ids"),
     ),
-    Event(
-        name="supervisor.recovered",
-        level="warning",
-        doc="Files that an earlier run was killed in the midst of were completed, undone or removed.",
-        fields=(Field("what", "string", "what was done"),),
-        sentence="{what}",
+    warning(
+        "supervisor.recovered",
+        "Files that an earlier run left half done when it was killed were completed, undone or removed.",
+        "{what}",
+        what=string("what was done"),
     ),
 )
 
 BOT: Final = (
-    Event(
-        name="bot.starting",
-        level="info",
-        doc="The bot's command is about to be run.",
-        fields=(
-            Field("command", "list of strings", "program and arguments"),
-            Field("restarts", "integer", "how often this run has restarted it so far"),
-        ),
-        sentence=messages.starting,
+    info(
+        "bot.starting",
+        "The bot's command is about to be run.",
+        lambda fields: f"starting {' '.join(fields['command'])}",
+        command=strings("program and arguments"),
+        restarts=integer("how often this run has restarted it so far"),
     ),
-    Event(
-        name="bot.started",
-        level="info",
-        doc="The bot's process exists.",
-        fields=(Field("pid", "integer", "process id of the bot"),),
-        sentence="the bot runs as process {pid}",
-        detail=True,
+    info(
+        "bot.started",
+        "The bot's process exists.",
+        "the bot runs as process {pid}",
+        "detail",
+        pid=integer("process id of the bot"),
     ),
-    Event(
-        name="bot.exited",
-        level="info",
-        doc="The bot ended because it was asked to, or with an exit code that means: do not restart.",
-        fields=_EXIT,
-        sentence=messages.exited,
+    info(
+        "bot.exited",
+        "The bot ended on request, or with an exit code that means: do not restart.",
+        lambda fields: f"the bot {_ending(fields)}",
+        **_EXIT,
     ),
-    Event(
-        name="bot.crashed",
-        level="error",
-        doc="The bot ended by itself.",
-        fields=(
-            *_EXIT,
-            Field(
-                "profile",
-                "string",
-                "folder of the profile whose browser had crashed, if the bot ended for that",
-                optional=True,
-            ),
-        ),
-        sentence=messages.crashed,
+    error(
+        "bot.crashed",
+        "The bot ended by itself.",
+        _crashed,
+        **_EXIT,
+        profile=string("folder of the profile whose browser had crashed, if the bot ended for that", optional=True),
     ),
-    Event(
-        name="bot.backoff",
-        level="info",
-        doc="The bot is started again after a pause.",
-        fields=(
-            Field("pause_s", "number", "the pause in seconds"),
-            Field("crashes", "integer", "failures in a row, up to this one"),
-        ),
-        sentence="starting the bot again in {pause_s:g} s (failure {crashes} in a row)",
+    info(
+        "bot.backoff",
+        "The bot is started again after a pause.",
+        "starting the bot again in {pause_s:g} s (failure {crashes} in a row)",
+        pause_s=number("the pause in seconds"),
+        crashes=integer("failures in a row, up to this one"),
     ),
-    Event(
-        name="bot.given_up",
-        level="error",
-        doc="The bot failed too often (`restart.limit`) and is not started again: `scanonce run` ends, `scanonce dev` "
+    error(
+        "bot.given_up",
+        "The bot failed too often (`restart.limit`) and is not started again: `scanonce run` ends, `scanonce dev` "
         "waits for a change. The session is kept.",
-        fields=(
-            Field("failures", "integer", "failures that count (`restart.window`)"),
-            Field("ever_ready", "boolean", "whether it was ready, or waiting for a scan, at any time of this run"),
-        ),
-        sentence=messages.given_up,
+        _given_up,
+        failures=integer("failures that count (`restart.window`)"),
+        ever_ready=boolean("whether it was ready, or waiting for a scan, at any time of this run"),
     ),
-    Event(
-        name="bot.waiting",
-        level="info",
-        doc="The bot is down and stays down until a file changes or a restart is asked for (`scanonce dev`).",
-        fields=(),
-        sentence="waiting for a change; rs + Enter starts the bot as it is",
+    info(
+        "bot.waiting",
+        "The bot is down until a file changes or a restart is requested (`scanonce dev`).",
+        "waiting for a change; rs + Enter starts the bot as it is",
     ),
-    Event(
-        name="bot.ready",
-        level="info",
-        doc="The bot is ready.",
-        fields=(
-            Field("method", "string", "how that was found out: `page`, `notify`, `http`, `output` or `up`"),
-            Field("after_ms", "integer", "milliseconds since its start"),
-        ),
-        sentence=messages.ready,
-        tone="good",
-        detail=True,
+    info(
+        "bot.ready",
+        "The bot is ready.",
+        lambda fields: f"the bot is ready after {fields['after_ms'] / 1000:.2f} s",
+        "detail",
+        "good",
+        method=string("how readiness was detected: `page`, `notify`, `http`, `output` or `up`"),
+        after_ms=integer("milliseconds since its start"),
     ),
-    Event(
-        name="bot.not_ready",
-        level="error",
-        doc="The bot did not become ready in time (`ready.timeout`).",
-        fields=(
-            Field("waited_s", "number", "how long it was waited for, in seconds"),
-            Field("state", "string", "what it was last seen doing", optional=True),
-        ),
-        sentence=messages.not_ready,
+    error(
+        "bot.not_ready",
+        "The bot did not become ready in time (`ready.timeout`).",
+        _not_ready,
+        waited_s=number("how long it was waited for, in seconds"),
+        state=string("what it was last seen doing", optional=True),
     ),
-    Event(
-        name="bot.unhealthy",
-        level="error",
-        doc="The bot runs, but is of no use; it is restarted. [What is looked at](production.md#hangs-and-leaks).",
-        fields=(
-            Field("reason", "string", "`hang`, `stuck`, `page crash`, `http`, `watchdog` or `memory`"),
-            Field("detail", "string", "what was seen, in words"),
-        ),
-        sentence="{detail}; restarting the bot",
+    error(
+        "bot.unhealthy",
+        "The bot runs but does not work; it is restarted. [What is checked](production.md#hangs-and-leaks).",
+        "{detail}; restarting the bot",
+        reason=string("`hang`, `stuck`, `page crash`, `http`, `watchdog` or `memory`"),
+        detail=string("what was seen, in words"),
     ),
-    Event(
-        name="bot.kept",
-        level="info",
-        doc="Files have changed, but the bot is not restarted for that: it runs on as it was.",
-        fields=(
-            Field("reason", "string", "`failed`: it could not be started on them; `unchanged`: they are as they were"),
-        ),
-        sentence=messages.kept,
+    info(
+        "bot.kept",
+        "Files have changed, but the bot is not restarted: it keeps running as before.",
+        _kept,
+        reason=string("`failed`: the changed files did not pass the checks; `unchanged`: they are as they were"),
     ),
-    Event(
-        name="bot.not_frozen",
-        level="warning",
-        doc="A process of the bot could not be suspended; the restart goes on without.",
-        fields=(Field("pid", "integer", "its process id"),),
-        sentence="process {pid} could not be frozen; it may see its browser go before it is stopped itself",
+    warning(
+        "bot.not_frozen",
+        "A process of the bot could not be suspended; the restart goes on without.",
+        "process {pid} could not be frozen; it may see its browser close before it is stopped itself",
+        pid=integer("its process id"),
     ),
-    Event(
-        name="bot.stuck",
-        level="error",
-        doc="Processes could not be ended; nothing is started while they live.",
-        fields=(Field("pids", "list of integers", "their process ids"),),
-        sentence=messages.stuck,
+    error(
+        "bot.stuck",
+        "Processes could not be ended; nothing is started while they run.",
+        _stuck,
+        pids=integers("their process ids"),
     ),
-    Event(
-        name="npm.between",
-        level="info",
-        doc="A package manager or a shell stands between scanonce and the bot.",
-        fields=(Field("command", "list of strings", "what the bot itself was started with"),),
-        sentence=messages.npm_between,
+    info(
+        "npm.between",
+        "A package manager or a shell runs between scanonce and the bot.",
+        lambda f: f"the bot runs behind npm or a shell; starting it directly is faster: {' '.join(f['command'])}",
+        command=strings("the command that started the bot itself"),
     ),
 )
 
 BROWSER: Final = (
-    Event(
-        name="browser.up",
-        level="info",
-        doc="A browser of the bot is running.",
-        fields=(
-            BROWSER_PID,
-            PROFILE,
-            Field("version", "string", "its version", optional=True),
+    info(
+        "browser.up",
+        "A browser of the bot is running.",
+        "browser up on {profile}",
+        "detail",
+        pid=_BROWSER_PID,
+        profile=PROFILE,
+        version=string("its version", optional=True),
+    ),
+    info(
+        "browser.blind",
+        "A browser offers no DevTools port (`pipe: true`, Playwright): its page cannot be read.",
+        "the browser on {profile} offers no DevTools port: whether the session is linked cannot be seen",
+        pid=_BROWSER_PID,
+        profile=PROFILE,
+    ),
+    info(
+        "browser.closed",
+        "A browser was closed and wrote all its data.",
+        lambda fields: f"browser on {fields['profile']} closed in {fields['took_ms'] / 1000:.2f} s",
+        "detail",
+        pid=_BROWSER_PID,
+        profile=PROFILE,
+        method=string("what closed it"),
+        took_ms=integer("milliseconds until every one of its processes was gone"),
+    ),
+    warning(
+        "browser.unclean",
+        "A browser ended without writing all its data.",
+        "the browser on {profile} did not close cleanly ({reason}); the profile will be checked in full",
+        pid=_BROWSER_PID,
+        profile=PROFILE,
+        reason=REASON,
+    ),
+    warning(
+        "browser.lost",
+        "A browser ended while the bot was running.",
+        "the browser on {profile} is gone",
+        pid=_BROWSER_PID,
+        profile=PROFILE,
+    ),
+)
+
+RESTART: Final = (
+    info(
+        "restart.requested",
+        "A restart was requested.",
+        lambda fields: f"restarting ({fields['reason']}{clause(': {}', fields.get('detail'))})",
+        reason=string("`change`, `key`, `control`, `schedule`, `recovery`, `logged out`"),
+        detail=string("the trigger: a file, an exit code, the user of a command", optional=True),
+    ),
+    info(
+        "restart.done",
+        "A start or restart ended.",
+        _restart_done,
+        "good",
+        reason=string(
+            "as in `restart.requested` or `bot.unhealthy`; or `start` for the first one of a run, `crash`, "
+            "`browser lost`, `not ready`"
         ),
-        sentence="browser up on {profile}",
-        detail=True,
-    ),
-    Event(
-        name="browser.blind",
-        level="info",
-        doc="A browser offers no DevTools port (`pipe: true`, Playwright): its page cannot be read.",
-        fields=(BROWSER_PID, PROFILE),
-        sentence="the browser on {profile} offers no DevTools port: whether the session is linked cannot be seen",
-    ),
-    Event(
-        name="browser.closed",
-        level="info",
-        doc="A browser was closed and wrote everything down.",
-        fields=(
-            BROWSER_PID,
-            PROFILE,
-            Field("method", "string", "what closed it"),
-            Field("took_ms", "integer", "milliseconds until every one of its processes was gone"),
-        ),
-        sentence=messages.browser_closed,
-        detail=True,
-    ),
-    Event(
-        name="browser.unclean",
-        level="warning",
-        doc="A browser ended without writing everything down.",
-        fields=(BROWSER_PID, PROFILE, REASON),
-        sentence="the browser on {profile} did not close cleanly ({reason}); the profile will be checked in full",
-    ),
-    Event(
-        name="browser.lost",
-        level="warning",
-        doc="A browser went away while the bot was running.",
-        fields=(BROWSER_PID, PROFILE),
-        sentence="the browser on {profile} is gone",
+        outcome=string("`ready`, `needs_link` or `failed`"),
+        phases_ms=Field("object of integers", "milliseconds by phase, adding up to `total_ms`"),
+        total_ms=integer("the whole restart in milliseconds"),
+        target=string("`ahead`, `within` or `over`; only when `ready`", optional=True),
+        target_low_s=number("fewer seconds than this are ahead of the target"),
+        target_high_s=number("more seconds than this are over it"),
+        clean=_CLEAN,
     ),
 )

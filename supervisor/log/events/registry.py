@@ -1,211 +1,264 @@
-"""Every event there is.
+"""Every event that scanonce reports.
 
-Programs read these, so a name or a field once published keeps its meaning; new fields may be added. No field may hold
-anything out of a profile: a profile is the account. `docs/events.md` is written from this page.
+Programs read these, so a published name or field keeps its meaning; new fields may be added. No field may hold anything
+out of a profile: a profile is the account. `docs/events.md` is generated from this registry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from supervisor.log.events import messages
-from supervisor.log.events.control import CONTROL
-from supervisor.log.events.fields import CLEAN, WHERE
-from supervisor.log.events.model import Event, Field
-from supervisor.log.events.outside import METRICS, NOTIFY
-from supervisor.log.events.processes import BOT, BROWSER, SUPERVISOR
+from supervisor.log.events.model import (
+    REASON,
+    EventSpec,
+    Fields,
+    boolean,
+    clause,
+    error,
+    info,
+    integer,
+    string,
+    strings,
+    unended,
+    warning,
+)
+from supervisor.log.events.processes import BOT, BROWSER, RESTART, SUPERVISOR
 from supervisor.log.events.sessions import SESSIONS, SNAPSHOTS
 
-_RESTART: Final = (
-    Event(
-        name="restart.requested",
-        level="info",
-        doc="Something asked for a restart.",
-        fields=(
-            Field("reason", "string", "`change`, `key`, `control`, `schedule`, `recovery`, `logged out`"),
-            Field("detail", "string", "the trigger: a file, an exit code, who asked", optional=True),
-        ),
-        sentence=messages.restart_requested,
-    ),
-    Event(
-        name="restart.done",
-        level="info",
-        doc="A start or restart ended.",
-        fields=(
-            Field(
-                "reason",
-                "string",
-                "as in `restart.requested` or `bot.unhealthy`; or `start` for the first one of a run, `crash`, "
-                "`browser lost`, `not ready`",
-            ),
-            Field("outcome", "string", "`ready`, `needs_link` or `failed`"),
-            Field("phases_ms", "object of integers", "milliseconds by phase, adding up to `total_ms`"),
-            Field("total_ms", "integer", "the whole restart in milliseconds"),
-            Field("target", "string", "`ahead`, `within` or `over`; only when `ready`", optional=True),
-            Field("target_low_s", "number", "fewer seconds than this are ahead of the target"),
-            Field("target_high_s", "number", "more seconds than this are over it"),
-            CLEAN,
-        ),
-        sentence=messages.restart_done,
-        tone="good",
-    ),
-)
+_WHERE: Final = string("`stdout` and `stderr` are those of scanonce, `log` the log files")
+_TARGET: Final = string("which target, without the secrets of its address")
+_KIND: Final = string("`needs_link`, `recovered`, `crash_loop`, `logged_out` or `over_target`")
+_NOTICE: Final = string("one sentence")
+_ATTEMPTS: Final = integer("how often it was tried")
+_PREVENTS: Final = string("what prevents it")
+
+
+def _first(items: Sequence[object]) -> str:
+    """The first few of `items`, for a short line."""
+    shown = ", ".join(str(item) for item in items[:3])
+    return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
+
+
+def _dropped(fields: Fields) -> str:
+    amount = f"{fields['bytes'] / 1e6:.1f} MB" if fields["bytes"] else "nothing"
+    return f"{amount} of the bot's output to {_destination(fields)} was dropped"
+
+
+def _destination(fields: Fields) -> str:
+    return "the log files" if fields["where"] == "log" else str(fields["where"])
+
+
+def _gap(fields: Fields) -> str:
+    size = fields.get("bytes")
+    return f"{'output' if size is None else f'{size / 1e6:.1f} MB of output'} missing here: {fields['problem']}"
+
+
+def _preflight_failed(fields: Fields) -> str:
+    place = "".join(f"{fields[part]}:" for part in ("path", "line_number") if part in fields)
+    return f"{place}{' ' if place else ''}{fields['problem']}{clause('   {}', fields.get('source'))}"
+
+
+def _error(fields: Fields) -> str:
+    remedy = fields.get("remedy")
+    return str(fields["problem"]) if remedy is None else f"{unended(fields['problem'])}; {remedy}"
+
 
 _WATCH: Final = (
-    Event(
-        name="watch.started",
-        level="info",
-        doc="Files are being watched.",
-        fields=(
-            Field("paths", "list of strings", "what is watched"),
-            Field("poll", "boolean", "whether files are compared instead of waiting for the system's notices"),
-        ),
-        sentence=messages.watching,
+    info(
+        "watch.started",
+        "Files are being watched.",
+        lambda fields: f"watching {_first(fields['paths'])}{' by polling' if fields['poll'] else ''}",
+        paths=strings("what is watched"),
+        poll=boolean("whether files are compared at intervals instead of waiting for the system's events"),
     ),
-    Event(
-        name="watch.notice",
-        level="warning",
-        doc="Something about the watching that the user should know.",
-        fields=(Field("notice", "string", "one sentence"),),
-        sentence="{notice}",
+    warning(
+        "watch.notice",
+        "Something about the watching that the user should know.",
+        "{notice}",
+        notice=_NOTICE,
     ),
-    Event(
-        name="watch.storm",
-        level="warning",
-        doc="The bot writes a file that is watched, and so restarts itself. The file is left out from now on.",
-        fields=(
-            Field("path", "string", "the file"),
-            Field("line", "string", "what to add to the configuration, under `[watch]`"),
-            Field("notice", "string", "one sentence"),
-        ),
-        sentence="{notice}",
+    warning(
+        "watch.storm",
+        "The bot writes a watched file and so restarts itself. The file is no longer watched.",
+        "{notice}",
+        path=string("the file"),
+        line=string("what to add to the configuration, under `[watch]`"),
+        notice=_NOTICE,
     ),
-    Event(
-        name="watch.change",
-        level="info",
-        doc="Watched files changed.",
-        fields=(Field("paths", "list of strings", "the changed files"),),
-        sentence=messages.changed,
-        detail=True,
+    info(
+        "watch.change",
+        "Watched files changed.",
+        lambda fields: f"changed: {_first(fields['paths'])}",
+        "detail",
+        paths=strings("the changed files"),
     ),
 )
 
 _OUTPUT: Final = (
-    Event(
-        name="output.dropping",
-        level="warning",
-        doc="The bot's output finds no room at one of the places where it goes, and is dropped there from now on; the "
-        "bot does not wait. `output.dropped` tells how much it was.",
-        fields=(WHERE, Field("problem", "string", "why: nobody reads it, or what the disk said")),
-        sentence=messages.dropping,
+    warning(
+        "output.dropping",
+        "One of the destinations of the bot's output is full or not read. Output is dropped there from now on; the bot "
+        "does not wait. `output.dropped` reports how much it was.",
+        lambda fields: f"the bot's output to {_destination(fields)} is being dropped: {fields['problem']}",
+        where=_WHERE,
+        problem=string("why: no process reads it, or the disk's error"),
     ),
-    Event(
-        name="output.dropped",
-        level="info",
-        doc="For 10 s nothing more had to be dropped, or scanonce is about to stop.",
-        fields=(WHERE, Field("bytes", "integer", "how much of the bot's output is missing there")),
-        sentence=messages.dropped,
+    info(
+        "output.dropped",
+        "Nothing more was dropped for 10 s, or scanonce is about to stop.",
+        _dropped,
+        where=_WHERE,
+        bytes=integer("how much of the bot's output is missing there"),
     ),
-    Event(
-        name="log.gap",
-        level="warning",
-        doc="Only in the log files, and in what `scanonce logs` prints: here some output is missing.",
-        fields=(
-            Field("problem", "string", "why"),
-            Field("bytes", "integer", "how much", optional=True),
-        ),
-        sentence=messages.gap,
+    warning(
+        "log.gap",
+        "Only in the log files, and in what `scanonce logs` prints: some output is missing here.",
+        _gap,
+        problem=string("why"),
+        bytes=integer("how much", optional=True),
     ),
 )
 
 _PREFLIGHT: Final = (
-    Event(
-        name="preflight.passed",
-        level="info",
-        doc="What has changed was checked, and the bot can be started on it.",
-        fields=(
-            Field("checked", "integer", "how many checks there were"),
-            Field("took_ms", "integer", "milliseconds since the first change"),
-        ),
-        sentence="checked what has changed in {took_ms} ms",
-        detail=True,
+    info(
+        "preflight.passed",
+        "The changed files passed the checks before a restart.",
+        "checked the changes in {took_ms} ms",
+        "detail",
+        checked=integer("how many checks there were"),
+        took_ms=integer("milliseconds since the first change"),
     ),
-    Event(
-        name="preflight.failed",
-        level="error",
-        doc="The bot could not be started on what has changed. One for each problem.",
-        fields=(
-            Field("path", "string", "the file, if the problem is one file's", optional=True),
-            Field("line_number", "integer", "the line in it", optional=True),
-            Field("problem", "string", "the error's message"),
-            Field("source", "string", "the line's text", optional=True),
-        ),
-        sentence=messages.preflight_failed,
+    error(
+        "preflight.failed",
+        "The bot could not be started on the changed files. One event for each problem.",
+        _preflight_failed,
+        path=string("the file, if the problem is in one file", optional=True),
+        line_number=integer("the line in it", optional=True),
+        problem=string("the error's message"),
+        source=string("the line's text", optional=True),
     ),
-    Event(
-        name="preflight.output",
-        level="error",
-        doc="A line of what `preflight.command` has said, after its `preflight.failed`.",
-        fields=(Field("text", "string", "the line"),),
-        sentence="  {text}",
+    error(
+        "preflight.output",
+        "A line of the output of `preflight.command`, after its `preflight.failed`.",
+        "  {text}",
+        text=string("the line"),
     ),
-    Event(
-        name="preflight.skipped",
-        level="warning",
-        doc="Something could not be checked, and counts as passed.",
-        fields=(Field("what", "string", "what, and why, in a sentence"),),
-        sentence="{what}",
+    warning(
+        "preflight.skipped",
+        "A check could not be run, and counts as passed.",
+        "{what}",
+        what=string("which, and why, in a sentence"),
+    ),
+)
+
+_INTERFACES: Final = (
+    info(
+        "control.on",
+        "The control socket is open: `scanonce status`, `restart` and `stop` reach this supervisor.",
+        "control socket {socket}",
+        "detail",
+        socket=string("its path"),
+    ),
+    warning(
+        "control.off",
+        "There is no control socket: the bot runs all the same, but no command reaches its supervisor. It is tried "
+        "again every few seconds.",
+        "no command can reach this supervisor: {problem}",
+        problem=_PREVENTS,
+    ),
+    info(
+        "metrics.on",
+        "[Health and metrics](metrics.md) are served.",
+        "health and metrics at {url}",
+        "detail",
+        url=string("where, without the path"),
+    ),
+    warning(
+        "metrics.off",
+        "The address of `metrics.listen` cannot be used: the bot runs all the same, but monitoring cannot see it.",
+        "health and metrics are not available: {problem}",
+        problem=_PREVENTS,
+    ),
+    info(
+        "notify.sent",
+        "A [message](notifications.md) was delivered.",
+        "sent to {target}: {kind}",
+        "detail",
+        target=_TARGET,
+        kind=_KIND,
+        attempts=_ATTEMPTS,
+    ),
+    warning(
+        "notify.delayed",
+        "A message could not be delivered; it is tried again (`notify.retry_for`).",
+        "the message to {target} could not be delivered yet ({problem}); trying again",
+        target=_TARGET,
+        kind=_KIND,
+        problem=REASON,
+    ),
+    error(
+        "notify.failed",
+        "A message could not be delivered and is not tried again.",
+        "{kind} could not be sent to {target}: {problem}",
+        target=_TARGET,
+        kind=_KIND,
+        problem=REASON,
+        attempts=_ATTEMPTS,
+    ),
+    warning(
+        "notify.dropped",
+        "Messages were dropped untried: too many were waiting (`notify.queue`), or scanonce ends.",
+        "{count} of the messages to {target} dropped: {reason}",
+        target=_TARGET,
+        count=integer("how many"),
+        reason=REASON,
+    ),
+    error(
+        "notify.unusable",
+        "At the start: a target cannot be used. The bot runs all the same, and the other targets get their messages.",
+        "no message will be sent to {target}: {problem}; {remedy}",
+        target=_TARGET,
+        problem=string("what is missing"),
+        remedy=string("what to do next"),
     ),
 )
 
 _OTHER: Final = (
-    Event(
-        name="key.answer",
-        level="info",
-        doc="A line of the answer to a key that was typed on the terminal: help, the status, a snapshot.",
-        fields=(
-            Field("key", "string", "what was typed, such as `st`"),
-            Field("line", "string", "one line"),
-        ),
-        sentence="{line}",
+    info(
+        "key.answer",
+        "A line of the answer to a key typed on the terminal: help, the status, a snapshot.",
+        "{line}",
+        key=string("what was typed, such as `st`"),
+        line=string("one line"),
     ),
-    Event(
-        name="history.problem",
-        level="warning",
-        doc="The history of restarts cannot be kept, or had to be begun anew.",
-        fields=(Field("problem", "string", "what was found and done"),),
-        sentence="{problem}",
+    warning(
+        "history.problem",
+        "The history of restarts cannot be written, or had to be begun anew.",
+        "{problem}",
+        problem=string("what was found and done"),
     ),
-    Event(
-        name="error",
-        level="error",
-        doc="Anything else that went wrong.",
-        fields=(
-            Field("problem", "string", "what was seen, and where"),
-            Field("remedy", "string", "what to do next", optional=True),
-        ),
-        sentence=messages.error,
+    error(
+        "error",
+        "Any other error.",
+        _error,
+        problem=string("what was seen, and where"),
+        remedy=string("what to do next", optional=True),
     ),
 )
 
-EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            *SUPERVISOR,
-            *BOT,
-            *BROWSER,
-            *SESSIONS,
-            *SNAPSHOTS,
-            *_RESTART,
-            *_WATCH,
-            *_OUTPUT,
-            *_PREFLIGHT,
-            *CONTROL,
-            *METRICS,
-            *NOTIFY,
-            *_OTHER,
-        )
-    }
+_GROUPS: Final = (
+    SUPERVISOR,
+    BOT,
+    BROWSER,
+    SESSIONS,
+    SNAPSHOTS,
+    RESTART,
+    _WATCH,
+    _OUTPUT,
+    _PREFLIGHT,
+    _INTERFACES,
+    _OTHER,
 )
-"""The registry."""
+
+EVENTS: Final[Mapping[str, EventSpec]] = MappingProxyType({event.name: event for group in _GROUPS for event in group})
+"""The registry, by name."""

@@ -1,22 +1,36 @@
-"""Events of sessions and their snapshots."""
+"""Events of sessions and their snapshots, in the order of the reference."""
 
 from dataclasses import replace
 from typing import Final
 
-from supervisor.log.events import messages
-from supervisor.log.events.fields import PROFILE, REASON, SESSION
-from supervisor.log.events.model import Event, Field
-
-_PROGRESS: Final = (
-    Field("doing", "string", "what is being done: `checking`, `copying`, `restoring` or `verifying`"),
-    Field("bytes_done", "integer", "bytes of it that are done"),
-    Field("bytes_total", "integer", "bytes of it in all"),
+from supervisor.log.events.model import (
+    PROFILE,
+    REASON,
+    SESSION,
+    Fields,
+    boolean,
+    clause,
+    debug,
+    error,
+    info,
+    integer,
+    number,
+    string,
+    unended,
+    warning,
 )
 
-QR: Final = Field("qr", "string", "the text of the code; a secret, and kept in no file of scanonce's", secret=True)
-QR_IF_KNOWN: Final = replace(QR, optional=True)
+_BAR: Final = 20  # characters of a progress bar
+_PROGRESS: Final = {
+    "session": SESSION,
+    "doing": string("what is being done: `checking`, `copying`, `restoring` or `verifying`"),
+    "bytes_done": integer("bytes of it that are done"),
+    "bytes_total": integer("bytes of it in all"),
+}
+_QR: Final = string("the text of the code; a secret, which scanonce writes to no file", secret=True)
+_SNAPSHOT: Final = string("the snapshot's folder name")
 
-#: `supervisor.browser.presets.SessionStatus`, to which a test holds it: events know of no other room.
+#: `supervisor.browser.presets.SessionStatus`, which a test compares: events import nothing of the browser's.
 SESSION_STATES: Final = (
     "starting",
     "needs_link",
@@ -30,230 +44,235 @@ SESSION_STATES: Final = (
     "unknown",
 )
 
+
+def _found(fields: Fields) -> str:
+    linked = fields.get("linked")
+    known = "" if linked is None else ", linked" if linked else ", not linked"
+    return f"session {fields['session']} found{known}"
+
+
+def _damaged(fields: Fields) -> str:
+    moved = clause("; moved to {}", fields.get("moved_to"))
+    problem = unended(fields["problem"])
+    return f"session {fields['session']} is damaged: {problem}{moved}; the bot starts without it, for a new link"
+
+
+def _restored(fields: Fields) -> str:
+    moved = clause("; the original is in {}", fields.get("moved_to"))
+    done = f"restored {fields['snapshot']}, {_age(fields['age_s'])} old"
+    return f"session {fields['session']}: {unended(fields['problem'])}; {done}{moved}"
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds:.0f} s"
+
+
+def _restore_failed(fields: Fields) -> str:
+    return f"session {fields['session']}: {fields['snapshot']} could not be restored ({unended(fields['problem'])})"
+
+
+def _snapshot_failed(fields: Fields) -> str:
+    reason = unended(fields["reason"])
+    return f"session {fields['session']}: the snapshot failed ({reason}); the one before is untouched"
+
+
+def _progress(fields: Fields) -> str:
+    total = fields["bytes_total"] or 1
+    share = min(1.0, fields["bytes_done"] / total)
+    bar = ("#" * round(share * _BAR)).ljust(_BAR, ".")
+    return f"session {fields['session']}: {fields['doing']} [{bar}] {share:.0%} of {total / 1e6:.0f} MB"
+
+
 SESSIONS: Final = (
-    Event(
-        name="session.found",
-        level="info",
-        doc="A session was found on disk.",
-        fields=(
-            SESSION,
-            PROFILE,
-            Field("linked", "boolean", "whether it was linked when last seen, if that is known", optional=True),
-        ),
-        sentence=messages.session_found,
+    info(
+        "session.found",
+        "A session was found on disk.",
+        _found,
+        session=SESSION,
+        profile=PROFILE,
+        linked=boolean("whether it was linked when last seen, if that is known", optional=True),
     ),
-    Event(
-        name="session.needs_link",
-        level="warning",
-        doc="The page shows a QR code, or is about to.",
-        fields=(SESSION, QR_IF_KNOWN),
-        sentence="session {session} needs a link: scan the QR code with the phone",
+    warning(
+        "session.needs_link",
+        "The page shows a QR code, or is about to.",
+        "session {session} needs a link: scan the QR code with the phone",
+        session=SESSION,
+        qr=replace(_QR, optional=True),
     ),
-    Event(
-        name="session.qr",
-        level="info",
-        doc="The QR code that is shown is another one: each is valid for less than a minute.",
-        fields=(SESSION, QR),
-        sentence="session {session} shows a new QR code",
-        detail=True,
+    info(
+        "session.qr",
+        "The page shows another QR code: each is valid for less than a minute.",
+        "session {session} shows a new QR code",
+        "detail",
+        session=SESSION,
+        qr=_QR,
     ),
-    Event(
-        name="session.linked",
-        level="info",
-        doc="The session is linked.",
-        fields=(SESSION,),
-        sentence="session {session} is linked",
-        tone="good",
+    info("session.linked", "The session is linked.", "session {session} is linked", "good", session=SESSION),
+    info(
+        "session.ready",
+        "A session that has just been linked has caught up with the phone.",
+        "session {session} is ready",
+        "good",
+        session=SESSION,
     ),
-    Event(
-        name="session.ready",
-        level="info",
-        doc="A session that has just been linked has caught up with the phone.",
-        fields=(SESSION,),
-        sentence="session {session} is ready",
-        tone="good",
+    error(
+        "session.logged_out",
+        "The phone removed this device. No snapshot can undo that.",
+        "session {session} was logged out by the phone; it must be linked again",
+        session=SESSION,
     ),
-    Event(
-        name="session.logged_out",
-        level="error",
-        doc="The phone removed this device. No snapshot can undo that.",
-        fields=(SESSION,),
-        sentence="session {session} was logged out by the phone; it must be linked again",
+    warning(
+        "session.attention",
+        "The page is linked but cannot be used: it is open elsewhere, or the service refuses it.",
+        "session {session} needs attention: {reason}",
+        session=SESSION,
+        state=string("`conflict` or `blocked`"),
+        reason=REASON,
     ),
-    Event(
-        name="session.attention",
-        level="warning",
-        doc="The page is linked but cannot be used: it is open elsewhere, or the service refuses it.",
-        fields=(SESSION, Field("state", "string", "`conflict` or `blocked`"), REASON),
-        sentence="session {session} needs attention: {reason}",
+    warning(
+        "session.stuck",
+        "The page does not answer, or has crashed. If it stays so, the bot is restarted (`bot.unhealthy`).",
+        "session {session} is stuck: {reason}",
+        session=SESSION,
+        reason=REASON,
     ),
-    Event(
-        name="session.stuck",
-        level="warning",
-        doc="The page does not answer, or has crashed. If it stays so, the bot is restarted (`bot.unhealthy`).",
-        fields=(SESSION, REASON),
-        sentence="session {session} is stuck: {reason}",
+    info(
+        "session.state",
+        "The session's state changed; [what each means](production.md#session-states).",
+        "session {session}: {state}",
+        "detail",
+        session=SESSION,
+        state=string(", ".join(f"`{state}`" for state in SESSION_STATES)),
+        before=string("its state before that, in this run of the bot", optional=True),
+        reason=replace(REASON, optional=True),
     ),
-    Event(
-        name="session.state",
-        level="info",
-        doc="The session's state changed; [what each means](production.md#session-states).",
-        fields=(
-            SESSION,
-            Field("state", "string", ", ".join(f"`{state}`" for state in SESSION_STATES)),
-            Field("before", "string", "the state that it was in, in this run of the bot", optional=True),
-            Field("reason", "string", "why, in words", optional=True),
-        ),
-        sentence="session {session}: {state}",
-        detail=True,
+    warning(
+        "session.exposed",
+        "At the start: other users of this machine can read a profile, the snapshots or the state file.",
+        "others on this machine can read {path}, which holds the account: {remedy}",
+        path=string("the folder or file"),
+        mode=string("its permission bits, in octal"),
+        remedy=string("what to do next"),
     ),
-    Event(
-        name="session.exposed",
-        level="warning",
-        doc="At the start: others on this machine can read a profile, the snapshots or the state file.",
-        fields=(
-            Field("path", "string", "the folder or file"),
-            Field("mode", "string", "its permission bits, in octal"),
-            Field("remedy", "string", "what to do next"),
-        ),
-        sentence="others on this machine can read {path}, which holds the account: {remedy}",
+    info(
+        "session.unlocked",
+        "A lock that no running browser holds was removed from the profile.",
+        "session {session}: removed the lock left by process {pid} on {host}",
+        session=SESSION,
+        host=string("the machine or container that the lock names"),
+        pid=integer("the process that it names"),
     ),
-    Event(
-        name="session.unlocked",
-        level="info",
-        doc="A lock that no living browser holds was removed from the profile.",
-        fields=(
-            SESSION,
-            Field("host", "string", "the machine or container that the lock names"),
-            Field("pid", "integer", "the process that it names"),
-        ),
-        sentence="session {session}: removed the lock left by process {pid} on {host}",
+    info(
+        "session.trimmed",
+        "The caches of the profile were emptied (`session.trim_caches`).",
+        lambda fields: f"session {fields['session']}: emptied its caches, {fields['bytes'] / 1e6:.0f} MB",
+        session=SESSION,
+        bytes=integer("bytes freed"),
     ),
-    Event(
-        name="session.trimmed",
-        level="info",
-        doc="The caches of the profile were emptied (`session.trim_caches`).",
-        fields=(SESSION, Field("bytes", "integer", "bytes freed")),
-        sentence=messages.trimmed,
+    warning(
+        "session.not_locked",
+        "The profile could not be locked against the scanonce of another project; it is used all the same.",
+        "{profile} cannot be locked against another scanonce: {problem}",
+        profile=PROFILE,
+        problem=string("what prevents it"),
     ),
-    Event(
-        name="session.not_locked",
-        level="warning",
-        doc="The profile could not be locked against another scanonce, in another project; it is used all the same.",
-        fields=(PROFILE, Field("problem", "string", "what stands in the way")),
-        sentence="{profile} cannot be locked against another scanonce: {problem}",
+    error(
+        "session.damaged",
+        "A check found the profile damaged, and no snapshot could replace it: the bot starts for a new link.",
+        _damaged,
+        session=SESSION,
+        profile=PROFILE,
+        problem=string("what was found: names of files and checks, nothing of their content"),
+        moved_to=string("where the damaged profile is now", optional=True),
     ),
-    Event(
-        name="session.damaged",
-        level="error",
-        doc="A check found the profile damaged, and no snapshot could take its place: the bot starts for a new link.",
-        fields=(
-            SESSION,
-            PROFILE,
-            Field("problem", "string", "what was found: names of files and checks, nothing of their content"),
-            Field("moved_to", "string", "where the damaged profile lies now", optional=True),
-        ),
-        sentence=messages.damaged,
+    warning(
+        "session.remark",
+        "A check before a start repaired something, or found something worth knowing. The bot starts.",
+        lambda fields: f"session {fields['session']}: {fields['seen']}{clause(' {}', fields.get('remedy'))}",
+        session=SESSION,
+        check=string("the check's name, such as `disk`"),
+        seen=string("what was seen, and what was done about it"),
+        remedy=string("what to do about it", optional=True),
     ),
-    Event(
-        name="session.remark",
-        level="warning",
-        doc="A check before a start put something right, or found something worth knowing. The bot starts.",
-        fields=(
-            SESSION,
-            Field("check", "string", "the check's name, such as `disk`"),
-            Field("seen", "string", "what was seen, and what was done about it"),
-            Field("remedy", "string", "what to do about it", optional=True),
-        ),
-        sentence=messages.remark,
-    ),
-    Event(
-        name="session.lost",
-        level="warning",
-        doc="A session has snapshots, but no profile, and nothing is known of it: the folder may be a copy of another.",
-        fields=(SESSION,),
-        sentence="session {session} has snapshots, but no profile and no record here. Nothing was restored: this may "
-        "be a copy of another folder, and a link that is used twice is lost. If it is none: scanonce stop, then "
+    warning(
+        "session.lost",
+        "A session has snapshots but neither a profile nor a record: the folder may be a copy of another one.",
+        "session {session} has snapshots, but no profile and no record here. Nothing was restored: this folder may be "
+        "a copy, and a link that is used in two places is lost. If it is not a copy: scanonce stop, then "
         "scanonce snapshot restore {session}",
+        session=SESSION,
     ),
-    Event(
-        name="session.restored",
-        level="warning",
-        doc="A snapshot was put in the place of a profile.",
-        fields=(
-            SESSION,
-            PROFILE,
-            Field("problem", "string", "what was wrong with the profile"),
-            Field("snapshot", "string", "the snapshot's folder name"),
-            Field("age_s", "number", "the snapshot's age in seconds"),
-            Field("moved_to", "string", "where the original lies now, if there was one", optional=True),
-        ),
-        sentence=messages.restored,
+    warning(
+        "session.restored",
+        "A profile was replaced by a snapshot.",
+        _restored,
+        session=SESSION,
+        profile=PROFILE,
+        problem=string("what was wrong with the profile"),
+        snapshot=_SNAPSHOT,
+        age_s=number("the snapshot's age in seconds"),
+        moved_to=string("where the original is now, if there was one", optional=True),
     ),
-    Event(
-        name="session.restore_failed",
-        level="warning",
-        doc="A snapshot could not be restored; the next one is tried.",
-        fields=(
-            SESSION,
-            Field("snapshot", "string", "the snapshot's folder name"),
-            Field("problem", "string", "what was found"),
-        ),
-        sentence=messages.restore_failed,
+    warning(
+        "session.restore_failed",
+        "A snapshot could not be restored; the next one is tried.",
+        _restore_failed,
+        session=SESSION,
+        snapshot=_SNAPSHOT,
+        problem=string("what was found"),
     ),
-    Event(
-        name="session.not_recovered",
-        level="error",
-        doc="A linked session shows a QR code, and no snapshot is left to try.",
-        fields=(SESSION, REASON),
-        sentence="session {session} shows a QR code although it was linked, and cannot be recovered: {reason}",
+    error(
+        "session.not_recovered",
+        "A linked session shows a QR code, and no snapshot is left to try.",
+        "session {session} shows a QR code although it was linked, and cannot be recovered: {reason}",
+        session=SESSION,
+        reason=REASON,
     ),
-    Event(
-        name="session.progress",
-        level="info",
-        doc="A check, a copy or a restore that the start of the bot waits for takes long; about once a second.",
-        fields=(SESSION, *_PROGRESS),
-        sentence=messages.progress,
-        passing=True,
+    info(
+        "session.progress",
+        "A check, a copy or a restore that the start of the bot waits for takes long; about once a second.",
+        _progress,
+        "passing",
+        **_PROGRESS,
     ),
 )
 
 SNAPSHOTS: Final = (
-    Event(
-        name="snapshot.taken",
-        level="info",
-        doc="A snapshot was taken and verified.",
-        fields=(
-            SESSION,
-            Field("snapshot", "string", "its folder name"),
-            Field("live", "boolean", "whether the browser was running"),
-            Field("files", "integer", "files in it", optional=True),
-            Field("bytes", "integer", "bytes in it, shared ones included"),
-            Field("took_ms", "integer", "milliseconds"),
-        ),
-        sentence=messages.snapshot_taken,
-        detail=True,
+    info(
+        "snapshot.taken",
+        "A snapshot was taken and verified.",
+        lambda f: f"session {f['session']}: {f['snapshot']} taken in {f['took_ms'] / 1000:.2f} s",
+        "detail",
+        session=SESSION,
+        snapshot=string("its folder name"),
+        live=boolean("whether the browser was running"),
+        files=integer("files in it", optional=True),
+        bytes=integer("bytes in it, shared ones included"),
+        took_ms=integer("milliseconds"),
     ),
-    Event(
-        name="snapshot.skipped",
-        level="debug",
-        doc="No snapshot was taken.",
-        fields=(SESSION, REASON),
-        sentence="session {session}: no snapshot ({reason})",
+    debug(
+        "snapshot.skipped",
+        "No snapshot was taken.",
+        "session {session}: no snapshot ({reason})",
+        session=SESSION,
+        reason=REASON,
     ),
-    Event(
-        name="snapshot.failed",
-        level="error",
-        doc="A snapshot could not be taken. The one before stands.",
-        fields=(SESSION, REASON),
-        sentence=messages.snapshot_failed,
+    error(
+        "snapshot.failed",
+        "A snapshot could not be taken. The one before is kept.",
+        _snapshot_failed,
+        session=SESSION,
+        reason=REASON,
     ),
-    Event(
-        name="snapshot.progress",
-        level="info",
-        doc="Verifying a snapshot takes long; the bot does not wait for it. About once a second.",
-        fields=(SESSION, *_PROGRESS),
-        sentence=messages.progress,
-        detail=True,
+    info(
+        "snapshot.progress",
+        "Verifying a snapshot takes long; the bot does not wait for it. About once a second.",
+        _progress,
+        "detail",
+        **_PROGRESS,
     ),
 )

@@ -14,7 +14,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """A line that was read: a piece of output (`stream` is set) or an event (`event` is, with its fields in it)."""
 
     at: datetime
@@ -66,7 +66,7 @@ def encode(line: Mapping[str, Any]) -> bytes:
         return (_SURROGATE.sub(lambda match: rf"\\u{ord(match[0]):04x}", text) + "\n").encode()
 
 
-def decode(line: bytes) -> Record | None:
+def decode(line: bytes) -> LogRecord | None:
     """What a line says; None for one that is torn, or not of this format."""
     try:
         found = json.loads(line)
@@ -74,7 +74,7 @@ def decode(line: bytes) -> Record | None:
         if at.tzinfo is None:
             return None
         if "event" in found:
-            return Record(at, event=found) if isinstance(found["event"], str) else None
+            return LogRecord(at, event=found) if isinstance(found["event"], str) else None
         stream = found["stream"]
         data = (
             base64.b64decode(found["base64"], validate=True)
@@ -83,7 +83,7 @@ def decode(line: bytes) -> Record | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return Record(at, stream, data) if isinstance(stream, str) and stream else None
+    return LogRecord(at, stream, data) if isinstance(stream, str) and stream else None
 
 
 def stamp(at: float) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from supervisor.log.files.format import Record, decode, stamp
+from supervisor.log.files.format import LogRecord, decode, stamp
 from supervisor.log.files.rotation import files
 
 LONGEST: Final = 64 * 1024
@@ -120,7 +120,7 @@ class _Lines:
     def __init__(self) -> None:
         self._open: dict[str, tuple[datetime, bytes]] = {}
 
-    def feed(self, record: Record) -> Iterator[Entry]:
+    def feed(self, record: LogRecord) -> Iterator[Entry]:
         """The lines that are complete with this record."""
         if record.event:
             if record.event["event"] in _BREAKS:

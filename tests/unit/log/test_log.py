@@ -212,7 +212,7 @@ def test_json_is_strict_utf8_whatever_the_text(tmp_path: Path, text: str) -> Non
 def test_a_mistake_of_the_program_is_an_error(output: io.StringIO) -> None:
     configure("console", output)
     with pytest.raises(LookupError, match=r"event 'bot\.reday' is not in the registry"):
-        emit("bot.reday")  # type: ignore[arg-type]
+        emit("bot.reday")
     with pytest.raises(TypeError, match=r"event session\.linked: sesion unknown, session missing"):
         emit("session.linked", sesion="1")
     with pytest.raises(TypeError, match="session missing"):
