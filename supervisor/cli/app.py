@@ -60,7 +60,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # Where --help is left out its value is None, and to convert that typer 0.29 would import pydantic.
+        "default_map": {"help": False, "status": {"help": False}},
+    },
 )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from supervisor.admin.occupants import running_supervisor
 from supervisor.control.client import Client
 from supervisor.control.transport import PORT, SOCKET, is_stale, remove_stale
 from supervisor.system.escape import printable
@@ -33,6 +32,8 @@ def reach(project: Path, cache: Path) -> Client:
     """
     deadline = time.monotonic() + _COMING
     while (client := _present(project, cache)) is None:
+        from supervisor.admin.occupants import running_supervisor  # loads much that a client does without
+
         pid = running_supervisor(cache)
         if pid is None:
             raise NotRunningError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import socket
 import stat
 import sys
@@ -18,11 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
-from supervisor.bot.probes.sd_notify import MAX_ADDRESS
-from supervisor.system import files
 from supervisor.system.inode import Inode, inode_of
+from supervisor.system.runtime_dir import MAX_ADDRESS
 
 SOCKET: Final = "control"
 """The socket's name in the runtime folder."""
@@ -60,7 +56,7 @@ class Listener:
         """Stop listening, and remove the file if it is still ours."""
         self.socket.close()
         if self.intact:
-            with contextlib.suppress(OSError, Timeout), _exclusively(self.path.parent):
+            with contextlib.suppress(OSError), _exclusively(self.path.parent):
                 if self.intact:  # asked again under the lock: not another's by now
                     self.path.unlink()
 
@@ -73,7 +69,7 @@ def listen(folder: Path, *, unix: bool = _UNIX) -> Listener:
     try:
         with _exclusively(folder):
             return _listen_unix(folder / SOCKET) if unix else _listen_loopback(folder / PORT)
-    except Timeout:
+    except TimeoutError:
         raise AddressError(f"cannot listen on {folder / SOCKET}: another process keeps {_LOCK} there locked") from None
     except OSError as error:
         raise AddressError(f"cannot listen on {folder / SOCKET}: {error.strerror or error}") from error
@@ -104,7 +100,7 @@ def is_stale(path: Path) -> bool:
 
 def remove_stale(path: Path) -> bool:
     """Remove what a supervisor that is gone left there; True if something was removed."""
-    with contextlib.suppress(OSError, Timeout), _exclusively(path.parent):
+    with contextlib.suppress(OSError), _exclusively(path.parent):
         # Asked again under the lock: a new supervisor may have bound it since.
         if is_stale(path):
             path.unlink()
@@ -114,6 +110,8 @@ def remove_stale(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _exclusively(folder: Path) -> Iterator[None]:
+    from filelock import FileLock  # a client does without; its `Timeout` is a TimeoutError
+
     with FileLock(folder / _LOCK, timeout=_PATIENCE, mode=0o600):
         yield
 
@@ -166,6 +164,10 @@ def _short(path: Path) -> Iterator[str]:
 
 
 def _listen_loopback(path: Path) -> Listener:
+    import secrets
+
+    from supervisor.system import files
+
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     try:
         token = secrets.token_urlsafe(32)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import platformdirs
 
+MAX_ADDRESS = 107 if sys.platform == "linux" else 103
+"""Longest socket path in bytes: the size of `sun_path` less its closing NUL (unix(7); 104 on the BSDs and macOS)."""
+
 
 class RuntimeFolderError(Exception):
     """No folder could be found or made that is ours alone."""

@@ -11,12 +11,12 @@ import os
 import socket
 import stat
 import struct
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from supervisor.system.escape import one_line
 from supervisor.system.inode import Inode, inode_of
+from supervisor.system.runtime_dir import MAX_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,6 @@ MAX_DATAGRAM = 4096
 
 MAX_STATUS = 256
 """Characters kept of a STATUS text."""
-
-MAX_ADDRESS = 107 if sys.platform == "linux" else 103
-"""Longest socket path in bytes: the size of `sun_path` less its closing NUL (unix(7); 104 on the BSDs and macOS)."""
 
 _BURST = 64  # messages taken per turn of the event loop, so that a flood does not keep the others waiting
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid

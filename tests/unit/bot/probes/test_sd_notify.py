@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.bot.probes.sd_notify import (
-    MAX_ADDRESS,
     MAX_DATAGRAM,
     MAX_STATUS,
     Notification,
@@ -21,6 +20,7 @@ from supervisor.bot.probes.sd_notify import (
     NotifySocket,
     parse,
 )
+from supervisor.system.runtime_dir import MAX_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
