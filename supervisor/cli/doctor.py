@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from supervisor.setup.doctor.finding import Finding
-    from supervisor.setup.doctor.fix import Fixed
+    from supervisor.setup.doctor.fix import FixResult
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 
@@ -37,27 +37,27 @@ def doctor(
     """
     # What only this command needs, a supervisor does not carry.
     from supervisor.cli import serialize
-    from supervisor.setup.doctor.fix import mend
-    from supervisor.setup.doctor.project import open_place
-    from supervisor.setup.doctor.runner import examine, needs_doing
+    from supervisor.setup.doctor.fix import apply_fixes
+    from supervisor.setup.doctor.project import open_project
+    from supervisor.setup.doctor.runner import examine, has_problem
 
     with console.exits():
-        place = open_place(project, config, command or ())
-        findings = list(examine(place))
-        fixed = mend(findings, place) if fix else []
+        checked = open_project(project, config, command or ())
+        findings = list(examine(checked))
+        fixed = apply_fixes(findings, checked) if fix else []
         if fixed:
-            place = open_place(project, config, command or ())
-            findings = list(examine(place))
-        failed = needs_doing(findings)
+            checked = open_project(project, config, command or ())
+            findings = list(examine(checked))
+        failed = has_problem(findings)
         if as_json:
-            console.print_json(serialize.diagnosis(place.project, findings, fixed, healthy=not failed))
+            console.print_json(serialize.diagnosis(checked.root, findings, fixed, healthy=not failed))
         else:
             _print(findings, fixed, fix=fix)
     if failed:
         raise typer.Exit(console.FAILED)
 
 
-def _print(findings: Sequence[Finding], fixed: Sequence[Fixed], *, fix: bool) -> None:
+def _print(findings: Sequence[Finding], fixed: Sequence[FixResult], *, fix: bool) -> None:
     if fixed:
         rows = [(one.name, Cell("done", "green") if one.done else Cell("not done", "red"), one.what) for one in fixed]
         console.table(("FIX", "", "WHAT WAS DONE"), rows)

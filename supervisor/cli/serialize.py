@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from supervisor.session.snapshot.retention import Pruned, Quarantined
     from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.setup.doctor.finding import Finding
-    from supervisor.setup.doctor.fix import Fixed
+    from supervisor.setup.doctor.fix import FixResult
     from supervisor.supervise.snapshot_queue import Taken
 
 Object = dict[str, Any]
@@ -168,7 +168,7 @@ def pruned(result: Pruned, *, dry_run: bool) -> Object:
     }
 
 
-def diagnosis(project: Path, findings: Iterable[Finding], fixed: Iterable[Fixed], *, healthy: bool) -> Object:
+def diagnosis(project: Path, findings: Iterable[Finding], fixed: Iterable[FixResult], *, healthy: bool) -> Object:
     """What the doctor found, and what it has done."""
     return {
         "project": str(project),

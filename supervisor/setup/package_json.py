@@ -1,4 +1,4 @@
-"""The bot's `package.json`, whoever wrote it: what is not as it should be is left out and told, never trusted."""
+"""Reads `package.json`. It may hold anything: unexpected values are left out and reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST = 4 << 20  # bytes; the largest package.json files are lists of some hu
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What a package.json says. `trouble` tells what is wrong with it, in a clause."""
+    """The contents of a package.json. `trouble` says what is wrong with it, in a clause."""
 
     path: Path
     exists: bool = False
@@ -23,9 +23,9 @@ class Package:
     version: str | None = None
     scripts: Mapping[str, str] = field(default_factory=dict)
     dependencies: Mapping[str, str] = field(default_factory=dict)
-    """Those without which the bot does not run."""
+    """Without `devDependencies`: those that the bot needs to run."""
     node: str | None = None
-    """Which versions of Node.js it asks for (`engines`)."""
+    """The versions of Node.js that it requires (`engines.node`)."""
 
 
 def read_package(folder: Path) -> Package:
@@ -34,9 +34,7 @@ def read_package(folder: Path) -> Package:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return Package(path)
-    except ValueError:  # a NUL byte in the name of a package
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL byte in the name of a package
         return Package(path)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
@@ -47,37 +45,31 @@ def read_package(folder: Path) -> Package:
     try:
         document = parse_object(data.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
-        return Package(path, exists=True, trouble=f"cannot be understood: {error}")
+        return Package(path, exists=True, trouble=f"cannot be parsed: {error}")
     odd = [name for name in ("scripts", "dependencies", "engines") if not isinstance(document.get(name, {}), dict)]
-    version, node = document.get("version"), _texts(document, "engines").get("node")
+    version = document.get("version")
     return Package(
         path,
         exists=True,
-        trouble=f"has something else than an object under {' and '.join(odd)}" if odd else None,
+        trouble=f"has a value that is not an object under {' and '.join(odd)}" if odd else None,
         version=version if isinstance(version, str) else None,
-        scripts=_texts(document, "scripts"),
-        dependencies=_texts(document, "dependencies"),
-        node=node,
+        scripts=_strings(document, "scripts"),
+        dependencies=_strings(document, "dependencies"),
+        node=_strings(document, "engines").get("node"),
     )
 
 
-def installed(name: str, folder: Path) -> Package | None:
+def installed_package(name: str, folder: Path) -> Package | None:
     """A package as Node.js would find it from a folder, going up; `None` if it is not installed."""
-    for modules in modules_of(folder):
-        found = read_package(modules / name)
-        if found.exists:
-            return found
-    return None
+    found = (read_package(modules / name) for modules in node_modules(folder))
+    return next((package for package in found if package.exists), None)
 
 
-def modules_of(folder: Path) -> Iterator[Path]:
+def node_modules(folder: Path) -> Iterator[Path]:
     """The folders in which Node.js looks for packages, nearest first."""
-    for place in (folder, *folder.parents):
-        yield place / "node_modules"
+    return (parent / "node_modules" for parent in (folder, *folder.parents))
 
 
-def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:
+def _strings(document: Mapping[str, Any], name: str) -> dict[str, str]:
     found = document.get(name)
-    if not isinstance(found, dict):
-        return {}
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}

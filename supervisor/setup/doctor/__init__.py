@@ -1,6 +1,5 @@
-"""What would go wrong in a project, and how to mend it (`scanonce doctor`).
+"""`scanonce doctor`: finds what would go wrong in a project, and fixes what can be fixed safely.
 
-One small module per group of findings; `registry.py` lists them and sees to it that none of them can stop the others or
-take for ever. Looking changes nothing: what may be mended safely is carried along with the finding, and `fixing.py`
-does it if asked. Only this command pays for these modules: a supervisor never imports them.
+Each `check_*.py` holds functions that yield findings; `runner.py` lists them, and makes sure that none can stop the
+others or hang. A check changes nothing: a finding carries its fix, which `fix.py` applies on request.
 """

@@ -1,4 +1,4 @@
-"""What one look has found."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
-    """How one look ended; the values are stable."""
+class FindingVerdict(StrEnum):
+    """The outcome of a check; the values are stable."""
 
     OK = "ok"
     WARNING = "warning"
-    """Worth knowing; it works as it is, or the next start puts it right."""
+    """Worth knowing; it works as it is, or the next start corrects it."""
     PROBLEM = "problem"
-    """Something needs doing."""
+    """Something must be done."""
     UNKNOWN = "unknown"
-    """It could not be found out; `seen` says why."""
+    """The check could not be made; `seen` says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What can be done about a finding without asking: it loses nothing, and what it changes is ours or private."""
+    """A safe remedy: it loses no data, and what it changes belongs to scanonce or becomes private."""
 
     apply: Callable[[], str]
-    """Does it, and tells in a sentence what was done. Raises `SessionError` or `OSError`."""
+    """Applies it, and returns a sentence that says what was done. Raises `SessionError` or `OSError`."""
     locked: bool = True
-    """Whether the project must be held meanwhile, so that no supervisor works beside it."""
+    """Whether the project must be locked meanwhile, so that no supervisor works at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One result.
 
-    `name` is stable. `seen` and `remedy` are sentences; the remedy is empty where there is nothing to do. `subject`
-    tells findings of one name apart: a session's id, a path.
+    `name` is stable. `seen` and `remedy` are sentences; the remedy is empty if there is nothing to do. `subject`
+    distinguishes findings of one name: a session's id, a path.
     """
 
     name: str
-    verdict: Verdict
+    verdict: FindingVerdict
     seen: str
     remedy: str = ""
     subject: str | None = None
@@ -46,20 +46,25 @@ class Finding:
 
 
 def ok(name: str, seen: str, *, subject: str | None = None) -> Finding:
-    """Nothing to do."""
-    return Finding(name, Verdict.OK, seen, subject=subject)
+    """A finding with nothing to do."""
+    return Finding(name, FindingVerdict.OK, seen, subject=subject)
 
 
 def warning(name: str, seen: str, remedy: str, *, subject: str | None = None, fix: Fix | None = None) -> Finding:
-    """Worth knowing."""
-    return Finding(name, Verdict.WARNING, seen, remedy, subject, fix)
+    """A finding that is worth knowing."""
+    return Finding(name, FindingVerdict.WARNING, seen, remedy, subject, fix)
 
 
 def problem(name: str, seen: str, remedy: str, *, subject: str | None = None, fix: Fix | None = None) -> Finding:
-    """Something needs doing."""
-    return Finding(name, Verdict.PROBLEM, seen, remedy, subject, fix)
+    """A finding that needs action."""
+    return Finding(name, FindingVerdict.PROBLEM, seen, remedy, subject, fix)
 
 
-def unknown(name: str, why: str, remedy: str = "", *, subject: str | None = None) -> Finding:
-    """It could not be found out."""
-    return Finding(name, Verdict.UNKNOWN, why, remedy, subject)
+def unknown(name: str, why: str, remedy: str = "") -> Finding:
+    """A check that could not be made."""
+    return Finding(name, FindingVerdict.UNKNOWN, why, remedy)
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends with a question."""
+    return text if text.endswith("?") else f"{text}."

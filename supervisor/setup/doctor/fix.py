@@ -1,4 +1,4 @@
-"""Doing what is safe about findings: under the project's lock where a supervisor could be in the way."""
+"""Applies the fixes that findings carry, under the project's lock where a supervisor could interfere."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from supervisor.admin.occupants import held_project
 from supervisor.setup.doctor.finding import Finding
-from supervisor.setup.doctor.project import Place
+from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system.errors import ProfileInUseError, SessionError
 from supervisor.system.escape import printable
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """What came of one fix: what was done, or why it was not, in a sentence."""
+class FixResult:
+    """The result of one fix; `what` is a sentence: what was done, or why it was not."""
 
     name: str
     subject: str | None
@@ -22,21 +22,20 @@ class Fixed:
     what: str
 
 
-def mend(findings: Iterable[Finding], place: Place) -> list[Fixed]:
-    """Do everything that the findings carry along; one that fails keeps no other from being done."""
+def apply_fixes(findings: Iterable[Finding], project: CheckedProject) -> list[FixResult]:
+    """Apply every fix; one that fails does not prevent the others."""
     fixable = [finding for finding in findings if finding.fix is not None]
-    if place.stranger is not None:
-        why = f"The project belongs to {place.stranger}: run scanonce doctor --fix as that user."
+    if project.other_owner is not None:
+        why = f"The project belongs to {project.other_owner}: run scanonce doctor --fix as that user."
         return [_refused(finding, why) for finding in fixable]
-    free = [finding for finding in fixable if finding.fix is not None and not finding.fix.locked]
-    locked = [finding for finding in fixable if finding not in free]
-    done = [_apply(finding) for finding in free]
+    locked = [finding for finding in fixable if finding.fix is not None and finding.fix.locked]
+    done = [_apply(finding) for finding in fixable if finding not in locked]
     if not locked:
         return done
     try:
-        with held_project(place.store, instead="What needs it to be stopped was left as it is.") as settled:
-            done += [Fixed("unfinished", None, done=True, what=printable(sentence)) for sentence in settled]
-            # To hold the project is to settle it: what was cut off needs nothing more.
+        with held_project(project.store, instead="What needs it to be stopped was left as it is.") as settled:
+            done += [FixResult("unfinished", None, done=True, what=printable(sentence)) for sentence in settled]
+            # Locking the project settles interrupted work, which then needs no fix.
             done += [_apply(finding) for finding in locked if not (settled and finding.name == "unfinished")]
     except ProfileInUseError as error:
         done += [_refused(finding, str(error)) for finding in locked]
@@ -45,10 +44,10 @@ def mend(findings: Iterable[Finding], place: Place) -> list[Fixed]:
     return done
 
 
-def _apply(finding: Finding) -> Fixed:
+def _apply(finding: Finding) -> FixResult:
     assert finding.fix is not None
     try:
-        return Fixed(finding.name, finding.subject, done=True, what=finding.fix.apply())
+        return FixResult(finding.name, finding.subject, done=True, what=finding.fix.apply())
     except SessionError as error:
         return _refused(finding, str(error))
     except OSError as error:
@@ -56,5 +55,5 @@ def _apply(finding: Finding) -> Fixed:
         return _refused(finding, why)
 
 
-def _refused(finding: Finding, why: str) -> Fixed:
-    return Fixed(finding.name, finding.subject, done=False, what=why)
+def _refused(finding: Finding, why: str) -> FixResult:
+    return FixResult(finding.name, finding.subject, done=False, what=why)

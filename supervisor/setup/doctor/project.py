@@ -1,4 +1,4 @@
-"""The project that is looked at: read once, shared by all findings."""
+"""The project that the doctor examines: read once, shared by all checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supervisor.config.schema import Config
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore
-from supervisor.setup.doctor.source import Sources, read_sources
+from supervisor.setup.doctor.source_files import SourceFiles, read_sources
 from supervisor.setup.package_json import Package, read_package
 from supervisor.system.errors import SessionError
 
@@ -25,50 +25,49 @@ if TYPE_CHECKING:
     from supervisor.browser.discovery import Browser
 
 
-class Place:
-    """A project as configured. What takes time is looked up when it is first asked for, and only once.
+class CheckedProject:
+    """A project as configured. What takes time is looked up on first use, and only once.
 
     The properties raise `SessionError` or `OSError` for what cannot be read.
     """
 
     def __init__(
-        self, project: Path, config: Config, *, issues: Sequence[ConfigIssue] = (), command: Sequence[str] = ()
+        self, root: Path, config: Config, *, issues: Sequence[ConfigIssue] = (), command: Sequence[str] = ()
     ) -> None:
-        self.project = project
+        self.root = root
         self.config = config
         self.issues = tuple(issues)
-        """What is wrong with the configuration; then `config` holds the defaults."""
+        """The mistakes in the configuration; if there are any, `config` holds the defaults."""
         self.command = tuple(command) or config.bot.command
-        self.directory = project / (config.bot.cwd or ".")
+        self.directory = root / (config.bot.cwd or ".")
+        """The folder in which the bot runs."""
         self.environment: Mapping[str, str] = os.environ | config.bot.env
+        self.cache = root / config.session.cache
+        self.state_file = root / config.session.state_file
 
     @cached_property
     def state_error(self) -> str | None:
-        """What keeps anybody from reading the state file, and what to do about it; `None` if nothing does."""
+        """Why the state file cannot be read, and what to do about it; `None` if it can."""
         try:
-            self._state_file.trouble()
+            StateFile(self.state_file).trouble()
         except SessionError as error:
             return str(error)
         return None
 
     @cached_property
     def state_trouble(self) -> str | None:
-        """Why the state file is of no use; `None` if it is, or is not there. It is left as it is."""
-        return self.state_error or self._state_file.trouble()
-
-    @property
-    def _state_file(self) -> StateFile:
-        return StateFile(self.project / self.config.session.state_file)
+        """Why the state file is of no use; `None` if it is valid or does not exist. The file is not changed."""
+        return self.state_error or StateFile(self.state_file).trouble()
 
     @cached_property
     def inventory(self) -> Inventory:
         """The project's sessions."""
         if self.state_trouble is None:
-            return Inventory(self.project, self.config)
-        # A file that makes no sense is replaced by whoever reads it through the store: not by a doctor that only looks.
+            return Inventory(self.root, self.config)
+        # Reading an invalid state file through the store would replace it; the doctor only looks.
         missing = self.config.session.state_file.with_name(".scanonce-doctor-reads-no-state")
         session = self.config.session.model_copy(update={"state_file": missing})
-        return Inventory(self.project, self.config.model_copy(update={"session": session}))
+        return Inventory(self.root, self.config.model_copy(update={"session": session}))
 
     @property
     def store(self) -> SessionStore:
@@ -82,16 +81,16 @@ class Place:
 
     @cached_property
     def browsers(self) -> dict[Path, Browser]:
-        """Every browser of this machine, by the real path of its profile."""
+        """Every browser on this machine, by the real path of its profile."""
         return open_browsers()
 
     def occupant(self, profile: Profile) -> Occupant | None:
-        """Who has a profile open."""
+        """The browser that has a profile open."""
         return occupant(profile, self.store, self.browsers)
 
     @cached_property
     def supervisor(self) -> int | None:
-        """The scanonce that runs here, as far as its note tells."""
+        """The pid of the scanonce that runs here, according to its note."""
         return running_supervisor(self.store.cache)
 
     @cached_property
@@ -100,39 +99,39 @@ class Place:
         return read_package(self.directory)
 
     @cached_property
-    def sources(self) -> Sources:
+    def sources(self) -> SourceFiles:
         """The bot's own source files."""
         return read_sources(self.directory)
 
     @cached_property
-    def stranger(self) -> str | None:
-        """To whom the project belongs if not to us: then none of its programs is run, and nothing is mended."""
+    def other_owner(self) -> str | None:
+        """The project's owner if that is another user: then none of its programs is run and nothing is fixed."""
         if os.name == "nt":
             return None
-        owner = self.project.stat().st_uid
+        owner = self.root.stat().st_uid
         return None if owner == os.geteuid() else user_name(owner)
 
     def shown(self, path: Path) -> str:
-        """A path as one would write it in the project's folder."""
-        return str(path.relative_to(self.project) if path.is_relative_to(self.project) else path)
+        """A path as a user would write it in the project's folder."""
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
-def open_place(project: Path, file: Path | None, command: Sequence[str] = ()) -> Place:
-    """A project with its configuration; with the defaults if there is something wrong with that.
+def open_project(project: Path, file: Path | None, command: Sequence[str] = ()) -> CheckedProject:
+    """A project with its configuration, or with the defaults if that has mistakes.
 
-    Raises `ConfigError` for a project that is no folder, and for a configuration file that was named and is not there.
+    Raises `ConfigError` if the project is not a folder, or if a configuration file was named and does not exist.
     """
-    folder = project.resolve()
+    root = project.resolve()
     try:
-        return Place(folder, load(folder, file, mode=Mode.DEV), command=command)
+        return CheckedProject(root, load(root, file, mode=Mode.DEV), command=command)
     except ConfigError as error:
-        if not folder.is_dir() or (file is not None and not file.exists()):
+        if not root.is_dir() or (file is not None and not file.exists()):
             raise
-        return Place(folder, Config(), issues=error.issues, command=command)
+        return CheckedProject(root, Config(), issues=error.issues, command=command)
 
 
 def user_name(number: int) -> str:
-    """A user by name, or by number where that has none."""
+    """A user's name, or `user N` for a number without a name."""
     if os.name == "nt":
         return str(number)
     import pwd

@@ -1,94 +1,79 @@
-"""Every group of findings, and what runs them: none can stop the others, and none takes for ever."""
+"""The list of all checks, and the code that runs them: none can stop the others, and none can hang."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from supervisor.setup.doctor import (
-    cleanup_scripts,
-    clock,
-    configuration,
-    disk,
-    git,
-    inotify_limits,
-    leftovers,
-    node_modules,
-    permissions,
-    prerequisites,
-    sessions,
-    signal_handlers,
-    wrappers,
+    check_access,
+    check_configuration,
+    check_inotify,
+    check_leftovers,
+    check_prerequisites,
+    check_scripts,
+    check_sessions,
+    check_source,
 )
-from supervisor.setup.doctor.finding import Finding, Verdict, unknown
-from supervisor.setup.doctor.project import Place
+from supervisor.setup.doctor.finding import Finding, FindingVerdict, unknown
+from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
 
 PATIENCE = 10.0
-"""Seconds that one group may take. A network drive that hangs holds up nothing but its own group."""
+"""Seconds that one check may take. A network drive that hangs delays only its own check."""
 
+Check = Callable[[CheckedProject], Iterable[Finding]]
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Findings that are made together; `names` are all that it can make."""
+CHECKS: Mapping[Check, tuple[str, ...]] = {
+    check_configuration.configuration: ("versions", "configuration", "state-file"),
+    check_prerequisites.programs: ("command", "node", "browser"),
+    check_prerequisites.packages: ("packages", "libraries"),
+    check_scripts.wrappers: ("wrapper", "scripts"),
+    check_source.source: ("signal-handlers", "stop-order", "devtools", "auth-strategy", "data-path"),
+    check_sessions.sessions: ("session", "snapshots"),
+    check_leftovers.leftovers: ("processes", "profile-lock", "unfinished", "runtime-folder"),
+    check_scripts.removal: ("session-removal",),
+    check_access.permissions: ("privacy", "owner", "writable"),
+    check_access.git: ("gitignore", "committed"),
+    check_sessions.disk: ("disk",),
+    check_inotify.inotify: ("inotify",),
+    check_sessions.clock: ("clock",),
+}
+"""Every check, with the names of all findings that it can yield."""
 
-    look: Callable[[Place], Iterable[Finding]]
-    names: tuple[str, ...]
-
-
-GROUPS = (
-    Group(configuration.look, configuration.NAMES),
-    Group(prerequisites.look, prerequisites.NAMES),
-    Group(node_modules.look, node_modules.NAMES),
-    Group(wrappers.look, wrappers.NAMES),
-    Group(signal_handlers.look, signal_handlers.NAMES),
-    Group(sessions.look, sessions.NAMES),
-    Group(leftovers.look, leftovers.NAMES),
-    Group(cleanup_scripts.look, cleanup_scripts.NAMES),
-    Group(permissions.look, permissions.NAMES),
-    Group(git.look, git.NAMES),
-    Group(disk.look, disk.NAMES),
-    Group(inotify_limits.look, inotify_limits.NAMES),
-    Group(clock.look, clock.NAMES),
-)
-
-NAMES = tuple(name for group in GROUPS for name in group.names)
+NAMES = tuple(name for names in CHECKS.values() for name in names)
 """The name of every finding there is."""
 
 
-def examine(place: Place) -> Iterator[Finding]:
-    """Look at everything, group by group."""
-    for group in GROUPS:
-        yield from _patiently(group, place)
+def examine(project: CheckedProject) -> Iterator[Finding]:
+    """Run every check in order."""
+    for check, names in CHECKS.items():
+        found: list[Finding] = []
+        # A daemon thread, so that a check that hangs in the kernel does not keep the process from ending.
+        worker = threading.Thread(target=_run, args=(check, names[0], project, found), name=names[0], daemon=True)
+        worker.start()
+        worker.join(PATIENCE)
+        late = worker.is_alive()
+        yield from list(found)
+        if late:
+            yield unknown(names[0], f"This check took longer than {PATIENCE:g} s and was abandoned.")
 
 
-def needs_doing(findings: Iterable[Finding]) -> bool:
-    """Whether there is a problem among them."""
-    return any(finding.verdict is Verdict.PROBLEM for finding in findings)
+def has_problem(findings: Iterable[Finding]) -> bool:
+    """Whether any finding needs action."""
+    return any(finding.verdict is FindingVerdict.PROBLEM for finding in findings)
 
 
-def _patiently(group: Group, place: Place) -> list[Finding]:
-    found: list[Finding] = []
-    # A daemon, so that one that hangs in the kernel keeps nobody from ending.
-    worker = threading.Thread(target=_run, args=(group, place, found), name=group.names[0], daemon=True)
-    worker.start()
-    worker.join(PATIENCE)
-    if worker.is_alive():
-        return [*found, unknown(group.names[0], f"Looking took longer than {PATIENCE:g} s, and was given up.")]
-    return found
-
-
-def _run(group: Group, place: Place, found: list[Finding]) -> None:
-    def because(why: str) -> None:
-        found.append(unknown(group.names[0], f"This could not be looked at: {why}"))
+def _run(check: Check, name: str, project: CheckedProject, found: list[Finding]) -> None:
+    def failed(why: str) -> None:
+        found.append(unknown(name, f"This could not be checked: {why}"))
 
     try:
-        found.extend(group.look(place))
+        found.extend(check(project))
     except SessionError as error:
-        because(str(error))
+        failed(str(error))
     except OSError as error:
-        because(f"{printable(error.filename or 'the system')}: {(error.strerror or str(error)).lower()}.")
-    except Exception as error:  # noqa: BLE001 - a fault in one look must not hide what the others find
-        because(f"a fault of scanonce's own ({type(error).__name__}: {error}); please report it.")
+        failed(f"{printable(error.filename or 'the system')}: {(error.strerror or str(error)).lower()}.")
+    except Exception as error:  # noqa: BLE001 - an error in one check must not hide what the others find
+        failed(f"an error in scanonce ({type(error).__name__}: {error}); please report it.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from supervisor.setup.doctor.finding import Finding
-from supervisor.setup.doctor.project import Place, open_place
+from supervisor.setup.doctor.project import CheckedProject, open_project
+from supervisor.setup.doctor.runner import Check
 
 
 class Bot:
@@ -42,15 +42,15 @@ class Bot:
         (folder / "package.json").write_text(f'{{"version": "{version}"{extra}}}')
         return folder
 
-    def place(self, *command: str) -> Place:
-        return open_place(self.folder, None, command)
+    def project(self, *command: str) -> CheckedProject:
+        return open_project(self.folder, None, command)
 
-    def look(self, group: ModuleType, *command: str) -> list[Finding]:
-        return list(group.look(self.place(*command)))
+    def look(self, check: Check, *command: str) -> list[Finding]:
+        return list(check(self.project(*command)))
 
-    def one(self, group: ModuleType, name: str, *command: str) -> Finding:
+    def one(self, check: Check, name: str, *command: str) -> Finding:
         """The only finding of that name, with a remedy if there is something to do."""
-        return only(self.look(group, *command), name)
+        return only(self.look(check, *command), name)
 
 
 def only(findings: Iterable[Finding], name: str) -> Finding:

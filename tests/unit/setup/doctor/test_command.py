@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from supervisor.session.project_lock import project_lock
-from supervisor.setup.doctor import configuration, runner
+from supervisor.setup.doctor import check_configuration, runner
 from supervisor.setup.doctor.finding import ok
-from supervisor.setup.doctor.project import Place
-from supervisor.setup.doctor.runner import NAMES, Group, examine
+from supervisor.setup.doctor.project import CheckedProject
+from supervisor.setup.doctor.runner import CHECKS, NAMES, examine
 from supervisor.system.errors import SessionError
 from tests import ROOT
 from tests.helpers.shell import invoke, make_session, run
@@ -102,13 +102,14 @@ def test_nothing_of_a_hostile_name_reaches_the_terminal(bot: Bot) -> None:
 
 class TestRegistry:
     @pytest.fixture
-    def place(self, bot: Bot) -> Place:
-        return bot.place()
+    def checked(self, bot: Bot) -> CheckedProject:
+        return bot.project()
 
-    def looked(self, place: Place, monkeypatch: pytest.MonkeyPatch, look: Any) -> list[tuple[str, str]]:
-        monkeypatch.setattr(runner, "GROUPS", (Group(look, ("first",)), Group(configuration.look, configuration.NAMES)))
-        found = list(examine(place))
-        assert [one.name for one in found][-3:] == list(configuration.NAMES)
+    def looked(self, checked: CheckedProject, monkeypatch: pytest.MonkeyPatch, look: Any) -> list[tuple[str, str]]:
+        real = check_configuration.configuration
+        monkeypatch.setattr(runner, "CHECKS", {look: ("first",), real: CHECKS[real]})
+        found = list(examine(checked))
+        assert tuple(one.name for one in found)[-3:] == CHECKS[real]
         return [(one.verdict, one.seen) for one in found[:-3]]
 
     @pytest.mark.parametrize(
@@ -120,27 +121,27 @@ class TestRegistry:
         ],
     )
     def test_what_cannot_be_looked_at_is_unknown(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+        self, checked: CheckedProject, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
     ) -> None:
-        def look(_place: Place) -> Any:
+        def look(_project: CheckedProject) -> Any:
             yield ok("first", "This much was seen.")
             raise error
 
-        first, second = self.looked(place, monkeypatch, look)
+        first, second = self.looked(checked, monkeypatch, look)
         assert first == ("ok", "This much was seen.")
         assert (second[0], why in second[1]) == ("unknown", True)
 
-    def test_what_hangs_is_given_up(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_hangs_is_given_up(self, checked: CheckedProject, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(runner, "PATIENCE", 0.05)
         go_on = threading.Event()
 
-        def look(_place: Place) -> Any:
+        def look(_project: CheckedProject) -> Any:
             go_on.wait()
             return []
 
-        monkeypatch.setattr(runner, "GROUPS", (Group(look, ("first",)),))
+        monkeypatch.setattr(runner, "CHECKS", {look: ("first",)})
         try:
-            (found,) = examine(place)
+            (found,) = examine(checked)
         finally:
             go_on.set()
         assert (found.name, found.verdict, "longer than 0.05 s" in found.seen) == ("first", "unknown", True)

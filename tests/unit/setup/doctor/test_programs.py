@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.setup.doctor import node_modules, prerequisites
-from supervisor.setup.doctor.project import Place
+from supervisor.setup.doctor import check_prerequisites
+from supervisor.setup.doctor.project import CheckedProject
 from tests.helpers import build
 from tests.unit.setup.doctor.conftest import Bot, only
 
@@ -21,32 +21,34 @@ CHROME = "146.0.7680.31"
 class TestCommand:
     def test_one_that_can_be_run_and_one_that_cannot(self, bot: Bot) -> None:
         bot.program("node")
-        found = bot.one(prerequisites, "command", "node", "index.js")
+        found = bot.one(check_prerequisites.programs, "command", "node", "index.js")
         assert (found.verdict, found.seen) == ("ok", f"The bot is {bot.programs}/node index.js.")
-        gone = bot.one(prerequisites, "command", "nude", "index.js")
+        gone = bot.one(check_prerequisites.programs, "command", "nude", "index.js")
         assert (gone.verdict, gone.seen[-13:]) == ("problem", " on the PATH?")
-        assert bot.one(prerequisites, "command").verdict == "ok"
+        assert bot.one(check_prerequisites.programs, "command").verdict == "ok"
 
     def test_a_folder_to_run_in_that_is_not_there(self, bot: Bot) -> None:
         bot.write({"scanonce.toml": '[bot]\ncwd = "elsewhere"\n'})
-        assert "bot.cwd" in bot.one(prerequisites, "command").seen
-        assert not [one for one in bot.look(prerequisites) if one.verdict == "problem" and one.name != "command"]
+        assert "bot.cwd" in bot.one(check_prerequisites.programs, "command").seen
+        assert not [
+            one for one in bot.look(check_prerequisites.programs) if one.verdict == "problem" and one.name != "command"
+        ]
 
 
 class TestNode:
     def test_it_is_found_on_the_path_that_the_bot_gets(self, bot: Bot) -> None:
         other = bot.program("node", "echo v22.3.0", folder=bot.home / "bin")
         bot.program("node")
-        assert bot.one(prerequisites, "node").seen == f"Node.js 20.11.1 ({bot.programs}/node)."
+        assert bot.one(check_prerequisites.programs, "node").seen == f"Node.js 20.11.1 ({bot.programs}/node)."
         bot.write({"scanonce.toml": f'[bot]\nenv = {{ PATH = "{other.parent}" }}\n'})
-        assert bot.one(prerequisites, "node").seen == f"Node.js 22.3.0 ({other})."
+        assert bot.one(check_prerequisites.programs, "node").seen == f"Node.js 22.3.0 ({other})."
 
     def test_missing_it_is_a_problem_only_for_who_needs_it(self, bot: Bot) -> None:
-        assert bot.one(prerequisites, "node").verdict == "ok"
-        assert bot.one(prerequisites, "node", "python", "bot.py").verdict == "ok"
-        assert bot.one(prerequisites, "node", "npm", "run", "dev").verdict == "problem"
+        assert bot.one(check_prerequisites.programs, "node").verdict == "ok"
+        assert bot.one(check_prerequisites.programs, "node", "python", "bot.py").verdict == "ok"
+        assert bot.one(check_prerequisites.programs, "node", "npm", "run", "dev").verdict == "problem"
         bot.write({"package.json": "{}"})
-        assert bot.one(prerequisites, "node").verdict == "problem"
+        assert bot.one(check_prerequisites.programs, "node").verdict == "problem"
 
     @pytest.mark.parametrize(
         ("engines", "verdict"), [(">=18", "ok"), (">=20.0.0", "ok"), (">= 22", "problem"), ("^16 || >=18", "ok")]
@@ -55,18 +57,18 @@ class TestNode:
         bot.program("node")
         bot.write({"package.json": "{}"})
         bot.package("puppeteer", engines=f'{{"node": "{engines}"}}')
-        assert bot.one(prerequisites, "node").verdict == verdict
+        assert bot.one(check_prerequisites.programs, "node").verdict == verdict
 
     def test_one_that_is_too_old_for_any_such_library(self, bot: Bot) -> None:
         bot.program("node", "echo v12.22.12")
         bot.write({"package.json": "{}"})
-        found = bot.one(prerequisites, "node")
-        assert (found.verdict, "asks for 18" in found.seen) == ("problem", True)
+        found = bot.one(check_prerequisites.programs, "node")
+        assert (found.verdict, "requires 18" in found.seen) == ("problem", True)
 
     @pytest.mark.parametrize("script", ["exit 3", "echo nonsense", "kill -9 $$"])
     def test_one_that_tells_no_version(self, bot: Bot, script: str) -> None:
         bot.program("node", script)
-        assert bot.one(prerequisites, "node").verdict == "unknown"
+        assert bot.one(check_prerequisites.programs, "node").verdict == "unknown"
 
     def test_one_that_hangs_is_ended_with_all_that_it_has_started(
         self, bot: Bot, monkeypatch: pytest.MonkeyPatch
@@ -83,7 +85,7 @@ class TestNode:
             raise subprocess.TimeoutExpired(process.args, timeout)  # as if it had been waited for so long
 
         monkeypatch.setattr(subprocess.Popen, "wait", wait)
-        found = bot.one(prerequisites, "node")
+        found = bot.one(check_prerequisites.programs, "node")
         assert (found.verdict, "gave no answer" in found.seen) == ("unknown", True)
         grandchild = int(pids.read_text())
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -92,23 +94,23 @@ class TestNode:
                 time.sleep(0.005)
 
     def test_one_that_gives_no_answer_is_not_waited_for(self, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(prerequisites, "_PATIENCE", 0.1)
+        monkeypatch.setattr(check_prerequisites, "_PATIENCE", 0.1)
         bot.program("node", "exec sleep 600")
         began = time.monotonic()
-        assert bot.one(prerequisites, "node").verdict == "unknown"
+        assert bot.one(check_prerequisites.programs, "node").verdict == "unknown"
         assert time.monotonic() - began < 30
 
     def test_of_somebody_elses_project_nothing_is_run(self, bot: Bot) -> None:
         bot.program("node", f"touch {bot.home}/was-run; echo v20.1.1")
-        place = bot.place()
-        _belongs_to(place, "alice")
-        found = only(prerequisites.look(place), "node")
+        project = bot.project()
+        _belongs_to(project, "alice")
+        found = only(check_prerequisites.programs(project), "node")
         assert (found.verdict, "belongs to alice" in found.seen) == ("unknown", True)
         assert not (bot.home / "was-run").exists()
 
 
-def _belongs_to(place: Place, user: str) -> None:
-    place.__dict__["stranger"] = user  # what is looked up once
+def _belongs_to(project: CheckedProject, user: str) -> None:
+    project.__dict__["other_owner"] = user  # what is looked up once
 
 
 class TestBrowser:
@@ -125,66 +127,71 @@ class TestBrowser:
         return bot.program("chrome", f"echo Google Chrome for Testing {version}", folder=folder)
 
     def test_a_bot_without_one_needs_none(self, bot: Bot) -> None:
-        assert bot.one(prerequisites, "browser").verdict == "ok"
+        assert bot.one(check_prerequisites.programs, "browser").verdict == "ok"
 
     def test_puppeteer_uses_the_one_that_it_was_made_for(self, puppeteer: Bot) -> None:
         self.cached(puppeteer, "999.0.1.1")
         program = self.cached(puppeteer)
-        found = puppeteer.one(prerequisites, "browser")
+        found = puppeteer.one(check_prerequisites.programs, "browser")
         assert (found.verdict, found.seen) == ("ok", f"Chromium {CHROME}, {program} (in puppeteer's cache).")
 
     def test_puppeteer_takes_no_other_by_itself(self, puppeteer: Bot) -> None:
         chromium = puppeteer.program("chromium", "echo Chromium 156.0.1.2")
         other = self.cached(puppeteer, "120.0.1.1")
-        found = puppeteer.one(prerequisites, "browser")
+        found = puppeteer.one(check_prerequisites.programs, "browser")
         assert found.verdict == "problem"
         assert all(part in found.seen for part in (CHROME, str(chromium), str(other)))
         assert "PUPPETEER_EXECUTABLE_PATH" in found.remedy
         puppeteer.write({".puppeteerrc.cjs": ""})
-        assert puppeteer.one(prerequisites, "browser").verdict == "unknown"
+        assert puppeteer.one(check_prerequisites.programs, "browser").verdict == "unknown"
 
     def test_the_variable_comes_before_the_cache(self, puppeteer: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cached(puppeteer)
         program = puppeteer.program("chromium", "echo Chromium 156.0.1.2 built on Debian")
         for given in (str(program), "chromium"):
             monkeypatch.setenv("PUPPETEER_EXECUTABLE_PATH", given)
-            found = puppeteer.one(prerequisites, "browser")
+            found = puppeteer.one(check_prerequisites.programs, "browser")
             assert found.seen == f"Chromium 156.0.1.2, {program} (PUPPETEER_EXECUTABLE_PATH)."
         monkeypatch.setenv("PUPPETEER_EXECUTABLE_PATH", "/nowhere/chrome")
-        assert puppeteer.one(prerequisites, "browser").verdict == "problem"
+        assert puppeteer.one(check_prerequisites.programs, "browser").verdict == "problem"
 
     def test_the_bots_own_code_comes_before_all(self, puppeteer: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cached(puppeteer)
         program = puppeteer.program("mine", "echo Chromium 150.0.1.2", folder=puppeteer.home)
         puppeteer.write({"index.js": f"const x = {{\n  executablePath: '{program}' }}"})
-        assert puppeteer.one(prerequisites, "browser").seen == f"Chromium 150.0.1.2, {program} (named in index.js:2)."
+        assert (
+            puppeteer.one(check_prerequisites.programs, "browser").seen
+            == f"Chromium 150.0.1.2, {program} (named in index.js:2)."
+        )
         puppeteer.write({"index.js": "const x = { executablePath: '/nowhere' }"})
-        assert puppeteer.one(prerequisites, "browser").verdict == "problem"
+        assert puppeteer.one(check_prerequisites.programs, "browser").verdict == "problem"
         puppeteer.write({"index.js": "const x = { executablePath: findIt() }"})
-        assert puppeteer.one(prerequisites, "browser").verdict == "unknown"
+        assert puppeteer.one(check_prerequisites.programs, "browser").verdict == "unknown"
         puppeteer.write({"index.js": "const x = { executablePath: process.env.MY_CHROME }"})
-        assert "in puppeteer's cache" in puppeteer.one(prerequisites, "browser").seen  # not set: puppeteer sees nothing
+        assert (
+            "in puppeteer's cache" in puppeteer.one(check_prerequisites.programs, "browser").seen
+        )  # not set: puppeteer sees nothing
         monkeypatch.setenv("MY_CHROME", str(program))
-        assert puppeteer.one(prerequisites, "browser").seen.startswith("Chromium 150.0.1.2")
+        assert puppeteer.one(check_prerequisites.programs, "browser").seen.startswith("Chromium 150.0.1.2")
 
     def test_other_libraries_find_their_own_or_the_systems(self, bot: Bot) -> None:
         bot.package("playwright")
-        assert bot.one(prerequisites, "browser").verdict == "problem"
+        assert bot.one(check_prerequisites.programs, "browser").verdict == "problem"
         bot.program("google-chrome", "echo Google Chrome 140.0.1.2")
-        assert "google-chrome (the system's)" in bot.one(prerequisites, "browser").seen
+        assert "google-chrome (the system's)" in bot.one(check_prerequisites.programs, "browser").seen
         folder = bot.home / ".cache/ms-playwright/chromium-1200/chrome-linux"
         bot.program("chrome", "echo Chromium 141.0.1.2", folder=folder)
-        assert "(in Playwright's cache)" in bot.one(prerequisites, "browser").seen
+        assert "(in Playwright's cache)" in bot.one(check_prerequisites.programs, "browser").seen
 
     def test_one_that_is_older_than_the_profile(self, puppeteer: Bot) -> None:
         self.cached(puppeteer)
         build.profile(puppeteer.folder / "sessions/session-1")
-        found = puppeteer.one(prerequisites, "browser")
+        found = puppeteer.one(check_prerequisites.programs, "browser")
         assert (found.verdict, "Chromium 156" in found.seen) == ("warning", True)
 
     def test_one_that_tells_no_version(self, puppeteer: Bot) -> None:
         self.cached(puppeteer).write_text("#!/bin/sh\nexit 1\n")
-        assert puppeteer.one(prerequisites, "browser").verdict == "unknown"
+        assert puppeteer.one(check_prerequisites.programs, "browser").verdict == "unknown"
 
 
 class TestPackages:
@@ -192,19 +199,19 @@ class TestPackages:
         bot.write({"package.json": '{"dependencies": {"whatsapp-web.js": "1", "@scope/a": "2"}}'})
         bot.package("whatsapp-web.js", "1.34.7")
         bot.package("@scope/a")
-        assert bot.one(node_modules, "packages").verdict == "ok"
-        assert bot.one(node_modules, "libraries").seen == "whatsapp-web.js 1.34.7."
+        assert bot.one(check_prerequisites.packages, "packages").verdict == "ok"
+        assert bot.one(check_prerequisites.packages, "libraries").seen == "whatsapp-web.js 1.34.7."
 
     def test_some_are_missing(self, bot: Bot) -> None:
         bot.write({"package.json": '{"dependencies": {"a": "1", "b": "1", "c": "1", "d": "1", "e": "1"}}'})
         bot.package("b")
-        found = bot.one(node_modules, "packages")
+        found = bot.one(check_prerequisites.packages, "packages")
         assert (found.verdict, "not installed: a, c, d and 1 more" in found.seen) == ("problem", True)
 
     def test_one_installed_further_up_counts(self, bot: Bot) -> None:
         bot.write({"scanonce.toml": '[bot]\ncwd = "app"\n', "app/package.json": '{"dependencies": {"a": "1"}}'})
         bot.package("a")
-        assert bot.one(node_modules, "packages").verdict == "ok"
+        assert bot.one(check_prerequisites.packages, "packages").verdict == "ok"
 
     @pytest.mark.parametrize(
         "text",
@@ -225,13 +232,13 @@ class TestPackages:
     def test_a_hostile_one_is_told_and_stops_nothing(self, bot: Bot, text: str) -> None:
         bot.program("node")
         bot.write({"package.json": text})
-        assert bot.one(node_modules, "packages").verdict == "problem"
-        assert bot.one(prerequisites, "node").verdict == "ok"
+        assert bot.one(check_prerequisites.packages, "packages").verdict == "problem"
+        assert bot.one(check_prerequisites.programs, "node").verdict == "ok"
 
     def test_names_that_are_no_file_names_are_simply_not_installed(self, bot: Bot) -> None:
         bot.write({"package.json": '{"dependencies": {"a\\u0000b": "1", "' + "n" * 400 + '": "1", "c": 5}}'})
-        assert "not installed" in bot.one(node_modules, "packages").seen
+        assert "not installed" in bot.one(check_prerequisites.packages, "packages").seen
 
     def test_a_folder_in_its_place(self, bot: Bot) -> None:
         (bot.folder / "package.json").mkdir()
-        assert bot.one(node_modules, "packages").verdict == "problem"
+        assert bot.one(check_prerequisites.packages, "packages").verdict == "problem"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from supervisor.setup.doctor import cleanup_scripts, signal_handlers, wrappers
+from supervisor.setup.doctor import check_scripts, check_source
 from tests.unit.setup.doctor.conftest import Bot
 
 SCRIPTS = {
@@ -47,13 +47,13 @@ class TestBetween:
         ],
     )
     def test_what_a_command_goes_through(self, command: str, chain: list[str]) -> None:
-        assert list(wrappers.links(command.split(), SCRIPTS)) == chain
+        assert list(check_scripts.links(command.split(), SCRIPTS)) == chain
 
     def test_scripts_that_call_themselves_or_many_others_come_to_an_end(self) -> None:
-        assert len(list(wrappers.links(["npm", "run", "loop"], SCRIPTS))) < 30
+        assert len(list(check_scripts.links(["npm", "run", "loop"], SCRIPTS))) < 30
         bomb = {"a": " & ".join(["npm run a"] * 1000)}
         began = time.monotonic()
-        assert len(list(wrappers.links(["npm", "run", "a"], bomb))) <= wrappers.MOST_LINKS
+        assert len(list(check_scripts.links(["npm", "run", "a"], bomb))) <= check_scripts.MOST_LINKS
         assert time.monotonic() - began < 30
 
     @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ class TestBetween:
     )
     def test_the_command(self, bot: Bot, command: tuple[str, ...], verdict: str) -> None:
         bot.write({"package.json": json.dumps({"scripts": SCRIPTS})})
-        assert bot.one(wrappers, "wrapper", *command).verdict == verdict
+        assert bot.one(check_scripts.wrappers, "wrapper", *command).verdict == verdict
 
     def test_the_scripts(self, bot: Bot) -> None:
         bot.write({"package.json": json.dumps({"scripts": SCRIPTS})})
-        found = bot.one(wrappers, "scripts")
+        found = bot.one(check_scripts.wrappers, "scripts")
         assert (found.verdict, "npm run watch -> nodemon" in found.seen) == ("warning", True)
         assert "scanonce init" in found.remedy
         bot.write({"scanonce.toml": ""})
-        assert "scanonce init" not in bot.one(wrappers, "scripts").remedy
+        assert "scanonce init" not in bot.one(check_scripts.wrappers, "scripts").remedy
         bot.write({"package.json": json.dumps({"scripts": {"dev": SCRIPTS["safe"], "start": "node index.js"}})})
-        assert bot.one(wrappers, "scripts").verdict == "ok"
+        assert bot.one(check_scripts.wrappers, "scripts").verdict == "ok"
 
 
 CLOSES = "process.on('SIGTERM', async () => {\n  await client.destroy();\n  process.exit(0);\n});"
@@ -107,7 +107,7 @@ class TestHandlers:
     )
     def test_what_the_bot_does_about_the_stop_signal(self, bot: Bot, source: str, verdict: str, where: str) -> None:
         bot.write({"index.js": source, "node_modules/other/index.js": CLOSES})
-        found = bot.one(signal_handlers, "signal-handlers")
+        found = bot.one(check_source.source, "signal-handlers")
         assert (found.verdict, where in found.seen) == (verdict, True)
         assert "hint" in found.seen
         if "close the browser itself" in found.seen:
@@ -118,17 +118,17 @@ class TestHandlers:
     )
     def test_a_bot_that_goes_first_must_close_its_browser(self, bot: Bot, source: str, verdict: str) -> None:
         bot.write({"index.js": source, "scanonce.toml": '[stop]\norder = "bot-first"\n'})
-        assert bot.one(signal_handlers, "stop-order").verdict == verdict
+        assert bot.one(check_source.source, "stop-order").verdict == verdict
 
     def test_else_the_browser_goes_first(self, bot: Bot) -> None:
         bot.write({"index.js": LEFT})
-        found = bot.one(signal_handlers, "stop-order")
+        found = bot.one(check_source.source, "stop-order")
         assert (found.verdict, "index.js:1" in found.seen) == ("ok", True)
 
     @pytest.mark.parametrize(("source", "verdict"), [("x({ pipe: true })", "warning"), ("x({ pipe: false })", "ok")])
     def test_a_pipe_in_place_of_the_port(self, bot: Bot, source: str, verdict: str) -> None:
         bot.write({"src/browser.ts": source})
-        assert bot.one(signal_handlers, "devtools").verdict == verdict
+        assert bot.one(check_source.source, "devtools").verdict == verdict
 
     @pytest.mark.parametrize(
         ("source", "verdict"),
@@ -140,9 +140,9 @@ class TestHandlers:
     )
     def test_a_client_that_keeps_no_session(self, bot: Bot, source: str, verdict: str) -> None:
         bot.write({"index.js": source})
-        assert bot.one(signal_handlers, "auth-strategy").verdict == "ok"
+        assert bot.one(check_source.source, "auth-strategy").verdict == "ok"
         bot.package("whatsapp-web.js")
-        assert bot.one(signal_handlers, "auth-strategy").verdict == verdict
+        assert bot.one(check_source.source, "auth-strategy").verdict == verdict
 
     @pytest.mark.parametrize(
         ("source", "verdict"),
@@ -157,13 +157,13 @@ class TestHandlers:
     )
     def test_where_the_session_is_kept(self, bot: Bot, source: str, verdict: str) -> None:
         bot.write({"index.js": source})
-        assert bot.one(signal_handlers, "data-path").verdict == verdict
+        assert bot.one(check_source.source, "data-path").verdict == verdict
 
     def test_among_the_watched_files_is_no_matter_once_it_is_left_out_or_known(self, bot: Bot) -> None:
         bot.write({"index.js": "new LocalAuth({ dataPath: 'data/wa' })", ".gitignore": "data/\n"})
-        assert bot.one(signal_handlers, "data-path").verdict == "ok"
+        assert bot.one(check_source.source, "data-path").verdict == "ok"
         bot.write({".gitignore": "", "scanonce.toml": '[session]\nprofiles = ["data/wa/session-1"]\n'})
-        assert bot.one(signal_handlers, "data-path").verdict == "ok"
+        assert bot.one(check_source.source, "data-path").verdict == "ok"
 
     @pytest.mark.parametrize(
         "text",
@@ -172,7 +172,7 @@ class TestHandlers:
     def test_hostile_text_takes_no_time(self, bot: Bot, text: str) -> None:
         bot.write({"index.js": text})
         began = time.monotonic()
-        assert bot.look(signal_handlers)
+        assert bot.look(check_source.source)
         assert time.monotonic() - began < 30
 
 
@@ -190,10 +190,10 @@ class TestRemoval:
     )
     def test_scripts(self, bot: Bot, name: str, script: str, verdict: str) -> None:
         bot.write({"package.json": json.dumps({"scripts": {name: script}})})
-        assert bot.one(cleanup_scripts, "session-removal").verdict == verdict
+        assert bot.one(check_scripts.removal, "session-removal").verdict == verdict
 
     def test_the_folder_of_a_known_profile_counts_whatever_its_name(self, bot: Bot) -> None:
         bot.write({"package.json": '{"scripts": {"clean": "rm -rf data"}}'})
-        assert bot.one(cleanup_scripts, "session-removal").verdict == "ok"
+        assert bot.one(check_scripts.removal, "session-removal").verdict == "ok"
         bot.write({"scanonce.toml": '[session]\nprofiles = ["data/wa"]\n'})
-        assert bot.one(cleanup_scripts, "session-removal").verdict == "warning"
+        assert bot.one(check_scripts.removal, "session-removal").verdict == "warning"

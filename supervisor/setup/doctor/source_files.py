@@ -1,4 +1,4 @@
-"""The bot's own source files, as text: no more of them than can be read in a moment, and nothing is executed."""
+"""The bot's own source files as text, limited in number and size; nothing is executed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from supervisor.watch.rules import WatchRules
 
 _EXTENSIONS = frozenset({"js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"})
 _MOST_FILES = 2000
-_LARGEST = 512 << 10  # bytes; what is larger was not written by hand
+_LARGEST = 512 << 10  # bytes; larger files were not written by hand
 _MOST_SECONDS = 3.0
-_LONGEST_BODY = 5000  # characters of a handler that are looked at
-_MOST_MATCHES = 50  # of one pattern; whoever has more of them learns enough from these
+_LONGEST_BODY = 5000  # characters of a handler that are examined
+_MOST_MATCHES = 50  # of one pattern; more would tell nothing new
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One file. Its comments are left out, its lines are those of the file."""
+class SourceFile:
+    """One file. Its comments are blanked out; its line numbers are those of the file."""
 
     name: str
     """Its path in the bot's folder."""
@@ -34,7 +34,7 @@ class Source:
         return f"{self.name}:{self.text.count(chr(10), 0, position) + 1}"
 
     def enclosed(self, start: int) -> str:
-        """From `start` on, the text up to the end of the first bracket that opens there, strings not understood."""
+        """The text from `start` to the end of the first bracket that opens there; brackets in strings count too."""
         depth = 0
         for at in range(start, min(len(self.text), start + _LONGEST_BODY)):
             if self.text[at] in "({[":
@@ -47,21 +47,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceFiles:
     """The files that were read; `all` is false if there are more, or some could not be read."""
 
-    files: tuple[Source, ...]
+    files: tuple[SourceFile, ...]
     all: bool
 
-    def search(self, pattern: re.Pattern[str]) -> Iterator[tuple[Source, re.Match[str]]]:
-        """The matches in all files; no more of them than anybody would read."""
+    def search(self, pattern: re.Pattern[str]) -> Iterator[tuple[SourceFile, re.Match[str]]]:
+        """The first matches in all files."""
         found = ((source, match) for source in self.files for match in pattern.finditer(source.text))
         return itertools.islice(found, _MOST_MATCHES)
 
 
-def read_sources(folder: Path) -> Sources:
-    """The JavaScript and TypeScript files of a bot that git does not ignore; installed packages are not its own."""
-    files: list[Source] = []
+def read_sources(folder: Path) -> SourceFiles:
+    """The JavaScript and TypeScript files of a bot, without installed packages and what git ignores."""
+    files: list[SourceFile] = []
     complete = True
     deadline = time.monotonic() + _MOST_SECONDS
 
@@ -76,10 +76,10 @@ def read_sources(folder: Path) -> Sources:
             if text is None:
                 complete = False
             else:
-                files.append(Source(os.path.relpath(path, folder), _without_comments(text)))
+                files.append(SourceFile(os.path.relpath(path, folder), _without_comments(text)))
         if len(files) >= _MOST_FILES or time.monotonic() > deadline:
-            return Sources(tuple(files[:_MOST_FILES]), all=False)
-    return Sources(tuple(files), complete)
+            return SourceFiles(tuple(files[:_MOST_FILES]), all=False)
+    return SourceFiles(tuple(files), complete)
 
 
 def _read(path: str) -> str | None:
@@ -91,7 +91,7 @@ def _read(path: str) -> str | None:
 
 
 def _without_comments(text: str) -> str:
-    """The text with the lines that are comments emptied. What looks like one in the midst of a line may be a string."""
+    """The text with comment lines emptied. A comment sign in the middle of a line may be part of a string."""
     lines = text.split("\n")
     in_comment = False
     for number, line in enumerate(lines):
