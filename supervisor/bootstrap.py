@@ -24,7 +24,7 @@ from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.logger import emit
 from supervisor.log.redact import Redactor
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
 from supervisor.session.profile_lock import ProfileLocks
@@ -98,7 +98,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     runtime=runtime,
                     mode=mode,
                     provenance=Provenance(identify(config, mode, logger.redacted(command))),
-                    outputs=Outputs(project, key, config.log, mode),
+                    outputs=OutputSinks(project, key, config.log, mode),
                     screen=QrDisplay(logger.write_picture) if config.log.format == "console" else None,
                     locks=locks,
                     umask=umask,

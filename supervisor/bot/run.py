@@ -26,7 +26,7 @@ from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.config.sections.ready import ReadyPageConfig
 from supervisor.log.logger import report_fault
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.preflight import javascript
 from supervisor.process.child import Child
 from supervisor.process.handle import Handle
@@ -55,7 +55,7 @@ class Setting:
     runtime: Path
     """A folder that is closed to other users, for sockets and lists."""
     provenance: Provenance
-    outputs: Outputs
+    outputs: OutputSinks
     """Where the bot's output goes."""
     mode: Mode = Mode.DEV
     umask: int = -1
@@ -178,7 +178,7 @@ class Run:
             spec,
             reaper=setting.reaper,
             on_output=on_output if listeners else None,
-            ways=setting.outputs.ways,
+            ways=setting.outputs.writers,
             gated=setting.starts_ahead(spec.environment),
             prestarted=prestarted,
         )

@@ -30,7 +30,7 @@ from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.process import handle
 from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import CommandError
@@ -494,7 +494,7 @@ class Inside:
             reaper=Reaper(),
             runtime=project.runtime,
             provenance=Provenance(identify(config, Mode.RUN, words)),
-            outputs=Outputs(project.folder, self.territory.key, LogConfig(), Mode.DEV),
+            outputs=OutputSinks(project.folder, self.territory.key, LogConfig(), Mode.DEV),
         )
         self.supervisor = Supervisor(setting, self.care, Sessions(config, store, self.care), self.history, policy)
 
