@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from supervisor.bot.run import Setting
 from supervisor.bot.slot import Bot
-from supervisor.process.spawn import PrestartedProcess, SpawnSpec
+from supervisor.process.child import PrestartedProcess
+from supervisor.process.spawn import SpawnSpec
 from supervisor.system.runtime_dir import RuntimeFolderError
 
 #: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35

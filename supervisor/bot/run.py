@@ -28,10 +28,10 @@ from supervisor.config.sections.ready import ReadyPageConfig
 from supervisor.log.logger import report_fault
 from supervisor.log.sinks import OutputSinks
 from supervisor.preflight import javascript
-from supervisor.process.child import Child
+from supervisor.process.child import Child, PrestartedProcess
 from supervisor.process.handle import Handle
 from supervisor.process.reaper import Reaper, crashed, tells_threads_apart
-from supervisor.process.spawn import PrestartedProcess, SpawnSpec
+from supervisor.process.spawn import SpawnSpec
 from supervisor.process.start_gate import can_gate_start
 from supervisor.session.profile_lock import ProfileLocks
 from supervisor.session.profiles import singleton
@@ -178,7 +178,7 @@ class Run:
             spec,
             reaper=setting.reaper,
             on_output=on_output if listeners else None,
-            ways=setting.outputs.writers,
+            writers=setting.outputs.writers,
             gated=setting.starts_ahead(spec.environment),
             prestarted=prestarted,
         )

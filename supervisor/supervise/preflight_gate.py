@@ -10,6 +10,7 @@ from typing import Protocol
 from supervisor.bot.ownership import Territory
 from supervisor.browser.discovery import without_browsers
 from supervisor.log.logger import report_fault
+from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.process.suspend import GuardedSuspension, Suspension
 from supervisor.process.table import find_process
@@ -54,7 +55,9 @@ class Examination:
         # Without descriptors, for instance, it runs on while it is checked; what it could do meanwhile is no worse.
         with contextlib.suppress(OSError):
             self._standstill = GuardedSuspension(
-                find_process(leader), lambda: without_browsers(territory.living()), territory.helper_pids, self._reaper
+                find_process(leader),
+                lambda: without_browsers(territory.living()),
+                HelperRunner(self._reaper, territory.helper_pids),
             )
         turn.clock.enter("preflight")
         self._work = asyncio.create_task(changes.examined(running=True), name="preflight")

@@ -11,8 +11,7 @@ from supervisor.bot.prestart import STANDBY
 from supervisor.bot.run import Setting
 from supervisor.preflight import javascript
 from supervisor.preflight.checker import Preflight
-from supervisor.process.helper import HelperResult, HelperRunner
-from supervisor.process.persistent_helper import PersistentHelper
+from supervisor.process.helper import HelperResult, HelperRunner, PersistentHelper
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.process.table import ENVIRONMENT_MARK
 from supervisor.supervise.supervisor import Supervisor
@@ -48,13 +47,11 @@ def preflight(supervisor: Supervisor, name: Callable[[Path], str]) -> Preflight:
         None
         if node is None
         else PersistentHelper(
+            helpers,
             (node, *javascript.CHECKER),
             directory=setting.directory,
             environment=environment,
-            reaper=setting.reaper,
-            running=setting.territory.helper_pids,
             idle=STANDBY,
-            umask=setting.umask,
         )
     )
 
