@@ -15,7 +15,7 @@ from supervisor.cli.console import UNUSABLE
 from supervisor.cli.options import AsJson, Project, group
 
 if TYPE_CHECKING:
-    from supervisor.setup.migrate.discover import Found
+    from supervisor.setup.migrate.discover import Migration
 
 _NAME = "scanonce.toml"
 
@@ -88,14 +88,14 @@ def _umask() -> int:
     return mask
 
 
-def _scripts(found: Found) -> dict[str, str]:
+def _scripts(found: Migration) -> dict[str, str]:
     """The lines for `package.json`."""
     command = "" if found.command else " -- node index.js"
     more = f" {' '.join(found.flags)}" if found.flags else ""
     return {"dev": f"scanonce dev{command}", "start": f"scanonce run{more}{command}"}
 
 
-def _document(found: Found, file: Path, *, written: bool) -> dict[str, Any]:
+def _document(found: Migration, file: Path, *, written: bool) -> dict[str, Any]:
     return {
         "file": str(file),
         "written": written,
@@ -119,7 +119,7 @@ def _document(found: Found, file: Path, *, written: bool) -> dict[str, Any]:
     }
 
 
-def _tell(found: Found, file: Path, *, written: bool) -> None:
+def _tell(found: Migration, file: Path, *, written: bool) -> None:
     """The file goes to standard output if it is not written, so that it can be piped; the rest beside it."""
     from supervisor.config.toml_writer import toml_value
     from supervisor.setup.migrate.draft import shown

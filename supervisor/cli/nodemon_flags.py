@@ -76,7 +76,7 @@ def bot_command(ctx: typer.Context, words: list[str] | None, program: str | None
     """
     if program is None and (not words or ctx.meta[_DASHES]):
         return words or None
-    from supervisor.setup.migrate.command import ScriptError, names_script, run_script, run_with
+    from supervisor.setup.migrate.bot_command import ScriptError, names_script, run_script, run_with
 
     if program is not None:
         return run_with(program, words or [])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.setup.migrate import nodemon_flags, pm2
-from supervisor.setup.migrate.discover import Found, NoSuchAppError, discover
+from supervisor.setup.migrate.discover import Migration, NoSuchAppError, discover
 from tests.helpers.shell import Ended, invoke, run
 
 
@@ -27,7 +27,7 @@ def put(folder: Path, **files: Any) -> None:
         (folder / name.replace("__", ".")).write_text(text)
 
 
-def found_in(folder: Path, app: str | None = None) -> tuple[Found, dict[str, Any]]:
+def found_in(folder: Path, app: str | None = None) -> tuple[Migration, dict[str, Any]]:
     """What is found, and the file that comes of it, which must load in both modes."""
     found = discover(folder, app)
     (folder / "scanonce.toml").write_text(found.text, "utf-8")
@@ -37,7 +37,7 @@ def found_in(folder: Path, app: str | None = None) -> tuple[Found, dict[str, Any
     return found, tomllib.loads(found.text)
 
 
-def why(found: Found, name: str) -> str:
+def why(found: Migration, name: str) -> str:
     return next(one.why for one in found.left if one.name == name)
 
 
@@ -81,7 +81,7 @@ def test_a_file_of_nodemons(tmp_path: Path) -> None:
         },
     }
     assert "regular expression" in next(one.why for one in found.left if one.name == "ignore")
-    assert why(found, "verbose") == "it belongs on the command line: scanonce dev --verbose"
+    assert why(found, "verbose") == "use the command line: scanonce dev --verbose"
     assert "rs + Enter" in why(found, "restartable")
     assert "no counterpart" in why(found, "events")
     assert "its own pace" in why(found, "pollingInterval")
@@ -186,7 +186,7 @@ def test_variables_before_a_script(tmp_path: Path, prefix: str) -> None:
     ("script", "reason"),
     [
         ("npm run build && nodemon dist/index.js", "a line for a shell"),
-        ("pm2-runtime ecosystem.config.js", "pm2's"),
+        ("pm2-runtime ecosystem.config.js", "runs pm2"),
         ("ts-node-dev --respawn src/index.ts", "ts-node-dev restarts the bot itself"),
         ("scanonce dev -- node index.js", "scanonce already"),
         ("nodemon 'x", "a quote"),
@@ -235,7 +235,7 @@ APP = {
 }
 
 
-def check_app(found: Found, text: dict[str, Any]) -> None:
+def check_app(found: Migration, text: dict[str, Any]) -> None:
     assert text["bot"] == {
         "cwd": "bot",
         "command": ["node", "--max-old-space-size=512", "./index.js", "--port", "3"],
@@ -245,8 +245,8 @@ def check_app(found: Found, text: dict[str, Any]) -> None:
     assert text["restart"].items() >= {
         "limit": 5, "reset_after": "60s", "backoff_initial": "4s", "no_restart_codes": [0]
     }.items()  # fmt: skip
-    assert "never run several times at once" in why(found, "instances")
-    assert "READY=1 on NOTIFY_SOCKET" in why(found, "wait_ready")
+    assert "never runs several times at once" in why(found, "instances")
+    assert "READY=1 to NOTIFY_SOCKET" in why(found, "wait_ready")
     assert why(found, "kill_timeout").endswith("scanonce run --grace 5s")
     assert "--config production.toml" in why(found, "env_production")
     assert found.flags == ("--grace 5s",)
@@ -324,7 +324,7 @@ def test_a_file_that_cannot_be_read_is_not_told_to_be_missing(tmp_path: Path) ->
     [
         ("throw new Error('not today');", "node ended with status 1: not today"),
         ("module.exports = {", "node ended with status 1: "),
-        ("process.exit(0)", "no answer that can be understood"),
+        ("process.exit(0)", "no answer that can be parsed"),
         ("module.exports = undefined", "no application in it"),
     ],
 )
@@ -338,7 +338,7 @@ def test_a_program_that_says_nothing_useful(tmp_path: Path, text: str, reason: s
 def test_a_program_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pm2, "EVALUATION_LIMIT", 0.5)
     put(tmp_path, ecosystem__config__js="while (true);")
-    assert why(found_in(tmp_path)[0], "the file") == "node took more than 0.5 s over it"
+    assert why(found_in(tmp_path)[0], "the file") == "node took more than 0.5 s to run it"
 
 
 def test_without_node_a_program_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

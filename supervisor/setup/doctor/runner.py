@@ -23,9 +23,9 @@ from supervisor.system.escape import printable
 PATIENCE = 10.0
 """Seconds that one check may take. A network drive that hangs delays only its own check."""
 
-Check = Callable[[CheckedProject], Iterable[Finding]]
+CheckFunction = Callable[[CheckedProject], Iterable[Finding]]
 
-CHECKS: Mapping[Check, tuple[str, ...]] = {
+CHECKS: Mapping[CheckFunction, tuple[str, ...]] = {
     check_configuration.configuration: ("versions", "configuration", "state-file"),
     check_prerequisites.programs: ("command", "node", "browser"),
     check_prerequisites.packages: ("packages", "libraries"),
@@ -65,7 +65,7 @@ def has_problem(findings: Iterable[Finding]) -> bool:
     return any(finding.verdict is FindingVerdict.PROBLEM for finding in findings)
 
 
-def _run(check: Check, name: str, project: CheckedProject, found: list[Finding]) -> None:
+def _run(check: CheckFunction, name: str, project: CheckedProject, found: list[Finding]) -> None:
     def failed(why: str) -> None:
         found.append(unknown(name, f"This could not be checked: {why}"))
 

@@ -1,5 +1,5 @@
-"""Moving over from nodemon and pm2: their command lines and files, read as their own documentation describes them.
+"""`scanonce init`: takes over the configuration of nodemon, npm scripts and pm2, read as their documentation describes.
 
-Nothing here is needed by a supervisor that runs; files only, and one short run of node for a configuration that is a
-program.
+`discover.py` finds the files and collects a draft from them; `nodemon_file.py` and `pm2.py` each read one format;
+`render.py` writes the draft as TOML. The only program that is run is node, for a configuration that is a program.
 """

@@ -1,8 +1,7 @@
-"""What there is to take over in a folder, and the configuration that comes of it."""
+"""Finds the configuration of nodemon, npm scripts and pm2 in a folder, and makes a `scanonce.toml` of it."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,39 +12,32 @@ from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.setup.migrate import nodemon_flags, npm_scripts, pm2
-from supervisor.setup.migrate.command import INTERPRETERS, ScriptError, is_script, local, run_script
-from supervisor.setup.migrate.draft import HOLDS_FOR_BOTH, Draft, Left, Taken
-from supervisor.setup.migrate.nodemon_file import NodemonFile, of_flags
-from supervisor.setup.migrate.pm2 import Pm2App
-from supervisor.setup.migrate.toml_writer import text_of
+from supervisor.setup.migrate.bot_command import INTERPRETERS, ScriptError, is_script, local, run_script
+from supervisor.setup.migrate.draft import Draft, MigratedSetting, SkippedSetting
+from supervisor.setup.migrate.nodemon_file import COMMAND_SETTINGS, NodemonReader, settings_of_flags
+from supervisor.setup.migrate.render import render
+from supervisor.setup.migrate.settings_reader import FOR_BOTH_MODES, read_json
 
-#: Files that are probably the bot, where nothing says so.
+#: Files that are probably the bot if nothing names it.
 _ENTRIES = (
-    "index.js",
-    "bot.js",
-    "app.js",
-    "main.js",
-    "server.js",
-    "src/index.js",
-    "index.mjs",
-    "index.ts",
-    "src/index.ts",
+    *("index.js", "bot.js", "app.js", "main.js", "server.js", "src/index.js"),
+    *("index.mjs", "index.ts", "src/index.ts"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What `scanonce init` writes and says. `command` is that of the file, None if it has none."""
+class Migration:
+    """The result of `scanonce init`. `command` is the one in the file, None if it has none."""
 
     text: str
     command: list[str] | None
-    taken: tuple[Taken, ...]
-    left: tuple[Left, ...]
+    taken: tuple[MigratedSetting, ...]
+    left: tuple[SkippedSetting, ...]
     read: tuple[str, ...]
     """The files that were read."""
     remarks: tuple[str, ...]
     flags: tuple[str, ...]
-    """Options for `scanonce run` that the file does not hold, since they would hold in development as well."""
+    """Options for `scanonce run` that are not in the file, since they would also apply in development."""
 
 
 @dataclass(slots=True)
@@ -57,26 +49,29 @@ class _Search:
     package: Mapping[str, Any] = field(default_factory=dict)
     nodemon_file: str = "nodemon.json"
 
+    def nodemon(self, source: str, settings: Mapping[str, Any], folder: str = "") -> NodemonReader:
+        return NodemonReader(source, settings, self.project, self.draft, folder)
+
 
 class NoSuchAppError(Exception):
-    """pm2 knows no application of the name that was asked for; the message says which it knows."""
+    """pm2 has no application of the requested name; the message lists those that it has."""
 
 
-def discover(project: Path, app: str | None = None) -> Found:
-    """Read what nodemon, npm and pm2 know of the bot in `project`; `app` names one of several of pm2's applications.
+def discover(project: Path, app: str | None = None) -> Migration:
+    """Read the configuration of nodemon, npm and pm2 in `project`; `app` selects one of several pm2 applications.
 
     Raises `NoSuchAppError` if there is none of that name.
     """
     search = _Search(project)
     search.package = _object(search, "package.json") or {}
-    # The scripts' own flags come first: nodemon lets them win over its files.
+    # The scripts' own flags come first: in nodemon they win over its files.
     _take_scripts(search)
     _take_nodemon_files(search)
     _take_pm2(search, app)
     guess = _guess(search)
     text = _valid_text(search.draft, guess)
     command = search.draft.values.get("bot.command", guess)
-    return Found(
+    return Migration(
         text,
         list(command) if command else None,
         tuple(search.draft.taken),
@@ -88,12 +83,12 @@ def discover(project: Path, app: str | None = None) -> Found:
 
 
 def _object(search: _Search, name: str) -> dict[str, Any] | None:
-    """The object in a JSON file of the project; None if there is no such file, or nothing that can be used."""
+    """The object in a JSON file of the project; None if the file does not exist or is not usable."""
     try:
-        found = json.loads((search.project / name).read_text("utf-8-sig"))
+        found = read_json(search.project / name)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         search.draft.leave(name, "the file", f"it cannot be read: {error}")
         return None
     search.read.append(name)
@@ -116,60 +111,53 @@ def _take_scripts(search: _Search) -> None:
         if script.why_not:
             search.draft.leave(source, "the command", script.why_not)
         elif "bot.command" in search.draft.values:
-            continue  # `dev` says it, and `start` is the same without the watching
+            continue  # `dev` has set it; `start` is the same without watching
         elif script.nodemon is not None:
             _take_nodemon_line(search, source, script.nodemon)
         else:
             command = local(script.command, search.project)
             search.draft.take(source, "the command", text, "bot.command", command, script.note)
         if script.env:
-            search.draft.take(source, "variables", sorted(script.env), "bot.env", script.env, HOLDS_FOR_BOTH)
+            search.draft.take(source, "variables", sorted(script.env), "bot.env", script.env, FOR_BOTH_MODES)
 
 
 def _take_nodemon_line(search: _Search, source: str, words: list[str]) -> None:
-    """nodemon's command line, and the file that goes with it: together they make the command."""
+    """Take over a command line of nodemon; the command is made of it and nodemon's file together."""
     flags = nodemon_flags.parse(words)
     search.nodemon_file = flags.config or search.nodemon_file
-    data = of_flags(flags, search.draft, source)
-    NodemonFile(source, {k: v for k, v in data.items() if k not in _COMMAND}, search.project, search.draft).take()
-    name, settings = _nodemon_settings(search)
-    if name is not None and name != source:
-        # Read again by itself below; here only for what it adds to the command.
-        data = {key: settings[key] for key in _COMMAND if key in settings} | data
-    line = NodemonFile(source, data, search.project, search.draft)
-    line.folder = str(search.draft.values.get("bot.cwd", settings.get("cwd", "")))
-    line.take_command(npm_scripts.entry(search.package) or "index.js")
+    data = settings_of_flags(flags, search.draft, source)
+    search.nodemon(source, {k: v for k, v in data.items() if k not in COMMAND_SETTINGS}).take_settings()
+    # The file's other settings are taken over later, by `_take_nodemon_files`.
+    settings = _nodemon_settings(search)
+    data = {key: settings[key] for key in COMMAND_SETTINGS if key in settings} | data
+    folder = str(search.draft.values.get("bot.cwd", settings.get("cwd", "")))
+    search.nodemon(source, data, folder).take_command(npm_scripts.entry(search.package) or "index.js")
 
 
-_COMMAND = ("script", "exec", "args", "nodeArgs", "execMap")
-
-
-def _nodemon_settings(search: _Search) -> tuple[str | None, Mapping[str, Any]]:
-    """nodemon's own file, or what `package.json` has in its place: nodemon reads the latter only without the former."""
+def _nodemon_settings(search: _Search) -> Mapping[str, Any]:
+    """nodemon's own file, or what `package.json` has instead: nodemon reads the latter only without the former."""
     if (search.project / search.nodemon_file).is_file():
-        return search.nodemon_file, _object(_Search(search.project), search.nodemon_file) or {}
+        return _object(_Search(search.project), search.nodemon_file) or {}
     inner = search.package.get("nodemonConfig")
-    return ("package.json nodemonConfig", inner) if isinstance(inner, dict) else (None, {})
+    return inner if isinstance(inner, dict) else {}
 
 
 def _take_nodemon_files(search: _Search) -> None:
-    settings = _object(search, search.nodemon_file)
+    source, settings = search.nodemon_file, _object(search, search.nodemon_file)
     inner = search.package.get("nodemonConfig")
-    if settings is None:
-        if inner is None:
-            return
-        if not isinstance(inner, dict):
-            search.draft.leave("package.json", "nodemonConfig", "expected an object")
-            return
+    if settings is not None:
+        if inner is not None:
+            search.draft.leave("package.json", "nodemonConfig", "nodemon ignores it if there is a nodemon.json")
+    elif isinstance(inner, dict):
         source, settings = "package.json nodemonConfig", inner
     else:
-        source = search.nodemon_file
         if inner is not None:
-            search.draft.leave("package.json", "nodemonConfig", "nodemon ignores it where there is a nodemon.json")
-    one = NodemonFile(source, settings, search.project, search.draft)
-    one.take()
+            search.draft.leave("package.json", "nodemonConfig", "expected an object")
+        return
+    reader = search.nodemon(source, settings)
+    reader.take_settings()
     if "bot.command" not in search.draft.values:
-        one.take_command(npm_scripts.entry(search.package) or _first_entry(search.project))
+        reader.take_command(npm_scripts.entry(search.package) or _first_entry(search.project))
 
 
 def _take_pm2(search: _Search, app: str | None) -> None:
@@ -178,7 +166,7 @@ def _take_pm2(search: _Search, app: str | None) -> None:
     if app is not None and not any(one.get("name") == app for one in found):
         names = ", ".join(str(one.get("name")) for one in found)
         unread = f": {name}, {search.draft.left[-1].why}" if name and not found and search.draft.left else ""
-        raise NoSuchAppError(f"no application of pm2's is called {app}; there is {names or f'none{unread}'}")
+        raise NoSuchAppError(f"no application of pm2 is called {app}; there is {names or f'none{unread}'}")
     if name not in search.read:
         return
     wanted = [one for one in found if app is None or one.get("name") == app]
@@ -186,12 +174,12 @@ def _take_pm2(search: _Search, app: str | None) -> None:
         search.draft.leave(name, "apps", "no application in it")
         return
     for other in (one for one in found if one is not wanted[0]):
-        search.draft.leave(name, f"app {other.get('name')}", "one supervisor a folder; choose it with --app NAME")
-    Pm2App(name, wanted[0], search.project, search.draft).take()
+        search.draft.leave(name, f"app {other.get('name')}", "one supervisor per folder; choose it with --app NAME")
+    pm2.Pm2Reader(name, wanted[0], search.project, search.draft).take_settings()
 
 
 def _apps(search: _Search, name: str) -> list[dict[str, Any]]:
-    """The applications in an ecosystem file; none, which is noted, if it cannot be read."""
+    """The applications in an ecosystem file; none, which is recorded, if it cannot be read."""
     try:
         if name in pm2.UNREAD:
             raise pm2.EvaluationError("YAML is not read; write the same as ecosystem.json, then init --force")
@@ -210,15 +198,13 @@ def _first_entry(project: Path) -> str | None:
 
 
 def _guess(search: _Search) -> list[str] | None:
-    """The command where nothing says one: `main`, or a file that is usually the bot."""
+    """The command if no source has one: `main`, or a file that is usually the bot."""
     if "bot.command" in search.draft.values:
         return None
     main = npm_scripts.entry(search.package)
-    if main is not None and not is_script(main):
-        main = next(
-            (f"{main}{tail}" for tail in (".js", "/index.js") if (search.project / f"{main}{tail}").is_file()), None
-        )
-    script = main if main is not None and (search.project / main).is_file() else _first_entry(search.project)
+    candidates = [main] if main is None or is_script(main) else [f"{main}.js", f"{main}/index.js"]
+    script = next((one for one in candidates if one is not None and (search.project / one).is_file()), None)
+    script = script or _first_entry(search.project)
     if script is None:
         return None
     try:
@@ -228,19 +214,16 @@ def _guess(search: _Search) -> list[str] | None:
 
 
 def _valid_text(draft: Draft, guess: list[str] | None) -> str:
-    """The text of a file that loads: what the configuration refuses is given up, with its reason."""
-    while True:
-        text = text_of(draft, guess)
-        problem = _refused(text)
-        if problem is None:
-            return text
-        key, why = problem
+    """The text of a file that loads: settings that the configuration rejects are dropped, with the reason."""
+    while (rejected := _rejected(text := render(draft, guess))) is not None:
+        key, why = rejected
         if not draft.drop(key, why):
-            raise AssertionError(f"a file without {key} is refused for it: {why}")
+            raise AssertionError(f"a file without {key} is rejected for it: {why}")
+    return text
 
 
-def _refused(text: str) -> tuple[str, str] | None:
-    """The first key that the configuration refuses, and why; None if it takes the text."""
+def _rejected(text: str) -> tuple[str, str] | None:
+    """The first key that the configuration rejects, and why; None if it accepts the text."""
     with tempfile.TemporaryDirectory(prefix="scanonce-") as name:
         folder = Path(name)
         file = folder / "scanonce.toml"

@@ -1,7 +1,7 @@
-"""nodemon's command line: which flags mean something here, and what is said of the others.
+"""nodemon's command line: the flags that have a counterpart, and explanations of the others.
 
-Source: `nodemon --help options` of nodemon 3.1 and its README. Its flags come before the script; what follows is the
-script's.
+Source: `nodemon --help options` of nodemon 3.1 and its README. Its flags come before the script; words after it belong
+to the script.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*ms")
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
 
-#: nodemon's flags without a meaning here, and why.
+#: nodemon's flags that have no meaning here, and why.
 WITHOUT_MEANING: Mapping[str, str] = {
-    "--no-stdin": "what is typed goes to the bot; to give it none, add </dev/null",
-    "--stdin": "what is typed goes to the bot anyway",
+    "--no-stdin": "the bot gets the keyboard input; to give it none, add </dev/null",
+    "--stdin": "the bot gets the keyboard input anyway",
     "--no-colors": "set NO_COLOR=1 instead",
-    "--colors": "colours are on wherever a terminal takes them",
+    "--colors": "colours are on for every terminal that supports them",
     "--dump": "use --explain-watch for what is watched, or scanonce init --dry-run for the configuration",
     "--no-update-notifier": "scanonce never looks for updates",
-    "--spawn": "the bot is always started without a shell between",
-    "--polling-interval": "polling finds its own pace, between 0.2 and 2 s; --legacy-watch turns it on",
+    "--spawn": "the bot is always started without a shell",
+    "--polling-interval": "polling chooses its own pace, between 0.2 and 2 s; --legacy-watch turns it on",
     "--exitcrash": "scanonce dev waits for the next change; scanonce run with [restart] limit = 1 ends with the bot",
     "--hidden": "hidden files are watched if you name them: --watch .eslintrc",
     "--harmony": "it is an option of node: write it after the --, as in -- node --harmony index.js",
@@ -32,7 +32,7 @@ WITHOUT_MEANING: Mapping[str, str] = {
 _SHORT = {"-I": "--no-stdin", "-P": "--polling-interval", "-u": "--no-update-notifier"}
 _SPELLED = {"--no-colours": "--no-colors", "--colours": "--colors"}
 
-#: Options of node's, which nodemon hands on wherever they stand.
+#: Options of node, which nodemon passes on wherever they are.
 # fmt: off
 _OF_NODE = frozenset({
     "--inspect", "--inspect-brk", "--inspect-wait", "--inspect-port", "--require", "--import", "--loader",
@@ -45,9 +45,9 @@ _OF_NODE = frozenset({
 
 
 def why_not(flag: str, following: Sequence[str] = ()) -> str | None:
-    """One line on a flag that is not taken: why, and what to do instead. None for one that is not known at all.
+    """One line that says why a flag is not accepted, and what to use instead; None for an unknown flag.
 
-    `following` are the words behind it, one of which may be its value.
+    `following` are the words after it, one of which may be its value.
     """
     name = flag.partition("=")[0]
     full = _SHORT.get(name, _SPELLED.get(name, name))
@@ -61,7 +61,7 @@ def why_not(flag: str, following: Sequence[str] = ()) -> str | None:
 
 
 def delay_of_flag(text: str) -> float:
-    """nodemon's `--delay` in seconds: a bare number is seconds, `500ms` milliseconds. Raises `ValueError`."""
+    """nodemon's `--delay` in seconds, from `2.5`, `2.5s` or `500ms`. Raises `ValueError`."""
     if match := _MILLISECONDS.fullmatch(text.strip()):
         return float(match[1]) / 1000
     if match := _SECONDS.fullmatch(text.strip()):
@@ -76,8 +76,8 @@ def extensions(text: str) -> list[str]:
 
 
 @dataclass(slots=True)
-class Flags:
-    """What a nodemon command line says. `delay` is in seconds; `unknown` are the flags that are not taken here."""
+class NodemonFlags:
+    """A parsed command line of nodemon. `delay` is as written; `unknown` are the flags that have no meaning here."""
 
     watch: list[str] = field(default_factory=list)
     ignore: list[str] = field(default_factory=list)
@@ -105,13 +105,13 @@ _SWITCHES = {
     "-L": "legacy_watch", "--legacy-watch": "legacy_watch", "-q": "quiet", "--quiet": "quiet",
     "-V": "verbose", "--verbose": "verbose", "-C": "on_change_only", "--on-change-only": "on_change_only",
 }  # fmt: skip
-#: Flags that are not taken and have a value, which is not the script.
+#: Flags without a counterpart whose value is a word of its own.
 _WITH_VALUE = frozenset({"-P", "--polling-interval", "-r", "--require", "--import", "--loader"})
 
 
-def parse(words: Sequence[str]) -> Flags:
-    """Read what follows `nodemon` on a command line."""
-    flags = Flags()
+def parse(words: Sequence[str]) -> NodemonFlags:
+    """Parse the words after `nodemon`."""
+    flags = NodemonFlags()
     rest = iter(words)
     for word in rest:
         if word == "--":
@@ -123,7 +123,7 @@ def parse(words: Sequence[str]) -> Flags:
     return flags
 
 
-def _take(flags: Flags, word: str, rest: Iterator[str]) -> None:
+def _take(flags: NodemonFlags, word: str, rest: Iterator[str]) -> None:
     name, equals, attached = word.partition("=")
     if not name.startswith("--") and len(name) > 2 and name[:2] in _SWITCHES:
         _take(flags, name[:2], rest)
@@ -135,7 +135,7 @@ def _take(flags: Flags, word: str, rest: Iterator[str]) -> None:
     elif name in _SWITCHES:
         setattr(flags, _SWITCHES[name], True)
     elif name in _OF_NODE or (name not in _SHORT and name not in _SPELLED and name not in WITHOUT_MEANING):
-        # nodemon hands on what it does not know.
+        # nodemon passes unknown flags on to node.
         flags.of_node.append(word)
         if name in _WITH_VALUE and not equals:
             flags.of_node.append(next(rest, ""))

@@ -1,4 +1,4 @@
-"""The scripts of `package.json`: which of them runs the bot, and how."""
+"""Finds the bot's command in the scripts of `package.json`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 
 from supervisor.setup.migrate.draft import writable
 
-#: The scripts that run a bot, in the order in which they are looked at.
+#: The scripts that may run a bot, in the order in which they are tried.
 SCRIPTS = ("dev", "develop", "start:dev", "watch", "start")
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_OF_SHELLS = re.compile(r"&&|\|\||[|;<>`$()]|(?<!\S)&(?!\S)")
+_NEEDS_SHELL = re.compile(r"&&|\|\||[|;<>`$()]|(?<!\S)&(?!\S)")
 _OF_PM2 = frozenset({"pm2", "pm2-runtime", "pm2-dev"})
 _WATCHERS = frozenset({"ts-node-dev", "tsnd", "node-dev", "supervisor", "forever", "nodemon"})
 _SEVERAL = frozenset({"concurrently", "npm-run-all", "npm-run-all2", "run-p", "run-s"})
 _RUNTIMES = frozenset({"node", "bun", "deno"})
 
-#: What runs a program of the project's packages, or a script of its `package.json`, by its name.
+#: Programs that run an installed program or another script by its name, and the subcommands for that.
 _MANAGERS: Mapping[str, frozenset[str]] = {
     "npx": frozenset(),
     "bunx": frozenset(),
@@ -31,36 +31,36 @@ _MANAGERS: Mapping[str, frozenset[str]] = {
 _OF_MANAGERS = frozenset({"-y", "--yes", "--no-install", "--no", "-s", "--silent", "--"})
 _KNOWN = frozenset({"tsx", "ts-node"}) | _WATCHERS | _OF_PM2 | _SEVERAL
 
-#: Scripts that run scripts that run scripts: not even a circle goes on for ever.
+#: Scripts that call each other are followed this deep; they may call each other in a circle.
 _DEEPEST = 8
 
 
 @dataclass(slots=True)
-class Script:
-    """A script taken apart. `nodemon` holds the words that follow `nodemon`; `command` what is run without it."""
+class ParsedScript:
+    """A script. `nodemon` holds the words after `nodemon`; without it, `command` is what is run."""
 
     env: dict[str, str] = field(default_factory=dict)
     nodemon: list[str] | None = None
     command: list[str] = field(default_factory=list)
     note: str = ""
     why_not: str = ""
-    """Why it cannot be taken over; then the rest is empty."""
+    """Why it cannot be taken over; the other fields are then empty."""
 
 
-def read(text: str, scripts: Mapping[str, object] | None = None) -> Script:
-    """Take the line of a script apart; one that only runs another of the `scripts` stands for that."""
-    script = _take_apart(text)
+def read(text: str, scripts: Mapping[str, object] | None = None) -> ParsedScript:
+    """Parse a script; one that only runs another of the `scripts` stands for that one."""
+    script = _parse(text)
     for _ in range(_DEEPEST):
         following = (scripts or {}).get(_other_script(script.command) or "")
         if not isinstance(following, str):
             break
-        before, script = script.env, _take_apart(following)
+        before, script = script.env, _parse(following)
         script.env = {} if script.why_not else script.env | before
     return script
 
 
 def _other_script(words: Sequence[str]) -> str | None:
-    """The name of the script that `npm run NAME` and its like run, where nothing else is said."""
+    """The name of the script that `npm run NAME` and similar commands run, if they have no further arguments."""
     program, *rest = words or [""]
     kept = [word for word in rest if word not in _OF_MANAGERS]
     if program not in _MANAGERS or not kept:
@@ -74,38 +74,38 @@ def _other_script(words: Sequence[str]) -> str | None:
     return kept[0] if len(kept) == 1 else None
 
 
-def _take_apart(text: str) -> Script:
-    if _OF_SHELLS.search(text):
-        return Script(why_not="it is a line for a shell; put what comes before the bot into a script of its own")
+def _parse(text: str) -> ParsedScript:
+    if _NEEDS_SHELL.search(text):
+        return ParsedScript(why_not="it is a line for a shell; put what comes before the bot into a script of its own")
     try:
         words = shlex.split(text)
     except ValueError:
-        return Script(why_not="a quote in it is not closed")
+        return ParsedScript(why_not="a quote in it is not closed")
     env, words = _environment(words)
     words = _without_manager(words)
     if not words:
-        return Script(why_not="it is empty")
+        return ParsedScript(why_not="it is empty")
     program, *rest = words
     if program == "nodemon":
-        return Script(env, nodemon=rest)
+        return ParsedScript(env, nodemon=rest)
     if program == "scanonce":
-        return Script(why_not="it runs scanonce already")
+        return ParsedScript(why_not="it runs scanonce already")
     if program in _OF_PM2:
-        return Script(why_not="it is pm2's; its ecosystem file says what it runs")
+        return ParsedScript(why_not="it runs pm2; the ecosystem file names the bot")
     if program in _SEVERAL:
-        return Script(why_not=f"{program} runs several programs; give the command of the one that is the bot")
+        return ParsedScript(why_not=f"{program} runs several programs; give the command of the one that is the bot")
     if (watcher := next((word for word in words if word in _WATCHERS), None)) is not None:
-        return Script(why_not=f"{watcher} restarts the bot itself; give the command without it")
+        return ParsedScript(why_not=f"{watcher} restarts the bot itself; give the command without it")
     if program in _RUNTIMES and any(word.startswith("--watch") for word in rest):
-        note = "without --watch: scanonce dev does the watching"
-        return Script(env, command=[program, *_without_watch(rest)], note=note)
+        note = "without --watch: scanonce dev watches"
+        return ParsedScript(env, command=[program, *_without_watch(rest)], note=note)
     if program == "tsx" and rest[:1] == ["watch"]:
-        return Script(env, command=["tsx", *rest[1:]], note="without watch: scanonce dev does the watching")
-    return Script(env, command=words)
+        return ParsedScript(env, command=["tsx", *rest[1:]], note="without watch: scanonce dev watches")
+    return ParsedScript(env, command=words)
 
 
 def _environment(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Variables in front of a command, also with cross-env or env before them."""
+    """Split off the variables before a command, also after cross-env or env."""
     rest = list(words)
     if rest and rest[0] in {"cross-env", "env"}:
         del rest[0]
@@ -117,7 +117,7 @@ def _environment(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _without_manager(words: list[str]) -> list[str]:
-    """The words without npx and its like in front, if they run a program that is known here."""
+    """The words without npx or a similar program in front, if what it runs is known here."""
     verbs = _MANAGERS.get(words[0] if words else "", frozenset())
     rest = words[1:]
     while rest and rest[0] in _OF_MANAGERS | verbs:
@@ -126,12 +126,12 @@ def _without_manager(words: list[str]) -> list[str]:
 
 
 def _without_watch(words: Sequence[str]) -> list[str]:
-    """The words for a runtime without those that have it watch; `--watch-path` may have its value as the next word."""
+    """The words for a runtime without its watch options; the value of `--watch-path` may be the next word."""
     before = ("", *words)
     return [word for last, word in zip(before, words, strict=False) if last != "--watch-path" and word[:7] != "--watch"]
 
 
 def entry(package: Mapping[str, object]) -> str | None:
-    """`main`, if that is a path."""
+    """The value of `main`, if it is a path."""
     main = package.get("main")
     return main if isinstance(main, str) and main.strip() and writable(main) else None

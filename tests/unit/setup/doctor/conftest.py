@@ -10,7 +10,7 @@ import pytest
 
 from supervisor.setup.doctor.finding import Finding
 from supervisor.setup.doctor.project import CheckedProject, open_project
-from supervisor.setup.doctor.runner import Check
+from supervisor.setup.doctor.runner import CheckFunction
 
 
 class Bot:
@@ -45,10 +45,10 @@ class Bot:
     def project(self, *command: str) -> CheckedProject:
         return open_project(self.folder, None, command)
 
-    def look(self, check: Check, *command: str) -> list[Finding]:
+    def look(self, check: CheckFunction, *command: str) -> list[Finding]:
         return list(check(self.project(*command)))
 
-    def one(self, check: Check, name: str, *command: str) -> Finding:
+    def one(self, check: CheckFunction, name: str, *command: str) -> Finding:
         """The only finding of that name, with a remedy if there is something to do."""
         return only(self.look(check, *command), name)
 

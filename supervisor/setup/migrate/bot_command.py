@@ -1,4 +1,4 @@
-"""The bot's command as nodemon's users write it: a script, and perhaps what is to run it."""
+"""The bot's command from a script and, perhaps, the program that runs it, as users of nodemon write it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-#: What runs a script, by its extension. For TypeScript the first that is installed; node runs none of it before 22.18.
+#: Programs that run a script, by its extension; the first one that is installed. node runs TypeScript from 22.18 on.
 INTERPRETERS: Mapping[str, tuple[str, ...]] = {
-    "js": ("node",),
-    "mjs": ("node",),
-    "cjs": ("node",),
-    "ts": ("tsx", "ts-node"),
-    "mts": ("tsx", "ts-node"),
-    "cts": ("tsx", "ts-node"),
-    "tsx": ("tsx", "ts-node"),
+    **dict.fromkeys(("js", "mjs", "cjs"), ("node",)),
+    **dict.fromkeys(("ts", "mts", "cts", "tsx"), ("tsx", "ts-node")),
     "py": ("python3", "python"),
 }
 
-_OF_SHELLS = frozenset("|&;<>()$`*?[]#~%{}\n")
+_NEEDS_SHELL = frozenset("|&;<>()$`*?[]#~%{}\n")
 
 
 class ScriptError(Exception):
-    """There is nothing that would run this script; the message says what to install or to write."""
+    """No installed program runs this script; the message says what to install or to write."""
 
 
 def is_script(word: str) -> bool:
@@ -33,7 +28,7 @@ def is_script(word: str) -> bool:
 
 
 def names_script(word: str, project: Path) -> bool:
-    """Whether somebody who writes this word means a script; its name alone or its folder will do, as for node."""
+    """Whether this word means a script; its name without extension or its folder will do, as for node."""
     if is_script(word) or not word:
         return bool(word)
     named = project / word
@@ -41,23 +36,22 @@ def names_script(word: str, project: Path) -> bool:
     return any(one.is_file() for one in found) and shutil.which(word) is None
 
 
-def run_script(words: Sequence[str], project: Path, map_: Mapping[str, str] | None = None) -> list[str]:
-    """The command that runs `words`, a script and its arguments; `map_` is nodemon's `execMap`.
+def run_script(words: Sequence[str], project: Path, exec_map: Mapping[str, str] | None = None) -> list[str]:
+    """The command that runs `words`, a script and its arguments; `exec_map` is nodemon's `execMap`.
 
-    Raises `ScriptError` where nothing that is installed would run it.
+    Raises `ScriptError` if no installed program would run it.
     """
-    script, *arguments = words
+    script = words[0]
     extension = Path(script).suffix.removeprefix(".").lower()
-    mapped = (map_ or {}).get(extension)
-    if mapped:
-        return run_with(mapped, [script, *arguments])
+    if mapped := (exec_map or {}).get(extension):
+        return run_with(mapped, words)
     candidates = INTERPRETERS.get(extension, ("node",))
     if candidates == ("node",):
-        return ["node", script, *arguments]
+        return ["node", *words]
     for name in candidates:
-        found = installed(name, project)
+        found = _installed_program(name, project)
         if found is not None:
-            return [found, script, *arguments]
+            return [found, *words]
     raise ScriptError(
         f"{script} needs {' or '.join(candidates)}, and none is installed here: npm install --save-dev "
         f"{candidates[0]}, or write the whole command after --, such as -- node {script} with Node.js 22.18 or later"
@@ -68,25 +62,21 @@ def run_script(words: Sequence[str], project: Path, map_: Mapping[str, str] | No
 
 def run_with(program: str, words: Sequence[str]) -> list[str]:
     """The command for `--exec PROGRAM` and a script; a shell runs what only a shell understands."""
-    if _OF_SHELLS & set(program):
-        return ["sh", "-c", f'{program} "$@"' if words else program, *(("sh", *words) if words else ())]
-    return [*_split(program), *words]
-
-
-def installed(name: str, project: Path) -> str | None:
-    """A program as npm scripts find it: in the project's packages or those above, else on the PATH. None if nowhere."""
-    for folder in (project, *project.parents):
-        local = folder / "node_modules" / ".bin" / name
-        if local.exists():
-            return str(local)
-    return name if shutil.which(name) else None
-
-
-def _split(text: str) -> list[str]:
+    if _NEEDS_SHELL & set(program):
+        return ["sh", "-c", f'{program} "$@"', "sh", *words] if words else ["sh", "-c", program]
     try:
-        return shlex.split(text)
-    except ValueError:  # a quote that is not closed: the shell says what is wrong with it
-        return ["sh", "-c", text]
+        return [*shlex.split(program), *words]
+    except ValueError:  # a quote that is not closed: the shell reports it
+        return ["sh", "-c", program, *words]
+
+
+def _installed_program(name: str, project: Path) -> str | None:
+    """A program as npm scripts find it: in the packages of the project or a folder above, else on the PATH."""
+    for folder in (project, *project.parents):
+        installed = folder / "node_modules" / ".bin" / name
+        if installed.exists():
+            return str(installed)
+    return name if shutil.which(name) else None
 
 
 def local(command: Sequence[str], project: Path, cwd: str = "") -> list[str]:
