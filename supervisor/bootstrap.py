@@ -7,14 +7,16 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from supervisor import __version__
 from supervisor.bot.ownership import Territory
-from supervisor.bot.run import Setting
-from supervisor.bot.versions import Provenance
+from supervisor.bot.slot import Slot
+from supervisor.bot.spec import BotSpec
+from supervisor.bot.versions import Versions
 from supervisor.browser.discovery import drives_a_browser
 from supervisor.config.identity import identify
 from supervisor.config.modes import Mode
@@ -24,7 +26,7 @@ from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.logger import emit
 from supervisor.log.redact import Redactor
-from supervisor.log.sinks import OutputSinks
+from supervisor.log.sinks import Outputs
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
 from supervisor.session.profile_lock import ProfileLocks
@@ -32,9 +34,16 @@ from supervisor.session.project_lock import project_lock
 from supervisor.session.snapshot.retention import Retention
 from supervisor.session.store import SessionStore
 from supervisor.supervise import service_notify
-from supervisor.supervise.maintenance import Care
-from supervisor.supervise.session_tracker import Sessions
+from supervisor.supervise.browser_events import BrowserEvents
+from supervisor.supervise.file_worker import FileWorker
+from supervisor.supervise.inbox import Inbox, Plans
+from supervisor.supervise.leftovers import Leftovers
+from supervisor.supervise.maintenance import Maintenance, report_findings
+from supervisor.supervise.session_registry import SessionRegistry
+from supervisor.supervise.session_tracker import SessionTracker
+from supervisor.supervise.snapshot_queue import SnapshotQueue
 from supervisor.supervise.state_machine import Policy
+from supervisor.supervise.state_writer import StateWriter
 from supervisor.supervise.supervisor import Supervisor
 from supervisor.supervise.triggers.keyboard import Keyboard
 from supervisor.supervise.triggers.keys import Keys
@@ -43,6 +52,9 @@ from supervisor.system import malloc
 from supervisor.system.qr import QrDisplay
 from supervisor.system.runtime_dir import project_key, runtime_folder
 from supervisor.timing.history import History
+from supervisor.timing.record import Target
+
+_EXIT_OF_SIGNAL = 128
 
 #: Seconds that a thread at work, on a check or a checksum, may keep the event loop waiting. A stop waits for a handful
 #: of things, one after the other, while such work is done, and to each of them Python's own 5 ms would be added.
@@ -86,10 +98,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
             locks.take(profile.folder, project)
         return asyncio.run(
             _supervise(
-                project,
-                config,
-                mode,
-                Setting(
+                BotSpec(
                     config=config,
                     command=resolved,
                     directory=directory,
@@ -97,8 +106,8 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     reaper=Reaper(),
                     runtime=runtime,
                     mode=mode,
-                    provenance=Provenance(identify(config, mode, logger.redacted(command))),
-                    outputs=OutputSinks(project, key, config.log, mode),
+                    versions=Versions(identify(config, mode, logger.redacted(command))),
+                    outputs=Outputs(project, key, config.log, mode),
                     screen=QrDisplay(logger.write_picture) if config.log.format == "console" else None,
                     locks=locks,
                     umask=umask,
@@ -108,70 +117,124 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
         )
 
 
-async def _supervise(project: Path, config: Config, mode: Mode, setting: Setting, *, rest_first: bool) -> int:
-    store = open_store(project, config)
-    history = History(
-        project / config.session.cache / "history.db",
-        keep=config.timing.keep,
-        warn=lambda problem: emit("history.problem", problem=problem),
-    )
-    care = Care(config, store)
-    sessions = Sessions(config, store, care)
-    sessions.opens_browser = drives_a_browser(setting.directory)
-    supervisor = Supervisor(setting, care, sessions, history, _policy(config, mode, rest_first=rest_first))
+async def _supervise(spec: BotSpec, *, rest_first: bool) -> int:
+    """Build everything that one running supervisor consists of, from the bottom up, and run it."""
+    config, project = spec.config, spec.territory.project
+    inbox, slot, plans = Inbox(), Slot(), Plans()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(setting.outputs.opened())
-        stack.enter_context(service_notify.told(lambda: supervisor.healthy))
-        stack.enter_context(contextlib.closing(history))
-        stack.enter_context(contextlib.closing(care))
-        stack.enter_context(_signals(supervisor, setting.reaper))
+        stack.enter_context(spec.outputs.opened())
+        stack.enter_context(service_notify.told(lambda: slot.run is None or not slot.run.faulted))
+        history = stack.enter_context(contextlib.closing(open_history(project, config)))
+        files = stack.enter_context(contextlib.closing(FileWorker()))
+        stack.enter_context(_signals(inbox, slot, spec.reaper))
         # From here on a signal is a request. Nothing is said before, so that nobody sends one too early.
         emit(
             "supervisor.starting",
             version=__version__,
-            mode=str(mode),
+            mode=str(spec.mode),
             project=str(project),
             pid=os.getpid(),
-            run_id=setting.territory.key,
+            run_id=spec.territory.key,
         )
         stack.callback(logger.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
-        if setting.screen is not None:
-            sessions.show_qr = setting.screen.show
-            stack.callback(setting.screen.close)
-        for sentence in await care.files.do(store.recover):
+        if spec.screen is not None:
+            stack.callback(spec.screen.close)
+
+        store = open_store(project, config)
+        for sentence in await files.do(store.recover):
             emit("supervisor.recovered", what=sentence)
-        for profile in await care.profiles():
-            linked = store.state.get(profile.id).is_linked
-            emit("session.found", session=profile.id, profile=str(profile.path), linked=linked)
-            sessions.opens_browser = True
-        await care.report_lost()
-        await care.report_exposed()
-        if mode is Mode.RUN and config.restart.schedule is not None:
-            stack.callback(plan(supervisor, config.restart.schedule).cancel)
-        _listen(supervisor)
-        async with _services(supervisor, config):
-            if mode is Mode.RUN:
+        writer = StateWriter(store.state, files)
+        registry = await files.do(SessionRegistry.load, store, config.session.profiles, writer)
+        profiles = await registry.profiles()
+        linked = {profile.id: registry.state(profile.id).is_linked is True for profile in profiles}
+        for profile in profiles:
+            is_linked = registry.state(profile.id).is_linked
+            emit("session.found", session=profile.id, profile=str(profile.path), linked=is_linked)
+
+        await report_findings(store, files, profiles)
+        supervisor = assemble(
+            spec,
+            _policy(config, spec.mode, rest_first=rest_first),
+            inbox,
+            slot,
+            plans,
+            store=store,
+            files=files,
+            writer=writer,
+            registry=registry,
+            history=history,
+            opens_browser=bool(profiles) or drives_a_browser(spec.directory),
+        )
+        if spec.mode is Mode.RUN and config.restart.schedule is not None:
+            stack.callback(plan(config.restart.schedule, inbox, supervisor, slot, plans).cancel)
+        _listen(supervisor, slot, Target(config.timing.target_low, config.timing.target_high))
+        async with _services(supervisor, spec, linked):
+            if spec.mode is Mode.RUN:
                 return await supervisor.run()
             # Only here: production does not pay for the watcher's libraries.
-            from supervisor.supervise.triggers.files import watching
+            from supervisor.supervise.triggers.files import watch_rules, watching
 
-            async with watching(project, config, store, supervisor):
+            async with watching(project, watch_rules(project, config, profiles), spec, slot, inbox) as watched:
+                supervisor.follow(watched)
                 return await supervisor.run()
+
+
+def assemble(
+    spec: BotSpec,
+    policy: Policy,
+    inbox: Inbox,
+    slot: Slot,
+    plans: Plans,
+    *,
+    store: SessionStore,
+    files: FileWorker,
+    writer: StateWriter,
+    registry: SessionRegistry,
+    history: History,
+    opens_browser: bool,
+) -> Supervisor:
+    """A supervisor and its parts, complete; `opens_browser` as known from earlier runs."""
+    queue = SnapshotQueue(spec.config, store, files, registry)
+    maintenance = Maintenance(spec.config, store, files, registry, queue)
+    tracker = SessionTracker(
+        spec.config,
+        store,
+        registry,
+        writer,
+        files,
+        queue,
+        slot,
+        inbox.post,
+        screen=spec.screen,
+        opens_browser=opens_browser,
+    )
+    browsers = BrowserEvents(spec, maintenance, registry, tracker, inbox.post)
+    leftovers = Leftovers(spec, registry)
+    return Supervisor(spec, policy, inbox, slot, plans, maintenance, queue, tracker, browsers, leftovers, history)
+
+
+def open_history(project: Path, config: Config) -> History:
+    """The project's history of restarts and events, as configured."""
+    return History(
+        project / config.session.cache / "history.db",
+        keep=config.timing.keep,
+        warn=lambda problem: emit("history.problem", problem=problem),
+    )
 
 
 @contextlib.asynccontextmanager
-async def _services(supervisor: Supervisor, config: Config) -> AsyncIterator[None]:
+async def _services(supervisor: Supervisor, spec: BotSpec, linked: Mapping[str, bool]) -> AsyncIterator[None]:
     """Serve the control API, and beside it what is configured; the rest is not even imported."""
     async with contextlib.AsyncExitStack() as services:
-        await services.enter_async_context(serving(supervisor))
-        if config.metrics.listen is not None:
+        await services.enter_async_context(serving(supervisor, supervisor, spec.territory.key))
+        if spec.config.metrics.listen is not None:
             from supervisor.metrics import service as metrics
 
-            await services.enter_async_context(metrics.serving(supervisor))
-        if config.notify.webhooks or config.notify.apprise:
+            await services.enter_async_context(metrics.serving(supervisor, spec, linked))
+        if spec.config.notify.webhooks or spec.config.notify.apprise:
             from supervisor.notify import service as notify
 
-            await services.enter_async_context(notify.sending(supervisor))
+            await services.enter_async_context(notify.sending(spec))
         yield
 
 
@@ -188,21 +251,21 @@ def _policy(config: Config, mode: Mode, *, rest_first: bool) -> Policy:
 
 
 @contextlib.contextmanager
-def _signals(supervisor: Supervisor, reaper: Reaper) -> Iterator[None]:
+def _signals(inbox: Inbox, slot: Slot, reaper: Reaper) -> Iterator[None]:
     """Signal handlers only put a note into the loop."""
     loop = asyncio.get_running_loop()
     if sys.platform == "win32":
-        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(supervisor.on_signal, signal.SIGINT))
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(_on_signal, inbox, signal.SIGINT))
         yield
         return
     requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     handlers: dict[signal.Signals, Callable[[], object]] = {
-        number: lambda number=number: supervisor.on_signal(number)  # type: ignore[misc]  # of a default it infers no type
+        number: partial(_on_signal, inbox, number)
         for number in requests
         # Under nohup SIGHUP is ignored from the start, and that is what was asked for.
         if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
     }
-    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: supervisor.bot.resize}
+    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: slot.resize}
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     try:
@@ -214,13 +277,19 @@ def _signals(supervisor: Supervisor, reaper: Reaper) -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN if number in requests else signal.SIG_DFL)
 
 
-def _listen(supervisor: Supervisor) -> None:
+def _on_signal(inbox: Inbox, number: signal.Signals) -> None:
+    """SIGINT, SIGTERM and SIGHUP request the same clean stop, told apart by the exit status only."""
+    inbox.quit(number.name, _EXIT_OF_SIGNAL + number)
+
+
+def _listen(supervisor: Supervisor, slot: Slot, target: Target) -> None:
+    """Read what is typed, on a thread."""
     typed = os.isatty(sys.stdin.fileno()) if sys.stdin else False
 
     def pass_on(data: bytes) -> None:
-        # What comes through a pipe waits for the next bot; what is typed while there is none is for nobody.
-        run = supervisor.current_run if typed else supervisor.bot.wait_for_run()
+        # What comes through a pipe waits for the next bot; what is typed while there is none is dropped.
+        run = slot.run if typed else slot.wait_for_run()
         if run is not None:
             run.child.stdio.write(data)
 
-    Keys(Keyboard(supervisor).commands, pass_on, supervisor.bot.end_input).start()
+    Keys(Keyboard(supervisor, supervisor, target).commands, pass_on, slot.end_input).start()

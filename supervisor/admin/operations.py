@@ -19,7 +19,7 @@ from supervisor.bot.live_snapshot import ask, guarded, read_still
 from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
 from supervisor.session.recovery import candidates
 from supervisor.session.snapshot import snapshot as snapshots
-from supervisor.supervise.snapshot_queue import Taken
+from supervisor.supervise.snapshot_queue import TakenSnapshot
 from supervisor.system.errors import ProfileInUseError, SessionError
 from supervisor.system.escape import printable
 
@@ -64,7 +64,7 @@ class Outcome:
     """Sentences on the snapshots that were tried before and are not sound, and on what else went otherwise."""
 
 
-def take_through(inventory: Inventory, profile: Profile) -> Taken | None:
+def take_through(inventory: Inventory, profile: Profile) -> TakenSnapshot | None:
     """Have the supervisor that runs in the project take a snapshot; None if none runs.
 
     Only it knows that no restart is about to close the browser that would be frozen. Raises `SessionError`.
@@ -89,10 +89,10 @@ def take_through(inventory: Inventory, profile: Profile) -> Taken | None:
     if snapshot is None:
         raise SessionError(f"scanonce has taken {answer.snapshot.name}, but it is not there any more.")
     pause = None if answer.pause_ms is None else answer.pause_ms / 1000
-    return Taken(snapshot, answer.new, pause, tuple(answer.remarks))
+    return TakenSnapshot(snapshot, answer.new, pause, tuple(answer.remarks))
 
 
-def take(store: SessionStore, profile: Profile, config: Config, progress: Progress) -> Taken:
+def take(store: SessionStore, profile: Profile, config: Config, progress: Progress) -> TakenSnapshot:
     """Take a snapshot: of the running bot, if one has the profile open, else of the quiet profile.
 
     Raises `SessionError`, also for a session that is not linked: its snapshot could only be in the way of a good one.
@@ -108,7 +108,9 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
         return _taken(capture, capture.publish(progress=progress), pause=None, remarks=settled)
 
 
-def _take_live(store: SessionStore, profile: Profile, browser: Browser, config: Config, progress: Progress) -> Taken:
+def _take_live(
+    store: SessionStore, profile: Profile, browser: Browser, config: Config, progress: Progress
+) -> TakenSnapshot:
     state = store.state.get(profile.id)
     seen = ask(browser, _preset(config.ready.page))
     linked = worth.linked_now(profile, seen.status, state)
@@ -132,8 +134,8 @@ def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:
     return True
 
 
-def _taken(capture: Capture, snapshot: Snapshot, *, pause: float | None, remarks: Sequence[str]) -> Taken:
-    return Taken(snapshot, capture.staging is not None, pause, tuple(remarks))
+def _taken(capture: Capture, snapshot: Snapshot, *, pause: float | None, remarks: Sequence[str]) -> TakenSnapshot:
+    return TakenSnapshot(snapshot, capture.staging is not None, pause, tuple(remarks))
 
 
 def _preset(page: ReadyPageConfig) -> PagePreset:

@@ -1,17 +1,17 @@
 """What a running bot shows of itself: its browsers, their pages, and when it is ready.
 
-The observer only looks. It finds the browsers in the bot's tree, keeps one DevTools connection to each, and tells
-`Reports` what it sees; the connection is there for the close as well, so that nothing has to be looked up then.
+The observer only looks. It finds the browsers in the bot's tree, keeps one DevTools connection to each, and reports
+changes; the connection serves the close as well, so that nothing has to be looked up then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal
 
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
@@ -38,47 +38,109 @@ _BLIND_AFTER = 3.0
 _FOREIGN_AFTER = 10.0
 
 
-class Reports(Protocol):
-    """What an observer tells; called on the event loop, and must not block."""
+BrowserChange = Literal["up", "page", "blind", "gone"]
+"""What has happened to a browser. up: its main process exists; page: the state of its page has changed; blind: it
+offers no DevTools, so that its page cannot be read; gone: its main process has exited."""
 
-    def browser_up(self, live: Live) -> None:
-        """A browser's main process is there."""
+Report = Callable[[BrowserChange, "LiveBrowser"], None]
+"""Called on the event loop; must not block."""
 
-    def page_state(self, live: Live) -> None:
-        """The state of a browser's page has changed; `live.state` holds it."""
-
-    def browser_blind(self, live: Live) -> None:
-        """A browser is up but offers no DevTools: its page cannot be read."""
-
-    def browser_gone(self, live: Live) -> None:
-        """A browser's main process has exited."""
+_LINKED = {SessionStatus.LINKED, SessionStatus.READY}
+_UNLINKED = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}
 
 
-@dataclass(slots=True, eq=False)
-class Live:
-    """One browser of the running bot."""
+class LiveBrowser:
+    """One browser of the running bot, and the connection to it."""
 
-    browser: Browser
-    state: PageState = field(default_factory=lambda: PageState(SessionStatus.UNKNOWN, "no page yet"))
-    devtools: DevTools | None = None
-    version: str | None = None
-    blind: bool = False
-    """It offers no DevTools."""
-    foreign: bool = False
-    """Its pages are none that the preset knows."""
-    doubted: bool = False
-    """It shows a QR code that is not believed yet: the session was linked."""
-    linked: bool | None = None
-    """Whether the page was last seen linked; None while nothing has been seen that would tell."""
+    def __init__(self, browser: Browser, preset: PagePreset, interval: float, report: Report) -> None:
+        self.browser = browser
+        #: The profile with links resolved, once it has been reported: two ways to one folder are one profile.
+        self.real = browser.profile
+        self.state = PageState(SessionStatus.UNKNOWN, "no page yet")
+        self.devtools: DevTools | None = None
+        self.version: str | None = None
+        #: It offers no DevTools.
+        self.blind = False
+        #: Its pages are none that the preset knows.
+        self.foreign = False
+        #: It shows a QR code that is not believed yet: the session was linked.
+        self.doubted = False
+        #: Whether the page was last seen linked; None while nothing has been seen that would tell.
+        self.linked: bool | None = None
+        self._preset = preset
+        self._interval = interval
+        self._report = report
 
     @property
     def profile(self) -> Path:
         """The profile that it holds."""
         return self.browser.profile
 
+    def doubt(self, doubted: bool) -> None:
+        """Doubt the QR code that it shows, or believe it."""
+        self.doubted = doubted
 
-_LINKED = {SessionStatus.LINKED, SessionStatus.READY}
-_UNLINKED = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}
+    @drop_traceback_on_cancel
+    async def watch(self) -> None:
+        """Report the browser and its page until it has exited."""
+        self.real = Path(await asyncio.to_thread(os.path.realpath, self.profile))
+        self._report("up", self)
+        try:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(self._read())
+                await self.browser.main.handle.wait()
+                reading.cancel()
+        finally:
+            if self.devtools is not None:
+                await self.devtools.close()
+
+    @drop_traceback_on_cancel
+    async def _read(self) -> None:
+        """Connect to the browser and follow its page; again, should the connection break before the browser does."""
+        while True:
+            self.devtools = await self._connect()
+            self.blind = False
+            with contextlib.suppress(DevToolsError):
+                self.version = await browser_version(self.devtools)
+                watcher = PageWatcher(self.devtools, self._preset, self._changed, interval=self._interval)
+                judging = asyncio.create_task(self._judge_foreign(watcher))
+                try:
+                    await watcher.run()
+                finally:
+                    judging.cancel()
+            await self.devtools.close()
+            await asyncio.sleep(_PORT_INTERVAL)
+
+    def _changed(self, state: PageState) -> None:
+        self.state = state
+        if state.status in _LINKED:
+            self.linked = True
+        elif state.status in _UNLINKED:
+            self.linked = False
+        self._report("page", self)
+
+    async def _judge_foreign(self, watcher: PageWatcher) -> None:
+        """Find out whether this is another application: one with a page elsewhere, or with none at all for long."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self.state.status is SessionStatus.UNKNOWN and not self.foreign:
+            waited = loop.time() - began
+            self.foreign = watcher.elsewhere or waited > _FOREIGN_AFTER
+            await asyncio.sleep(max(LOOK_FAST, waited * 0.05))
+
+    async def _connect(self) -> DevTools:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            url = live_endpoint(self.browser)
+            if url is not None:
+                with contextlib.suppress(DevToolsError):
+                    return await DevTools.connect(url, timeout=5.0)
+            waited = loop.time() - began
+            if waited > _BLIND_AFTER and not self.blind and not _promises_port(self.browser):
+                self.blind = True
+                self._report("blind", self)
+            await asyncio.sleep(max(_PORT_INTERVAL, waited * 0.05))
 
 
 class Observer:
@@ -87,21 +149,20 @@ class Observer:
     def __init__(
         self,
         look: Callable[[], Iterable[ProcessEntry]],
-        reports: Reports,
+        report: Report,
         preset: PagePreset,
         *,
         expected: frozenset[Path],
         interval: float,
     ) -> None:
         self._look = look
-        self._reports = reports
+        self._report = report
         self._preset = preset
         self._expected = expected
         self._interval = interval
         self._hurry = asyncio.Event()
-        #: Whether the bot's start is over without a browser, and none is expected.
-        self.at_ease = False
-        self.live: dict[Path, Live] = {}
+        self._at_ease = False
+        self.live: dict[Path, LiveBrowser] = {}
         self._tree: Sequence[ProcessEntry] = ()
         self._looked_at = float("-inf")
 
@@ -118,8 +179,10 @@ class Observer:
                 missing = self._expected - self.live.keys() if self.live or self._expected else {Path()}
                 waited = loop.time() - started
                 # Looking becomes rarer as the wait grows, so that a bot without a browser costs nothing in the end.
-                share = _AT_EASE if self.at_ease else _EXPECTING
+                share = _AT_EASE if self._at_ease else _EXPECTING
                 pause = min(LOOK_SLOW, max(LOOK_FAST, waited * share)) if missing else LOOK_SLOW
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes with the event (gh-86296),
+                # and at a stop both do, since the last browser goes as the bot is let go of.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._hurry.wait()
@@ -133,76 +196,23 @@ class Observer:
             self._tree, self._looked_at = list(self._look()), now
         return self._tree
 
+    def expect_browser(self, expected: bool) -> None:
+        """Look less often for browsers once the bot's start is over without one and none is expected."""
+        self._at_ease = not expected
+
     def forget(self) -> None:
-        """Let go of what was seen, and of who was told; `run` must have ended."""
+        """Drop what was seen and the callbacks; `run` must have ended."""
         self.live.clear()
         self._tree = ()
-        del self._look, self._reports
+        del self._look, self._report
 
     @drop_traceback_on_cancel
     async def _watch(self, browser: Browser) -> None:
-        live = self.live[browser.profile] = Live(browser)
-        self._reports.browser_up(live)
-        try:
-            async with asyncio.TaskGroup() as group:
-                reading = group.create_task(self._read(live))
-                await browser.main.handle.wait()
-                reading.cancel()
-        finally:
-            if live.devtools is not None:
-                await live.devtools.close()
+        live = self.live[browser.profile] = LiveBrowser(browser, self._preset, self._interval, self._report)
+        await live.watch()
         del self.live[browser.profile]
-        self._reports.browser_gone(live)
+        self._report("gone", live)
         self._hurry.set()
-
-    @drop_traceback_on_cancel
-    async def _read(self, live: Live) -> None:
-        """Connect to the browser and follow its page; again, should the connection break before the browser does."""
-
-        def changed(state: PageState) -> None:
-            live.state = state
-            if state.status in _LINKED:
-                live.linked = True
-            elif state.status in _UNLINKED:
-                live.linked = False
-            self._reports.page_state(live)
-
-        while True:
-            live.devtools = await self._connect(live)
-            live.blind = False
-            with contextlib.suppress(DevToolsError):
-                live.version = await browser_version(live.devtools)
-                watcher = PageWatcher(live.devtools, self._preset, changed, interval=self._interval)
-                judging = asyncio.create_task(self._judge_foreign(live, watcher))
-                try:
-                    await watcher.run()
-                finally:
-                    judging.cancel()
-            await live.devtools.close()
-            await asyncio.sleep(_PORT_INTERVAL)
-
-    async def _judge_foreign(self, live: Live, watcher: PageWatcher) -> None:
-        """Find out whether this is another application: one with a page elsewhere, or with none at all for long."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while live.state.status is SessionStatus.UNKNOWN and not live.foreign:
-            waited = loop.time() - began
-            live.foreign = watcher.elsewhere or waited > _FOREIGN_AFTER
-            await asyncio.sleep(max(LOOK_FAST, waited * 0.05))
-
-    async def _connect(self, live: Live) -> DevTools:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while True:
-            url = live_endpoint(live.browser)
-            if url is not None:
-                with contextlib.suppress(DevToolsError):
-                    return await DevTools.connect(url, timeout=5.0)
-            waited = loop.time() - began
-            if waited > _BLIND_AFTER and not live.blind and not _promises_port(live.browser):
-                live.blind = True
-                self._reports.browser_blind(live)
-            await asyncio.sleep(max(_PORT_INTERVAL, waited * 0.05))
 
 
 def _promises_port(browser: Browser) -> bool:

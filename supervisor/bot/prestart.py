@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
-from supervisor.bot.run import Setting
-from supervisor.bot.slot import Bot
-from supervisor.process.child import PrestartedProcess
-from supervisor.process.spawn import SpawnSpec
+from supervisor.bot.slot import Slot
+from supervisor.bot.spec import BotSpec
+from supervisor.process.spawn import PrestartedProcess, SpawnSpec
 from supervisor.system.runtime_dir import RuntimeFolderError
 
 #: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35
@@ -22,27 +20,25 @@ from supervisor.system.runtime_dir import RuntimeFolderError
 STANDBY = 300.0
 
 
-class HeadStart:
-    """At most one start that is ahead of its time. `wanted()` tells whether a start is what will follow."""
+class Prestart:
+    """At most one start ahead of its time."""
 
-    def __init__(self, setting: Setting, bot: Bot, *, wanted: Callable[[], bool]) -> None:
-        self._setting = setting
-        self._bot = bot
-        self._wanted = wanted
+    def __init__(self, spec: BotSpec, slot: Slot) -> None:
+        self._spec = spec
+        self._slot = slot
         self._prestarted: PrestartedProcess | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Start the next bot's leader, if this one's has shown that it would wait. Takes some milliseconds."""
-        run = self._bot.run
-        if self._prestarted is not None or run is None or not run.child.reached_gate or not self._wanted():
+        run, spec = self._slot.run, self._spec
+        if self._prestarted is not None or run is None or not run.child.reached_gate:
             return
-        setting = self._setting
-        # Without a thread, a descriptor or a folder for its files the start comes in its turn, and tells of it.
+        # Without a thread, a descriptor or a folder for its files the start comes in its turn, and reports that.
         with contextlib.suppress(OSError, RuntimeError, RuntimeFolderError):
-            environment = setting.environment(setting.territory.new_mark(), self._bot.runs)
-            spec = SpawnSpec(setting.command, setting.directory, environment, setting.umask)
-            self._prestarted = PrestartedProcess(spec, setting.territory.apart, setting.reaper)
+            environment = spec.environment(spec.territory.new_mark(), self._slot.runs)
+            launch = SpawnSpec(spec.command, spec.directory, environment, spec.umask)
+            self._prestarted = PrestartedProcess(launch, spec.territory.apart, spec.reaper)
             self._timer = asyncio.get_running_loop().call_later(STANDBY, self.drop)
 
     def take(self) -> PrestartedProcess | None:
@@ -51,11 +47,6 @@ class HeadStart:
             self._timer.cancel()
         prestarted, self._prestarted = self._prestarted, None
         return prestarted
-
-    def review(self) -> None:
-        """End what was started, unless a start is still what will follow."""
-        if not self._wanted():
-            self.drop()
 
     def drop(self) -> None:
         """End what was started."""

@@ -12,7 +12,7 @@ from supervisor.bot.run import Run
 from supervisor.log.logger import emit
 
 
-class Bot:
+class Slot:
     """Holds the run there is, if there is one. For the event loop, except where threads are named."""
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class Bot:
     def note_stop(self) -> None:
         """It is going to be stopped: whatever it still shows belongs to no start."""
         if self.run is not None:
-            self.run.stopping = True
+            self.run.note_stop()
 
-    def tell_exit(self, code: int, *, wanted: bool, profile: Path | None = None) -> None:
+    def report_exit(self, code: int, *, wanted: bool, profile: Path | None = None) -> None:
         """Say how the one that runs has exited; `profile` is that of the browser whose crash it has not survived."""
         assert self.run is not None
         fields: dict[str, object] = {"signal": -code} if code < 0 else {"code": code}

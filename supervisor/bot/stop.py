@@ -1,10 +1,7 @@
-"""One restart, step by step.
+"""The steps of a stop: freeze the bot, close its browsers, end it, prove that nothing is left.
 
-    freeze -> close -> stop -> prove -> check -> snapshot (or restore) -> spawn
-
-The first half of that line is here, the second in `care.py` and `run.py`. Each step is timed under its own name, has
-its own deadline and its own fallback, and none raises for a bot or a browser that does not do as it is asked: what came
-of it is in the result. Who wanted the restart, and what follows, is not known here.
+Each step has its own deadline and its own fallback, and none raises for a bot or a browser that does not do as it is
+asked: the outcome is in the result.
 """
 
 from __future__ import annotations
@@ -13,11 +10,11 @@ import asyncio
 import contextlib
 import math
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.bot.observer import Live
+from supervisor.bot.observer import LiveBrowser
 from supervisor.browser.close import CloseResult, close
 from supervisor.browser.discovery import find_browsers, profile_of, without_browsers
 from supervisor.config.sections.stop import StopConfig
@@ -29,7 +26,6 @@ from supervisor.process.table import ProcessEntry, find_process
 from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill
 from supervisor.process.wrappers import unwrap
 from supervisor.session.profiles import singleton
-from supervisor.timing.phases import PhaseClock
 
 #: Seconds that a bot without any browser is given at least: it has nothing that could be lost by waiting, and a program
 #: that does not handle SIGTERM exits on it at once.
@@ -47,13 +43,16 @@ _LOOK, _LEAST_LOOKS = 0.05, 3
 
 Look = Callable[[], Sequence[ProcessEntry]]
 
+_NO_BROWSERS: Mapping[Path, LiveBrowser] = {}
+
 
 @dataclass(frozen=True, slots=True)
-class Descent:
-    """How a bot came down. `survivors` are processes that would not die: nothing may be started beside them."""
+class Stopped:
+    """How a bot was stopped."""
 
     closed: tuple[CloseResult, ...] = ()
     survivors: tuple[int, ...] = ()
+    """The pids of processes that would not die: nothing may be started beside them."""
 
     @property
     def clean(self) -> bool:
@@ -71,126 +70,140 @@ class _Closing:
     task: asyncio.Task[CloseResult]
 
 
-@dataclass(slots=True)
 class Stop:
-    """One stop of a bot: what there is to stop, and how much of a hurry there is."""
+    """The steps of one stop of a bot. `supervise/restart.py` has their order, and times them."""
 
-    look: Look
-    proven: Callable[[], bool]
-    """Whether nothing lives that a look has missed."""
-    config: StopConfig
-    urgency: Urgency
-    clock: PhaseClock
-    leader: int | None = None
-    live: Mapping[Path, Live] = field(default_factory=dict)
-    on_let_go: Callable[[Mapping[Path, bool]], None] = lambda _profiles: None
-    """Told of the profiles that nobody writes to any more, and whether each was left in order, while the bot still
-    stands still; it may open others, or the same again, in its grace."""
-    closed: list[CloseResult] = field(default_factory=list)
-    tree: Sequence[ProcessEntry] = ()
-    """The bot's processes when last looked at; while they are frozen none can be added to them."""
-    suspension: Suspension = field(default_factory=Suspension)
-    """What was frozen before, for a check of what has changed."""
+    def __init__(
+        self,
+        config: StopConfig,
+        urgency: Urgency,
+        suspension: Suspension,
+        *,
+        look: Look,
+        proven: Callable[[], bool],
+        leader: int | None = None,
+        live: Mapping[Path, LiveBrowser] = _NO_BROWSERS,
+    ) -> None:
+        """`look` returns the processes there are to stop, `proven` whether nothing lives that a look has missed.
 
-    async def bring_down(self) -> Descent:
-        """Freeze the bot, close its browsers, stop it, and prove that nothing is left."""
-        with self.suspension as suspension:
-            if self.config.order == "bot-first":
-                self.clock.enter("close")
-                await self._let_bot_close(suspension)
-                await self._stop_bot(suspension)
-            else:
-                self.clock.enter("freeze")
-                self._freeze(suspension)
-                self.clock.enter("close")
-                await self._close_and_stop(suspension)
-        self.clock.enter("prove")
-        survivors = await self._prove()
-        return Descent(tuple(self.closed), tuple(survivors))
+        `suspension` holds what is suspended already; `urgency` may grow meanwhile. `leader` is the pid of the bot's
+        first process, `live` its open browsers by profile, where they are known.
+        """
+        self._config = config
+        self._urgency = urgency
+        self._suspension = suspension
+        self._look = look
+        self._proven = proven
+        self._leader = leader
+        self._live = live
+        self._closed: list[CloseResult] = []
+        self._closing: Sequence[_Closing] = ()
+        #: The bot's processes when last looked at; while they are suspended none can be added to them.
+        self._tree: Sequence[ProcessEntry] = ()
 
-    def _freeze(self, suspension: Suspension) -> None:
+    def suspend(self) -> None:
         """Keep the bot from reacting to the loss of its browser: some relaunch it, some delete the profile."""
 
         def bot() -> Sequence[ProcessEntry]:
-            self.tree = self.look()
-            return without_browsers(self.tree)
+            self._tree = self._look()
+            return without_browsers(self._tree)
 
-        suspension.suspend_tree(bot)
-        for pid in suspension.refused:
+        self._suspension.suspend_tree(bot)
+        for pid in self._suspension.refused:
             emit("bot.not_frozen", pid=pid)
 
-    async def _close_and_stop(self, suspension: Suspension) -> None:
-        """Close every browser, and stop the bot as soon as they can write nothing more: both then end side by side."""
+    @contextlib.asynccontextmanager
+    async def closing_browsers(self) -> AsyncIterator[Mapping[Path, bool]]:
+        """Close every browser of the frozen bot, all at once.
+
+        The block is entered as soon as they can write nothing more, with whether each has left its profile in order:
+        the end of the bot need not wait for theirs. It is left once they are gone.
+        """
         async with asyncio.TaskGroup() as group:
-            closing = self._begin_to_close(group, self.tree)
-            self.on_let_go({one.profile: await one.released for one in closing})
-            await self._stop_bot(suspension, closing)
-        self.closed += [one.task.result() for one in closing]
+            closing = self._closing = self._begin_to_close(group, self._tree)
+            yield {one.profile: await one.released for one in closing}
+        self._closed += [one.task.result() for one in closing]
+
+    async def let_bot_close(self) -> None:
+        """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
+        self._tree = self._look()
+        before = find_browsers(self._tree)
+        self._ask_bot(without_browsers(self._tree))
+        self._suspension.release()
+        patience = max(self._config.grace, self._config.close_timeout)
+        await self._urgency.wait_all([entry.handle for browser in before for entry in browser.processes], patience)
+        self._tree = self._look()
+        await self._close_browsers(self._tree)
+        seen = {closed.profile for closed in self._closed}
+        for browser in before:
+            if browser.profile not in seen:
+                clean = not singleton.remaining(browser.profile)
+                self._closed.append(CloseResult(browser.profile, browser.main.pid, clean, "bot", 0.0))
+
+    async def end_bot(self) -> None:
+        """Let the bot clean up for as long as its grace period lasts, then end what is left of it."""
+        bot = without_browsers(self._tree)
+        handles: Sequence[Handle] = [entry.handle for entry in bot]
+        if not self._urgency.ruthless:
+            # The signal is queued before the bot is resumed, so that it finds it before the news of its browser.
+            if self._config.order == "browser-first":
+                self._ask_bot(bot)
+            self._suspension.release()
+            had_browsers = bool(self._closing or self._closed)
+            grace = self._config.grace if had_browsers else max(self._config.grace, _PLAIN_GRACE)
+            idle = None if self._config.idle is None else min(self._config.idle, grace * _IDLE_SHARE)
+            handles = await self._wait_for_bot(handles, grace, idle if had_browsers else None)
+        await escalate(handles, [TerminationStep("SIGKILL", kill, self._config.prove_timeout)], self._urgency)
+
+    async def prove(self) -> Stopped:
+        """Prove that nothing is left, ending what has turned up since the look before."""
+        deadline = asyncio.get_running_loop().time() + self._config.prove_timeout
+        seen: Sequence[ProcessEntry] = ()
+        while (left := self._look()) or not self._proven():
+            seen = left or seen
+            if asyncio.get_running_loop().time() >= deadline:
+                return Stopped(tuple(self._closed), tuple(entry.pid for entry in seen))
+            if not left:
+                await asyncio.sleep(_REAPING)
+                continue
+            # A bot that was resumed for its cleanup may have opened its browser anew in that time.
+            await self._close_browsers(left)
+            rest = [entry.handle for entry in self._look()]
+            await escalate(rest, [TerminationStep("SIGKILL", kill, self._config.prove_timeout)], self._urgency)
+        return Stopped(tuple(self._closed))
 
     async def _close_browsers(self, tree: Sequence[ProcessEntry]) -> None:
         """Close every browser in the tree, all at once."""
         async with asyncio.TaskGroup() as group:
             closing = self._begin_to_close(group, tree)
-        self.closed += [one.task.result() for one in closing]
+        self._closed += [one.task.result() for one in closing]
 
     def _begin_to_close(self, group: asyncio.TaskGroup, tree: Sequence[ProcessEntry]) -> list[_Closing]:
         begun = []
         for browser in find_browsers(tree):
             released = asyncio.get_running_loop().create_future()
-            live = self.live.get(browser.profile)
+            live = self._live.get(browser.profile)
             work = close(
                 browser,
                 live.devtools if live else None,
-                urgency=self.urgency,
-                close_timeout=self.config.close_timeout,
-                term_timeout=self.config.term_timeout,
+                urgency=self._urgency,
+                close_timeout=self._config.close_timeout,
+                term_timeout=self._config.term_timeout,
                 released=released,
             )
             begun.append(_Closing(browser.profile, released, group.create_task(work)))
         return begun
 
-    async def _let_bot_close(self, suspension: Suspension) -> None:
-        """Ask the bot to close its browsers itself, and close those that are left when its time is over."""
-        self.tree = self.look()
-        before = find_browsers(self.tree)
-        self._ask_bot(without_browsers(self.tree))
-        suspension.release()
-        patience = max(self.config.grace, self.config.close_timeout)
-        await self.urgency.wait_all([entry.handle for browser in before for entry in browser.processes], patience)
-        self.tree = self.look()
-        await self._close_browsers(self.tree)
-        seen = {closed.profile for closed in self.closed}
-        for browser in before:
-            if browser.profile not in seen:
-                clean = not singleton.remaining(browser.profile)
-                self.closed.append(CloseResult(browser.profile, browser.main.pid, clean, "bot", 0.0))
-
     def _ask_bot(self, bot: Sequence[ProcessEntry]) -> None:
         """Send the stop signal to the bot proper, past whatever stands between it and us."""
         pids = {entry.pid for entry in bot}
         # A leader that has gone ahead may have left the bot proper behind, and nobody knows which of these it is.
-        asked = {unwrap(self.leader, bot)[0]} if self.leader in pids else pids
-        number = signal.Signals[self.config.signal]
+        asked = {unwrap(self._leader, bot)[0]} if self._leader in pids else pids
+        number = signal.Signals[self._config.signal]
         for entry in bot:
             if entry.pid in asked:
                 with contextlib.suppress(PermissionError):  # one that has changed its user; the rest is asked still
                     entry.handle.signal(number)
-
-    async def _stop_bot(self, suspension: Suspension, closing: Sequence[_Closing] = ()) -> None:
-        """Let the bot clean up for as long as its grace lasts, then end what is left of it; browsers may yet close."""
-        self.clock.enter("stop")
-        bot = without_browsers(self.tree)
-        handles: Sequence[Handle] = [entry.handle for entry in bot]
-        if not self.urgency.ruthless:
-            # The signal is queued before the thaw, so that the bot finds it before the news of its browser.
-            if self.config.order == "browser-first":
-                self._ask_bot(bot)
-            suspension.release()
-            had_browsers = bool(closing or self.closed)
-            grace = self.config.grace if had_browsers else max(self.config.grace, _PLAIN_GRACE)
-            idle = None if self.config.idle is None else min(self.config.idle, grace * _IDLE_SHARE)
-            handles = await self._wait_for_bot(handles, grace, idle if had_browsers else None)
-        await escalate(handles, [TerminationStep("SIGKILL", kill, self.config.prove_timeout)], self.urgency)
 
     async def _wait_for_bot(self, handles: Sequence[Handle], grace: float, idle: float | None) -> Sequence[Handle]:
         """Wait until the bot has ended, its grace is over or it has done nothing for `idle` seconds; what is left.
@@ -211,29 +224,12 @@ class Stop:
                 if not activity.awaits_answer():
                     break
                 quiet = now + idle
-            if self.urgency.hurried:
-                return _still_bot(await self.urgency.wait_all(handles, over - now))
-            handles = _still_bot(await self.urgency.wait_all(handles, min(look, over - now)))
+            if self._urgency.hurried:
+                return _still_bot(await self._urgency.wait_all(handles, over - now))
+            handles = _still_bot(await self._urgency.wait_all(handles, min(look, over - now)))
             if activity is not None and activity.look():
                 quiet = loop.time() + idle
         return handles
-
-    async def _prove(self) -> list[int]:
-        """End whatever has turned up since, until there is nothing left; the pids of what would not die."""
-        deadline = asyncio.get_running_loop().time() + self.config.prove_timeout
-        seen: Sequence[ProcessEntry] = ()
-        while (left := self.look()) or not self.proven():
-            seen = left or seen
-            if asyncio.get_running_loop().time() >= deadline:
-                return [entry.pid for entry in seen]
-            if not left:
-                await asyncio.sleep(_REAPING)
-                continue
-            # A bot that was thawed for its cleanup may have opened its browser anew in that time.
-            await self._close_browsers(left)
-            rest = [entry.handle for entry in self.look()]
-            await escalate(rest, [TerminationStep("SIGKILL", kill, self.config.prove_timeout)], self.urgency)
-        return []
 
 
 def _still_bot(handles: Sequence[Handle]) -> list[Handle]:

@@ -17,7 +17,7 @@ _IN_HEADER = re.compile(r"^#define NODE_(?:MAJOR|MINOR|PATCH)_VERSION (\d+)$", r
 _IN_PATH = re.compile(r"v?(\d+\.\d+\.\d+)")
 
 
-class Provenance:
+class Versions:
     """The versions and the configuration of one supervisor's restarts."""
 
     def __init__(self, configuration: ConfigIdentity) -> None:

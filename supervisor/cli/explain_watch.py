@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
     """Look at the project as `scanonce dev` would, and print it."""
-    found = explain(watch_rules(project, config, open_store(project, config)))
+    found = explain(watch_rules(project, config, open_store(project, config).profiles(config.session.profiles)))
     polling = _why_polling(project, config)
     if as_json:
         print_json(

@@ -62,8 +62,9 @@ def logs(
     config: ConfigFile = None,
 ) -> None:
     """Show the bot's output and scanonce's events from the log files."""
+    from supervisor.log.files.location import log_folder
     from supervisor.log.files.reader import LogReader
-    from supervisor.log.files.rotation import log_folder, segment_files
+    from supervisor.log.files.rotation import files
     from supervisor.system.runtime_dir import project_key
 
     if only_output and only_events:
@@ -85,7 +86,7 @@ def logs(
             except KeyboardInterrupt:
                 raise typer.Exit(_INTERRUPTED) from None
         if not printer.shown and count != 0:
-            console.complain(_nothing(folder, any(segment_files(folder, project_key(home)))))
+            console.complain(_nothing(folder, any(files(folder, project_key(home)))))
 
 
 def _nothing(folder: Path, kept: bool) -> str:
@@ -99,9 +100,9 @@ def _nothing(folder: Path, kept: bool) -> str:
 
 def _follow(reader: LogReader, printer: _Printer, folder: Path) -> None:
     """Show what comes, until nobody reads it any more."""
-    from supervisor.log.files.reader import changes
+    from supervisor.log.files.reader import news
 
-    for changed in changes(folder):
+    for changed in news(folder):
         printer.show(filter(printer.wants, reader.read(flush=not changed)))
         if not changed and _reader_gone():
             return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.setup.doctor.finding import Finding
     from supervisor.setup.doctor.fix import FixResult
-    from supervisor.supervise.snapshot_queue import Taken
+    from supervisor.supervise.snapshot_queue import TakenSnapshot
 
 Object = dict[str, Any]
 _LATEST_MS = 253_402_300_799_000  # the last second that a datetime can hold
@@ -127,7 +127,7 @@ def check(found: Inspection, *, deep: bool) -> Object:
     }
 
 
-def taken(result: Taken) -> Object:
+def taken(result: TakenSnapshot) -> Object:
     """A snapshot that was taken."""
     return {
         "snapshot": snapshot(result.snapshot),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from supervisor.admin.operations import Plan
     from supervisor.session.snapshot.retention import Pruned
     from supervisor.session.snapshot.snapshot import Snapshot
-    from supervisor.supervise.snapshot_queue import Taken
+    from supervisor.supervise.snapshot_queue import TakenSnapshot
 
 Verdict = tuple["Snapshot", list[str] | None]
 OfSession = Annotated[
@@ -189,7 +189,7 @@ def _verdict(one: Snapshot, problems: list[str] | None) -> list[str | Cell]:
     return [one.name, Cell("damaged", "red"), " ".join(problems)]
 
 
-def _print_taken(result: Taken) -> None:
+def _print_taken(result: TakenSnapshot) -> None:
     one = result.snapshot
     if result.new:
         console.say(f"Taken: {one.name}, {console.size(one.bytes)}, of which {console.size(one.own_bytes)} are new.")

@@ -17,9 +17,9 @@ from supervisor.control.routes import OPERATIONS, Name, Operation
 from supervisor.control.snapshots import take
 from supervisor.http1.connection import JSON, LINES, Refusal, Request, Response
 from supervisor.http1.peer import Peer
-from supervisor.supervise.state_machine import Phase
+from supervisor.supervise.requests import Commands, SupervisorView
+from supervisor.supervise.state_machine import Stage
 from supervisor.supervise.status import Status, past
-from supervisor.supervise.supervisor import Supervisor
 from supervisor.timing.record import Restart
 
 REASON: Final = "control"
@@ -27,12 +27,12 @@ REASON: Final = "control"
 
 FOLLOWERS: Final = 16
 _FRESH: Final = 0.25  # seconds; however many ask, the machine's processes are looked at four times a second at most
-_ABSORBING: Final = frozenset({Phase.CLOSING, Phase.PREPARING, Phase.STUCK})
+_ABSORBING: Final = frozenset({Stage.CLOSING, Stage.PREPARING, Stage.STUCK})
 
 _DOWN: Final = {
-    Phase.RESTING: "The bot did not come back. It is started again on the next change or request.",
-    Phase.BACKOFF: "The bot did not come back. It is started again after a pause.",
-    Phase.STUCK: "A process of the bot does not die, and nothing is started beside it. The log names it.",
+    Stage.RESTING: "The bot did not come back. It is started again on the next change or request.",
+    Stage.BACKOFF: "The bot did not come back. It is started again after a pause.",
+    Stage.STUCK: "A process of the bot does not die, and nothing is started beside it. The log names it.",
 }
 """Where a restart that was waited for ends without a bot."""
 
@@ -44,8 +44,9 @@ _Handler = Callable[[Peer, Any, Any], Awaitable[Response]]
 class Api:
     """Answers the requests to one supervisor."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, commands: Commands, view: SupervisorView) -> None:
+        self._commands = commands
+        self._view = view
         self._paths = {operation.path: _methods(operation.path) for operation in OPERATIONS}
         self._handlers: Mapping[Name, _Handler] = {
             "status": self._status,
@@ -76,7 +77,7 @@ class Api:
     async def _status(self, _peer: Peer, _query: None, _body: None) -> Response:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
-            self._looking = asyncio.create_task(self._supervisor.status(), name="status")
+            self._looking = asyncio.create_task(self._view.status(), name="status")
             self._looking.add_done_callback(self._looked)
         # Shielded: one who gives up must not take the answer away from the others.
         status = await asyncio.shield(self._looking)
@@ -89,11 +90,11 @@ class Api:
 
     async def _restart(self, peer: Peer, query: schemas.RestartQuery, body: schemas.RestartBody) -> Response:
         self._refuse_if_ending()
-        supervisor = self._supervisor
-        asked_here = supervisor.turn.reason == REASON and not supervisor.turn.over
-        joined = supervisor.phase in _ABSORBING or (supervisor.phase is Phase.STARTING and asked_here)
-        if not (supervisor.phase is Phase.STARTING and asked_here):
-            supervisor.restart(REASON, body.detail or _who(peer))
+        view = self._view
+        asked_here = view.current_restart.reason == REASON and not view.current_restart.over
+        joined = view.stage in _ABSORBING or (view.stage is Stage.STARTING and asked_here)
+        if not (view.stage is Stage.STARTING and asked_here):
+            self._commands.restart(REASON, body.detail or _who(peer))
         if query.wait is None:
             return _answered(202, schemas.Restarting(joined=joined, restart=None, problem=None))
         with Worst() as worst:
@@ -105,23 +106,26 @@ class Api:
 
     async def _outcome(self, worst: Worst) -> tuple[Restart | None, str | None]:
         """How the restart that is under way ends: its record, or why there will be none."""
-        supervisor, turn = self._supervisor, self._supervisor.turn
-        while turn.record is None:
-            if supervisor.ending:
+        view = self._view
+        while not view.settled:  # the request itself may not have been handled yet
+            await view.moved()
+        restart = view.current_restart
+        while restart.record is None:
+            if view.ending:
                 return None, "The supervisor is ending."
             # What supersedes a restart, a crash or a further change, serves this request as well, or fails it.
-            turn = supervisor.turn
-            if supervisor.phase in _DOWN and supervisor.settled:
-                return None, worst.sentence or _DOWN[supervisor.phase]
-            await supervisor.moved()
-        failed = turn.record.outcome == "failed"
-        return turn.record, (worst.sentence or "The bot is not ready.") if failed else None
+            restart = view.current_restart
+            if view.stage in _DOWN and view.settled:
+                return None, worst.sentence or _DOWN[view.stage]
+            await view.moved()
+        failed = restart.record.outcome == "failed"
+        return restart.record, (worst.sentence or "The bot is not ready.") if failed else None
 
     async def _stop(self, _peer: Peer, query: schemas.StopQuery, _body: None) -> Response:
         pid = os.getpid()
         with Awaited("supervisor.stopped") as stopped:
-            if not self._supervisor.ending:
-                self._supervisor.quit(REASON)
+            if not self._view.ending:
+                self._commands.quit(REASON)
             if query.wait is None:
                 return _answered(202, schemas.Stopping(pid=pid, exit_code=None, clean=None))
             fields = await self._within(query.timeout, stopped.fields, "The stop is not over yet. It goes on.")
@@ -132,20 +136,19 @@ class Api:
 
     async def _take_snapshot(self, _peer: Peer, query: schemas.SnapshotQuery, body: schemas.SnapshotBody) -> Response:
         self._refuse_if_ending()
-        supervisor = self._supervisor
         late = "A restart is under way, and no snapshot can be taken before the bot is back. Try again."
         await self._within(query.timeout, self._calm(), late)
         self._refuse_if_ending()
-        return _answered(201, await take(supervisor, body.session))
+        return _answered(201, await take(self._commands, body.session))
 
     async def _calm(self) -> None:
         """Return when no stop is under way, and the browsers of a start are open."""
-        supervisor = self._supervisor
-        while not supervisor.ending and supervisor.phase not in {Phase.UP, Phase.RESTING, Phase.BACKOFF}:
+        view = self._view
+        while not view.ending and view.stage not in {Stage.UP, Stage.RESTING, Stage.BACKOFF}:
             # A bot whose start is over without its being ready may stay like that: it can be copied all the same.
-            if supervisor.phase is Phase.STARTING and supervisor.turn.over:
+            if view.stage is Stage.STARTING and view.current_restart.over:
                 return
-            await supervisor.moved()
+            await view.moved()
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -161,7 +164,7 @@ class Api:
     # -- common ------------------------------------------------------------------------------------------------------
 
     def _refuse_if_ending(self) -> None:
-        if self._supervisor.ending:
+        if self._view.ending:
             raise Refusal(409, "This supervisor is ending.")
 
     @staticmethod

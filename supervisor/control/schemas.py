@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from supervisor.config.modes import Mode
 from supervisor.supervise import status
-from supervisor.supervise.state_machine import Phase
+from supervisor.supervise.state_machine import Stage
 from supervisor.system import clock
 from supervisor.timing.record import Outcome, Verdict
 
@@ -147,7 +147,7 @@ class Status(Answer):
     pid: int = Field(description="Process id of scanonce.")
     mode: Mode = Field(description="The command that it was started by.")
     command: list[Text] = Field(description="The bot's command.")
-    phase: Phase = Field(description="Where the supervisor is.")
+    phase: Stage = Field(description="Where the supervisor is.")
     since: Time = Field(description="When scanonce was started.")
     bot_pid: int | None = Field(description="Process id of the bot, if one runs.")
     uptime_s: float | None = Field(description="How long it has been running, in seconds.")

@@ -16,7 +16,7 @@ from supervisor.control.socket_watch import Lookout
 from supervisor.control.transport import AddressError, Listener, listen
 from supervisor.http1.server import Server
 from supervisor.log.logger import emit, report_fault
-from supervisor.supervise.supervisor import Supervisor
+from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
 
 if TYPE_CHECKING:
@@ -32,23 +32,24 @@ LOOK: Final = 2.0
 class _Answers:
     """The API, made when it is first needed."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, commands: Commands, view: SupervisorView) -> None:
+        self._commands = commands
+        self._view = view
         self._api: Api | None = None
 
     async def __call__(self, request: Request, peer: Peer) -> Response:
         if self._api is None:
             from supervisor.control.handlers import Api
 
-            self._api = Api(self._supervisor)
+            self._api = Api(self._commands, self._view)
         return await self._api.answer(request, peer)
 
 
 class _Keeper:
     """Keeps a server up in the supervisor's runtime folder, and another one in the next, should that go."""
 
-    def __init__(self, supervisor: Supervisor, folder: Callable[[], Path]) -> None:
-        self._answers = _Answers(supervisor)
+    def __init__(self, answers: _Answers, folder: Callable[[], Path]) -> None:
+        self._answers = answers
         self._folder = folder
         self._server: Server[Listener] | None = None
         self._said = False
@@ -88,9 +89,9 @@ class _Keeper:
 
 
 @contextlib.asynccontextmanager
-async def serving(supervisor: Supervisor, *, look: float = LOOK) -> AsyncIterator[None]:
+async def serving(commands: Commands, view: SupervisorView, key: str, *, look: float = LOOK) -> AsyncIterator[None]:
     """Answer on the control socket for as long as this is open."""
-    keeper = _Keeper(supervisor, lambda: runtime_folder(supervisor.setting.territory.key))
+    keeper = _Keeper(_Answers(commands, view), lambda: runtime_folder(key))
     await keeper.renew()
     keeping = asyncio.create_task(keeper.keep(look), name="control-keeper")
     keeping.add_done_callback(report_fault)

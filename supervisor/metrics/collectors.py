@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from supervisor import __version__
 from supervisor.browser.presets import SessionStatus
 from supervisor.metrics.labels import Labels
-from supervisor.supervise.state_machine import Phase
+from supervisor.supervise.state_machine import Stage
 from supervisor.supervise.status import CLOSED, SessionView, Status
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -175,7 +175,7 @@ class _Standing(Collector):
         yield _gauge("tree_memory_bytes", "Resident memory of the bot and all it has started.", status.memory.tree)
         yield _gauge("tree_processes", "Processes of the bot and all it has started.", status.memory.processes)
         phases = _family("phase", "1 for the phase that the supervisor is in, 0 for the others.", "phase")
-        for phase in Phase:
+        for phase in Stage:
             phases.add_metric([str(phase)], float(phase == status.phase))
         yield phases
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from supervisor.browser.presets import SessionStatus
-from supervisor.supervise.state_machine import Phase
 
 if TYPE_CHECKING:
     from supervisor.metrics.labels import Labels
-    from supervisor.supervise.supervisor import Supervisor
+    from supervisor.supervise.requests import SupervisorView
 
 #: With a session in one of these states, nobody is served by it.
 _OUT: Final = {
@@ -23,19 +22,18 @@ _OUT: Final = {
 }
 
 
-def not_alive(supervisor: Supervisor) -> Iterator[str]:
+def not_alive(view: SupervisorView) -> Iterator[str]:
     """Why the supervisor itself should be started anew. That its bot is down is no reason: it sees to that."""
-    if not supervisor.healthy:
+    if not view.healthy:
         yield "the bot runs unwatched: something in scanonce itself has failed"
 
 
-def not_ready(supervisor: Supervisor, labels: Labels) -> Iterator[str]:
+def not_ready(view: SupervisorView, labels: Labels) -> Iterator[str]:
     """Why the bot is of no use to anybody just now."""
-    run = supervisor.current_run
-    if supervisor.phase not in {Phase.UP, Phase.CHECKING} or run is None or run.stopping:
-        yield f"the bot is not up ({supervisor.phase})"
-    elif not run.ready:
+    if not view.serving:
+        yield f"the bot is not up ({view.stage})"
+    elif not view.ready:
         yield "the bot is up, but not ready"
-    for session, standing in sorted(supervisor.sessions.standing().items()):
+    for session, standing in sorted(view.page_states().items()):
         if standing.state in _OUT:
             yield f"session {labels.of(session)}: {standing.state}"

@@ -23,8 +23,9 @@ from supervisor.metrics.labels import Labels
 from supervisor.supervise.status import Status
 
 if TYPE_CHECKING:
+    from supervisor.bot.spec import BotSpec
     from supervisor.http1.peer import Peer
-    from supervisor.supervise.supervisor import Supervisor
+    from supervisor.supervise.requests import SupervisorView
 
 #: Connections at a time; those who monitor are few.
 CONNECTIONS: Final = 16
@@ -51,10 +52,9 @@ class _Port:
 class Answers:
     """What is answered on each path."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        config = supervisor.setting.config.metrics
-        self._labels = Labels(config.session_label, supervisor.setting.territory.key)
+    def __init__(self, view: SupervisorView, labels: Labels) -> None:
+        self._view = view
+        self._labels = labels
         self.figures = Figures(self._labels)
         self._looked_at = float("-inf")
         self._looking: asyncio.Task[Status] | None = None
@@ -74,35 +74,37 @@ class Answers:
         return await answer()
 
     async def _livez(self) -> Response:
-        return _verdict("alive", list(not_alive(self._supervisor)))
+        return _verdict("alive", list(not_alive(self._view)))
 
     async def _readyz(self) -> Response:
-        return _verdict("ready", list(not_ready(self._supervisor, self._labels)))
+        return _verdict("ready", list(not_ready(self._view, self._labels)))
 
     async def _metrics(self) -> Response:
         status = await self._status()
-        ready = not any(not_ready(self._supervisor, self._labels))
+        ready = not any(not_ready(self._view, self._labels))
         return Response(200, self.figures.exposition(status, ready=ready), CONTENT_TYPE)
 
     async def _status(self) -> Status:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
-            self._looking = asyncio.create_task(self._supervisor.status(), name="metrics")
+            self._looking = asyncio.create_task(self._view.status(), name="metrics")
             self._looked_at = now
         # Shielded: one who gives up must not take the answer away from the others.
         return await asyncio.shield(self._looking)
 
 
 @contextlib.asynccontextmanager
-async def serving(supervisor: Supervisor) -> AsyncIterator[None]:
-    """Count events and answer on `metrics.listen`, which is set, for as long as this is open."""
-    answers = Answers(supervisor)
-    store = supervisor.sessions.store
-    for profile in await supervisor.care.profiles():
-        answers.figures.know(profile.id, linked=store.state.get(profile.id).is_linked is True)
+async def serving(view: SupervisorView, spec: BotSpec, linked: Mapping[str, bool]) -> AsyncIterator[None]:
+    """Count events and answer on `metrics.listen`, which is set, for as long as this is open.
+
+    `linked` are the sessions that are known at the start, and whether each is linked.
+    """
+    answers = Answers(view, Labels(spec.config.metrics.session_label, spec.territory.key))
+    for session, is_linked in linked.items():
+        answers.figures.know(session, linked=is_linked)
     with contextlib.ExitStack() as stack:
         stack.callback(logger.subscribe(answers.figures.hear))
-        address = supervisor.setting.config.metrics.listen
+        address = spec.config.metrics.listen
         assert address is not None
         try:
             server = Server(_listen(address), answers, connections=CONNECTIONS)

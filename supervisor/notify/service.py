@@ -20,7 +20,7 @@ from supervisor.process.helper import HelperRunner
 from supervisor.system.runtime_dir import runtime_folder
 
 if TYPE_CHECKING:
-    from supervisor.supervise.supervisor import Supervisor
+    from supervisor.bot.spec import BotSpec
 
 #: Seconds in the end for what waits: one that was asked for is not held up, and one that is news to all has to be told.
 LAST: Final = 0.5
@@ -28,15 +28,14 @@ LAST_OF_GIVEN_UP: Final = 10.0
 
 
 @contextlib.asynccontextmanager
-async def sending(supervisor: Supervisor) -> AsyncIterator[None]:
+async def sending(spec: BotSpec) -> AsyncIterator[None]:
     """Tell the targets of the configuration for as long as this is open, and for a moment more."""
-    setting = supervisor.setting
-    config, territory = setting.config.notify, setting.territory
-    helpers = HelperRunner(setting.reaper, territory.helper_pids)
+    config, territory = spec.config.notify, spec.territory
+    helpers = HelperRunner(spec.reaper, territory.helper_pids)
     targets = targets_of(config, territory.project, helpers, lambda: runtime_folder(territory.key))
     for one in targets.unusable:
         emit("notify.unusable", target=one.target, problem=one.problem, remedy=one.remedy)
-    clear_leftovers(setting.runtime)
+    clear_leftovers(spec.runtime)
     boxes = [Outbox(target, room=config.queue, retry_for=config.retry_for) for target in targets.usable]
 
     def send(message: Message) -> None:

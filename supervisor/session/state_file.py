@@ -157,11 +157,11 @@ class StateFile:
         """
         with self._threads, explained("write the session state", self.path):
             known = self.load().get(session_id)
-            if known is not None and not _is_news(known, _changed(known, changes)):
+            if known is not None and not _is_news(known, changed(known, changes)):
                 return known
             with self._exclusively():
                 before = self._sessions.get(session_id) or SessionState(created_at=clock.now())
-                after = _changed(before, changes)
+                after = changed(before, changes)
                 self._write({**self._sessions, session_id: after})
             return after
 
@@ -250,7 +250,8 @@ class StateFile:
         self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _changed(before: SessionState, changes: StateChanges) -> SessionState:
+def changed(before: SessionState, changes: StateChanges) -> SessionState:
+    """A state with changes; `linked_at` is set by itself when `is_linked` becomes true."""
     after = replace(before, **changes)
     return replace(after, linked_at=clock.now()) if after.is_linked and not before.is_linked else after
 

@@ -206,7 +206,7 @@ class SessionStore:
         return capture.capture(
             profile,
             facts,
-            Place(self.cache, self._relative(profile.path)),
+            Place(self.cache, self.relative(profile.path)),
             base=self._base(profile),
             good=baseline.read(self.cache, profile),
             on_publish=self._note_published,
@@ -276,7 +276,7 @@ class SessionStore:
             self.refuse_held(profile)
         restore.recover(self.cache)
         # First the mark: killed in between, the profile is still there, unlinked only in name.
-        self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=self._relative(profile.path))
+        self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=self.relative(profile.path))
         moved = restore.move_to_quarantine(profile, self.cache)
         with explained("forget the state of the profile in", self.cache):
             baseline.forget(self.cache, profile)
@@ -366,7 +366,8 @@ class SessionStore:
     def _absolute(self, path: str) -> Path:
         return Path(os.path.abspath(self.project / path))  # noqa: PTH100 - lexical, as in Profile.at
 
-    def _relative(self, path: Path) -> str:
+    def relative(self, path: Path) -> str:
+        """A path as it is written down: relative to the project if it lies inside, so that the project can be moved."""
         return path.relative_to(self.project).as_posix() if path.is_relative_to(self.project) else str(path)
 
 

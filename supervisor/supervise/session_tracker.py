@@ -1,4 +1,4 @@
-"""What is known of each session while its bot runs: said, written down, and acted on.
+"""The state of each session while its bot runs: reported, written down, and acted on.
 
 A QR code on a session that was linked is doubted at first: it may go away by itself, or the profile may be at fault.
 When it has stood for a while, the newest snapshot that has not been tried yet is restored, each once, a few in a row,
@@ -9,86 +9,143 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
-from supervisor.bot.observer import Live
+from supervisor.bot import worth
+from supervisor.bot.observer import LiveBrowser
+from supervisor.bot.slot import Slot
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.schema import Config
-from supervisor.log.logger import emit
+from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import CoolDown, Exhausted, RecoveryPolicy, Try, attempted, decide
 from supervisor.session.snapshot.snapshot import Snapshot
-from supervisor.session.state_file import Recovery, StateChanges
+from supervisor.session.state_file import Recovery, SessionState, StateChanges
 from supervisor.session.store import SessionStore
-from supervisor.supervise.maintenance import Care
-from supervisor.supervise.state_writer import Ledger
-from supervisor.system.errors import SessionError
+from supervisor.supervise.file_worker import FileWorker
+from supervisor.supervise.inbox import (
+    Message,
+    NotNowError,
+    QrBelieved,
+    RestartWanted,
+    UnknownSessionError,
+)
+from supervisor.supervise.ongoing import OngoingRestart
+from supervisor.supervise.session_registry import SessionRegistry
+from supervisor.supervise.snapshot_queue import SnapshotQueue, TakenSnapshot
+from supervisor.supervise.state_writer import StateWriter
+from supervisor.system.errors import ProfileInUseError, SessionError
+from supervisor.system.escape import printable
+from supervisor.system.qr import QrDisplay
+
+_T = TypeVar("_T")
 
 _LINKED = {SessionStatus.LINKED, SessionStatus.READY}
-_TOLD = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT, SessionStatus.CONFLICT, SessionStatus.BLOCKED, *_LINKED}
+_REPORTED = {
+    SessionStatus.NEEDS_LINK,
+    SessionStatus.LOGGED_OUT,
+    SessionStatus.CONFLICT,
+    SessionStatus.BLOCKED,
+    *_LINKED,
+}
 
 #: Seconds that a bot is given to react to a logout before it is restarted.
 _LOGOUT_PATIENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What an open page says, and since when."""
+class PageStatus:
+    """The state of an open page, and since when."""
 
     state: SessionStatus
     since: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """What came of asking for a snapshot of one session; `reason` says why there is none."""
+class SnapshotAnswer:
+    """The answer to a request for a snapshot of one session; `reason` says why there is none."""
 
     session: str
     snapshot: Snapshot | None
     reason: str = ""
 
 
-class Sessions:
-    """Follows the sessions of one project's bot, from one run to the next.
+@dataclass(frozen=True, slots=True)
+class KnownSession:
+    """A session that is open or known, and its snapshots, newest first."""
 
-    `restart(reason, detail)` asks for a restart; `undoubted()` says that a doubted QR code is to be believed;
-    `show_qr(text)` is given each code that is to be scanned.
-    """
+    profile: Profile
+    state: SessionState
+    snapshots: Sequence[Snapshot]
 
-    def __init__(self, config: Config, store: SessionStore, care: Care) -> None:
-        self._store = store
+
+class SessionTracker:
+    """Follows the sessions of one project's bot, from one run to the next. Posts what should follow to the inbox."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: SessionStore,
+        registry: SessionRegistry,
+        writer: StateWriter,
+        files: FileWorker,
+        queue: SnapshotQueue,
+        slot: Slot,
+        post: Callable[[Message], None],
+        *,
+        screen: QrDisplay | None,
+        opens_browser: bool,
+    ) -> None:
         self._config = config
-        self._care = care
-        self._ledger = Ledger(store.state, care.files.do_later)
+        self._store = store
+        self._registry = registry
+        self._writer = writer
+        self._files = files
+        self._queue = queue
+        self._slot = slot
+        self._post = post
+        self._screen = screen
         self._policy = RecoveryPolicy(
             config.session.recovery_attempts, timedelta(seconds=config.session.recovery_cooldown)
         )
-        self._standing: dict[str, Standing] = {}
-        self._told: dict[str, SessionStatus] = {}
+        self._pages: dict[str, PageStatus] = {}
+        self._reported: dict[str, SessionStatus] = {}
         self._codes: dict[str, str] = {}
         self._linked_anew: set[str] = set()
         self._wanted: dict[str, Snapshot] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
-        self._live_snapshots: set[asyncio.Task[Snapshot | None]] = set()
-        self.restart: Callable[[str, str], None] = lambda _reason, _detail: None
-        self.undoubted: Callable[[], None] = lambda: None
-        self.show_qr: Callable[[str], None] = lambda _text: None
+        self._tasks: set[asyncio.Task[object]] = set()
         #: The profiles that the last run had open: the next one counts as ready when it has them all.
         self.expected: frozenset[Path] = frozenset()
         #: Whether this bot is known to open a browser: the last run did, or there are profiles from earlier ones.
-        self.opens_browser = False
+        self.opens_browser = opens_browser
 
-    @property
-    def store(self) -> SessionStore:
-        """The project's sessions on disk."""
-        return self._store
+    def page_states(self) -> Mapping[str, PageStatus]:
+        """The states of the open pages, by session."""
+        return dict(self._pages)
 
-    def standing(self) -> Mapping[str, Standing]:
-        """What the pages that are open say, by session."""
-        return dict(self._standing)
+    async def sessions(self) -> list[KnownSession]:
+        """Every session that is open or known. Snapshots that cannot be listed now are left out."""
+        run = self._slot.run
+        found = {profile.path: profile for profile in await self._registry.profiles()}
+        for live in list(run.observer.live.values()) if run is not None else ():
+            found.setdefault(live.profile, await self._registry.identify(live.profile))
+        # Not on the file worker, which may be at work on a snapshot for long.
+        snapshots = await asyncio.to_thread(lambda: [self._listed(profile) for profile in found.values()])
+        return [
+            KnownSession(profile, self._registry.state(profile.id), listed)
+            for profile, listed in zip(found.values(), snapshots, strict=True)
+        ]
+
+    def _listed(self, profile: Profile) -> Sequence[Snapshot]:
+        try:
+            return self._store.snapshots(profile.id)
+        except SessionError:
+            return ()
 
     def planned_snapshots(self) -> Iterator[tuple[str, float]]:
         """The sessions of which a snapshot will be taken, and when, in seconds of the monotonic clock."""
@@ -102,79 +159,84 @@ class Sessions:
         wanted, self._wanted = self._wanted, {}
         return wanted
 
-    def note_start(self, lives: Iterable[Live]) -> None:
-        """A start is over: these browsers belong to the bot."""
-        self.expected = frozenset(live.profile for live in lives)
+    def note_start(self, browsers: Iterable[LiveBrowser]) -> None:
+        """Note that a start is over, with these browsers."""
+        self.expected = frozenset(live.profile for live in browsers)
         self.opens_browser = bool(self.expected)
 
     def note_stop(self) -> None:
-        """The bot is going down: what was planned for its sessions is off."""
+        """Drop what was planned for the sessions of a bot that is going down."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        self._told.clear()
-        self._standing.clear()
+        self._reported.clear()
+        self._pages.clear()
         self._codes.clear()
-        self._ledger.retry()
+        self._writer.retry()
 
-    def page_state(self, live: Live) -> None:
-        """A page has changed its state: say so in a line if it matters, write it down, and act on it."""
-        profile = self._store.profile_at(live.profile)
-        status, before = live.state.status, self._told.get(profile.id)
-        stood = self._standing.get(profile.id)
-        if stood is None or stood.state is not status:
-            self._standing[profile.id] = Standing(status, datetime.now(UTC))
-            self._say_state(profile, live, stood)
+    # -- what a page shows -------------------------------------------------------------------------------------------
+
+    def page_changed(self, profile: Profile, live: LiveBrowser) -> None:
+        """Report a page's new state if it matters, write it down, and act on it."""
+        status, before = live.state.status, self._reported.get(profile.id)
+        shown = self._pages.get(profile.id)
+        if shown is None or shown.state is not status:
+            self._pages[profile.id] = PageStatus(status, datetime.now(UTC))
+            self._report_state(profile, live, shown)
         self._act_on(profile, live, before)
-        self._tell_qr(profile, live)
+        self._report_qr(profile, live)
 
-    def _say_state(self, profile: Profile, live: Live, stood: Standing | None) -> None:
-        status = live.state.status
+    def _report_state(self, profile: Profile, live: LiveBrowser, before: PageStatus | None) -> None:
+        status, reason = live.state.status, live.state.detail
         emit(
             "session.state",
             session=profile.id,
             state=str(status),
-            before=str(stood.state) if stood else None,
-            reason=live.state.detail or None,
+            before=str(before.state) if before else None,
+            reason=reason or None,
         )
         if status is SessionStatus.STUCK:
-            emit("session.stuck", session=profile.id, reason=live.state.detail)
-        if status is SessionStatus.STUCK or (stood is not None and stood.state is SessionStatus.STUCK):
-            # Whether it is linked, and what else was told of it, is as it was: only where it stands is noted.
-            self._ledger.note(profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status)))
+            emit("session.stuck", session=profile.id, reason=reason)
+        if SessionStatus.STUCK in {status, before.state if before else None}:
+            # Whether it is linked, and what else is known of it, is as it was: only its state is noted.
+            self._registry.note(profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status)))
 
-    def _act_on(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
+    def _act_on(self, profile: Profile, live: LiveBrowser, before: SessionStatus | None) -> None:
         status = live.state.status
-        if status not in _TOLD or status is before:
+        if status not in _REPORTED or status is before:
             return
-        self._told[profile.id] = status
+        self._reported[profile.id] = status
         if status is SessionStatus.NEEDS_LINK and before is None and self._was_linked(profile):
-            live.doubted = True
-            self._later("doubt", profile, self._config.session.qr_patience, lambda: self._stop_doubting(live, profile))
+            live.doubt(True)
+            self._later("doubt", profile, self._config.session.qr_patience, lambda: self._begin_recovery(profile, live))
             return
-        live.doubted = False
+        live.doubt(False)
         self._cancel("doubt", profile)
-        self._say(profile, live, before)
+        self._report(profile, live, before)
         self._write_down(profile, live, before)
         if status in _LINKED:
-            self._plan_live_snapshot(profile, live)
+            self._begin(self._plan_live_snapshot(profile, live), "plan-snapshot")
         elif status is SessionStatus.LOGGED_OUT:
             # LocalAuth deletes the profile under the running browser, and what is linked in it then is lost.
-            self._later("logout", profile, _LOGOUT_PATIENCE, lambda: self.restart("logged out", profile.id))
+            self._later("logout", profile, _LOGOUT_PATIENCE, lambda: self._want_restart("logged out", profile.id))
 
-    def _tell_qr(self, profile: Profile, live: Live) -> None:
-        """Say each code that is to be scanned, once; not one on a page that is doubted."""
+    def _want_restart(self, reason: str, detail: str) -> None:
+        self._post(RestartWanted(OngoingRestart(reason, detail)))
+
+    def _report_qr(self, profile: Profile, live: LiveBrowser) -> None:
+        """Report each code that is to be scanned, once; not one on a page that is doubted."""
         code = live.state.qr
         if code is None or live.doubted or self._codes.get(profile.id) == code:
             return
         self._codes[profile.id] = code
         emit("session.qr", session=profile.id, qr=code)
-        self.show_qr(code)
+        if self._screen is not None:
+            self._screen.show(code)
 
     def _was_linked(self, profile: Profile) -> bool:
-        return self._store.state.get(profile.id).is_linked is True
+        return self._registry.state(profile.id).is_linked is True
 
-    def _say(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
+    def _report(self, profile: Profile, live: LiveBrowser, before: SessionStatus | None) -> None:
         status, detail = live.state.status, live.state.detail
         if status is SessionStatus.NEEDS_LINK:
             emit("session.needs_link", session=profile.id, qr=live.state.qr)
@@ -191,10 +253,9 @@ class Sessions:
         else:
             emit("session.attention", session=profile.id, state=str(status), reason=detail)
 
-    def _write_down(self, profile: Profile, live: Live, before: SessionStatus | None) -> None:
-        status = live.state.status
-        now = datetime.now(UTC)
-        changes = StateChanges(last_seen=now, last_state=str(status), profile=self._home(profile.path))
+    def _write_down(self, profile: Profile, live: LiveBrowser, before: SessionStatus | None) -> None:
+        status, now = live.state.status, datetime.now(UTC)
+        changes = StateChanges(last_seen=now, last_state=str(status), profile=self._store.relative(profile.path))
         if live.browser.main.argv:
             changes["browser"] = live.browser.main.argv[0]
         if status in _LINKED:
@@ -203,42 +264,47 @@ class Sessions:
                 changes |= {"auth_method": "qr", "linked_at": now}
         elif status is SessionStatus.LOGGED_OUT:
             changes |= {"is_linked": False}
-        self._ledger.note(profile.id, changes)
-
-    def _home(self, profile: Path) -> str:
-        """Relative to the project where the profile lies inside, so that the project can be moved."""
-        project = self._store.project
-        return profile.relative_to(project).as_posix() if profile.is_relative_to(project) else str(profile)
+        self._registry.note(profile.id, changes)
 
     # -- a QR code that should not be there --------------------------------------------------------------------------
 
-    def _stop_doubting(self, live: Live, profile: Profile) -> None:
-        """The QR code has stood for long enough: try a snapshot, or believe it."""
-        if live.state.status is not SessionStatus.NEEDS_LINK:
-            return
-        state, now = self._store.state.get(profile.id), datetime.now(UTC)
-        snapshots = self._store.snapshots(profile.id)
+    def _begin_recovery(self, profile: Profile, live: LiveBrowser) -> None:
+        self._begin(self._recover(profile, live), "recovery")
+
+    async def _recover(self, profile: Profile, live: LiveBrowser) -> None:
+        """Try a snapshot in place of a QR code that has stood for long enough, or believe it."""
+        state, now = self._registry.state(profile.id), datetime.now(UTC)
+        snapshots = await self._files.do(self._store.snapshots, profile.id)
         decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.linked_at)
+        if self._overtaken(profile, live):
+            return
         if isinstance(decision, Try):
             recovery = attempted(state.recovery, decision.snapshot.name, now, self._policy)
             try:
                 # Before it is tried: a crash in between must not give the same snapshot another chance.
-                self._ledger.write(profile.id, StateChanges(recovery=recovery))
+                await self._registry.persist(profile.id, StateChanges(recovery=recovery))
             except SessionError as error:  # a disk that does not take that takes no restored profile either
                 reason = str(error)
             else:
-                self._wanted[profile.id] = decision.snapshot
-                self._care.copies.discard(profile)
-                self.restart("recovery", f"session {profile.id} shows a QR code although it was linked")
+                if not self._overtaken(profile, live):
+                    self._wanted[profile.id] = decision.snapshot
+                    self._queue.discard(profile)
+                    self._want_restart("recovery", f"session {profile.id} shows a QR code although it was linked")
                 return
         else:
             reason = self._why_not(decision)
+        if self._overtaken(profile, live):
+            return
         emit("session.not_recovered", session=profile.id, reason=reason)
-        live.doubted = False
-        self._say(profile, live, None)
+        live.doubt(False)
+        self._report(profile, live, None)
         self._write_down(profile, live, None)
-        self._tell_qr(profile, live)
-        self.undoubted()
+        self._report_qr(profile, live)
+        self._post(QrBelieved())
+
+    def _overtaken(self, profile: Profile, live: LiveBrowser) -> bool:
+        """Whether the bot is going down, or the page has gone on, while files were read."""
+        return profile.id not in self._reported or live.state.status is not SessionStatus.NEEDS_LINK
 
     def _why_not(self, decision: CoolDown | Exhausted) -> str:
         if isinstance(decision, CoolDown):
@@ -250,47 +316,98 @@ class Sessions:
 
     # -- snapshots of a bot that keeps running -----------------------------------------------------------------------
 
-    def _plan_live_snapshot(self, profile: Profile, live: Live) -> None:
-        """The first one some time after the link, if there is none of it yet; then as scheduled."""
+    async def _plan_live_snapshot(self, profile: Profile, live: LiveBrowser) -> None:
+        """Plan the first one for some time after the link, if there is none of it yet; then as scheduled."""
         config = self._config.snapshot
-        if ("live", profile.id) in self._timers:
+        linked_at = self._registry.state(profile.id).linked_at
+        snapshots = await self._files.do(self._store.snapshots, profile.id)
+        if ("live", profile.id) in self._timers or profile.id not in self._reported:
             return
-        linked_at = self._store.state.get(profile.id).linked_at
-        newest = next((s for s in self._store.snapshots(profile.id) if s.good), None)
+        newest = next((s for s in snapshots if s.good), None)
         covered = newest is not None and linked_at is not None and newest.created_at >= linked_at
         pause = config.schedule if covered else config.live_after or config.schedule
         if pause:
             self._later("live", profile, pause, lambda: self._take_live_snapshot(profile, live))
 
-    def _take_live_snapshot(self, profile: Profile, live: Live) -> None:
+    def _take_live_snapshot(self, profile: Profile, live: LiveBrowser) -> None:
         del self._timers["live", profile.id]
         if live.state.status in _LINKED:
-            self._capture(profile, live, linked=True)
+            self._begin(self._capture(profile, live, linked=True), "live-snapshot")
         if self._config.snapshot.schedule:
             self._later(
                 "live", profile, self._config.snapshot.schedule, lambda: self._take_live_snapshot(profile, live)
             )
 
-    def _capture(self, profile: Profile, live: Live, *, linked: bool | None) -> asyncio.Task[Snapshot | None]:
-        work = self._care.copies.take_live(profile, live.browser, linked=linked, version=live.version)
-        task = asyncio.create_task(work, name="live-snapshot")
-        self._live_snapshots.add(task)
-        task.add_done_callback(self._live_snapshots.discard)
-        return task
+    async def _capture(self, profile: Profile, live: LiveBrowser, *, linked: bool | None) -> Snapshot | None:
+        return await self._queue.take_live(profile, live.browser, linked=linked, version=live.version)
 
-    async def snapshot_now(self, lives: Iterable[Live]) -> list[Shot]:
-        """Take a snapshot of every session that these browsers have open, unless it is not linked."""
-        return [await self._shoot(self._store.profile_at(live.profile), live) for live in list(lives)]
+    # -- snapshots on request ----------------------------------------------------------------------------------------
 
-    async def _shoot(self, profile: Profile, live: Live) -> Shot:
+    async def snapshot_open(self) -> list[SnapshotAnswer]:
+        """Take a snapshot of every session that the bot has open, unless it is not linked."""
+        run = self._slot.run
+        if run is None or run.stopping:
+            return []
+        return [await self._snapshot(live) for live in list(run.observer.live.values())]
+
+    async def _snapshot(self, live: LiveBrowser) -> SnapshotAnswer:
+        profile = await self._registry.identify(live.profile)
         if not self._config.snapshot.enabled:
-            return Shot(profile.id, None, "snapshots are turned off (snapshot.enabled)")
+            return SnapshotAnswer(profile.id, None, "snapshots are turned off (snapshot.enabled)")
         # Where the page does not tell, what was known before has to do.
-        linked = live.linked if live.linked is not None else self._store.state.get(profile.id).is_linked
+        linked = live.linked if live.linked is not None else self._registry.state(profile.id).is_linked
         if linked is False:
-            return Shot(profile.id, None, "it is not linked, so there is nothing worth keeping")
-        snapshot = await self._capture(profile, live, linked=linked)
-        return Shot(profile.id, snapshot, "" if snapshot else "the snapshot failed")
+            return SnapshotAnswer(profile.id, None, "it is not linked, so there is nothing worth keeping")
+        # A task of its own: a caller that gives up must not cut it short.
+        snapshot = await asyncio.shield(self._begin(self._capture(profile, live, linked=linked), "live-snapshot"))
+        return SnapshotAnswer(profile.id, snapshot, "" if snapshot else "the snapshot failed")
+
+    async def take_snapshot(self, session: str | None) -> tuple[TakenSnapshot, list[str]]:
+        """Take a snapshot of one session, as `requests.Commands` has it."""
+        profile, live = await self._choose(session)
+        state = self._registry.state(profile.id)
+        try:
+            if live is not None:
+                linked = worth.linked_now(profile, live.state.status, state)
+                taken = await self._queue.take(profile, live.browser, linked=linked, version=live.version)
+                return taken, worth.too_fresh(state, self._config)
+            linked = worth.linked_when_last_seen(profile, state)
+            if self._slot.run is not None:
+                # It may open the profile at any moment, and then the copy would be of something that changes.
+                raise NotNowError(
+                    f"The browser of session {printable(profile.id)} is not open. Try again when the bot has opened it."
+                )
+            return await self._queue.take(profile, None, linked=linked, version=None), []
+        except (worth.NotLinkedError, ProfileInUseError) as error:
+            raise NotNowError(str(error)) from None
+
+    async def _choose(self, session: str | None) -> tuple[Profile, LiveBrowser | None]:
+        """The session that is meant, and its browser if it is open."""
+        profiles = {profile.id: profile for profile in await self._registry.profiles()}
+        open_now = {}
+        for live in list(self._slot.run.observer.live.values()) if self._slot.run is not None else ():
+            profile = await self._registry.identify(live.profile)
+            profiles[profile.id], open_now[profile.id] = profile, live
+        if session is None and len(profiles) == 1:
+            session = next(iter(profiles))
+        if not profiles:
+            kind = UnknownSessionError if session else NotNowError
+            raise kind("There is no session yet: the bot has not opened a browser.")
+        known = ", ".join(map(printable, sorted(profiles)))
+        if session is None:
+            raise NotNowError(f"Say which session is meant; there are {known}.")
+        if session not in profiles:
+            raise UnknownSessionError(f"There is no session {printable(session)}; known: {known}.")
+        return profiles[session], open_now.get(session)
+
+    # -- common ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, work: Coroutine[Any, Any, _T], name: str) -> asyncio.Task[_T]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(report_fault)
+        return task
 
     def _later(self, kind: str, profile: Profile, seconds: float, call: Callable[[], None]) -> None:
         self._cancel(kind, profile)
@@ -299,3 +416,8 @@ class Sessions:
     def _cancel(self, kind: str, profile: Profile) -> None:
         if (timer := self._timers.pop((kind, profile.id), None)) is not None:
             timer.cancel()
+
+    async def close(self) -> None:
+        """Wait for what was begun."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.bot.live_snapshot import read_still
+from supervisor.bot.released import Released
 from supervisor.browser.discovery import Browser
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit
@@ -20,21 +21,13 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.store import SessionStore
-from supervisor.supervise.file_worker import FileWork
+from supervisor.supervise.file_worker import FileWorker
+from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.system.errors import SessionError
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
-    """What is known of a profile that has just become quiet."""
-
-    clean: bool
-    linked: bool | None
-    version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
+class TakenSnapshot:
     """A snapshot that was asked for."""
 
     snapshot: Snapshot
@@ -45,13 +38,14 @@ class Taken:
     remarks: tuple[str, ...] = ()
 
 
-class Copies:
+class SnapshotQueue:
     """The snapshots of one project that are being taken."""
 
-    def __init__(self, config: Config, store: SessionStore, files: FileWork) -> None:
+    def __init__(self, config: Config, store: SessionStore, files: FileWorker, registry: SessionRegistry) -> None:
         self._config = config
         self._store = store
         self._files = files
+        self._registry = registry
         self._captures: dict[Path, Capture] = {}
         #: What has been read of profiles that were not proven quiet yet.
         self._ahead: dict[Path, Capture] = {}
@@ -59,25 +53,25 @@ class Copies:
 
     # -- at a stop ---------------------------------------------------------------------------------------------------
 
-    async def read_ahead(self, profile: Profile, quiet: Quiet) -> None:
+    async def read_ahead(self, profile: Profile, released: Released) -> None:
         """Read a profile that may not stay as it is: `read` uses that if it has. Raises SessionError."""
-        if self._config.snapshot.enabled and self._unworthy(profile, quiet) is None:
-            self._ahead[profile.path] = await self._read(profile, quiet)
+        if self._config.snapshot.enabled and self._unworthy(profile, released) is None:
+            self._ahead[profile.path] = await self._read(profile, released)
 
     def drop_ahead(self) -> None:
         """Let go of what was read ahead and has not been used."""
         while self._ahead:
             self._files.do_later(self._ahead.popitem()[1].discard)
 
-    async def read(self, profile: Profile, quiet: Quiet) -> None:
+    async def read(self, profile: Profile, released: Released) -> None:
         """Read a quiet profile, if it is worth it, to be published later. What prevents it is told."""
         if not self._config.snapshot.enabled:
             return
-        if (reason := self._unworthy(profile, quiet)) is not None:
+        if (reason := self._unworthy(profile, released)) is not None:
             emit("snapshot.skipped", session=profile.id, reason=reason)
             return
         try:
-            capture = await self._read(profile, quiet)
+            capture = await self._read(profile, released)
         except SessionError as error:
             emit("snapshot.failed", session=profile.id, reason=str(error))
             return
@@ -105,24 +99,24 @@ class Copies:
         if self._finishing:
             await asyncio.wait(set(self._finishing))
 
-    def _unworthy(self, profile: Profile, quiet: Quiet) -> str | None:
+    def _unworthy(self, profile: Profile, released: Released) -> str | None:
         """Why this profile must not become the newest good snapshot, if there is a reason."""
-        if quiet.linked is False:
+        if released.linked is False:
             return "it is not linked"
         # A page that can be read, but was not in this short run, may have cleared its storage before we would have
         # seen why. Where a page never could be read, nothing better than the profile's soundness is to be had.
-        if quiet.linked is None and self._store.state.get(profile.id).is_linked is not None:
+        if released.linked is None and self._registry.state(profile.id).is_linked is not None:
             return "its page was not seen in this run"
         return None
 
-    async def _read(self, profile: Profile, quiet: Quiet) -> Capture:
+    async def _read(self, profile: Profile, released: Released) -> Capture:
         return await self._files.do(
             self._store.capture,
             profile,
-            linked=quiet.linked,
-            browser_version=quiet.version,
+            linked=released.linked,
+            browser_version=released.version,
             ahead=self._ahead.pop(profile.path, None),
-            progress=self._files.telling("session.progress", profile.id, "copying"),
+            progress=self._files.progress("session.progress", profile.id, "copying"),
         )
 
     # -- on demand ---------------------------------------------------------------------------------------------------
@@ -145,7 +139,7 @@ class Copies:
 
     async def take(
         self, profile: Profile, browser: Browser | None, *, linked: bool | None, version: str | None
-    ) -> Taken:
+    ) -> TakenSnapshot:
         """Take a snapshot that somebody asks for: of the running browser, or without one of the quiet profile.
 
         The caller sees to it that nobody opens a quiet one meanwhile: no bot runs, and what is next done for a start
@@ -160,7 +154,7 @@ class Copies:
             capture, pause = still.capture, still.pause
         snapshot = await self._publish(capture)
         await self._prune()
-        return Taken(snapshot, capture.staging is not None, pause)
+        return TakenSnapshot(snapshot, capture.staging is not None, pause)
 
     # -- publishing --------------------------------------------------------------------------------------------------
 
@@ -183,7 +177,7 @@ class Copies:
 
     async def _publish(self, capture: Capture) -> Snapshot:
         began = time.monotonic()
-        progress = self._files.telling("snapshot.progress", capture.profile.id, "verifying")
+        progress = self._files.progress("snapshot.progress", capture.profile.id, "verifying")
         snapshot = await self._files.do(capture.publish, progress=progress)
         emit(
             "snapshot.taken",

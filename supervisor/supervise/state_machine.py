@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 
-One bot at a time. The supervisor is always in exactly one `Phase`:
+One bot at a time. The supervisor is always in exactly one `Stage`:
 
     CLOSING -> PREPARING -> STARTING -> UP          the way up, also of the very first start
     STARTING, UP -> CHECKING -> CLOSING             a changed file: first it is checked
@@ -56,7 +56,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
 
-class Phase(StrEnum):
+class Stage(StrEnum):
     """Where the supervisor is."""
 
     CLOSING = auto()
@@ -79,7 +79,7 @@ class After(StrEnum):
     END = auto()
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What can happen."""
 
     RESTART = auto()  # somebody wants a restart: a key, a request, a plan; a changed file that is not to be checked
@@ -102,7 +102,7 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What is to be done now; carried out by `app.py`."""
+    """What is to be done now; carried out by `supervisor.py`."""
 
     CHECK = auto()  # freeze the bot and check what has changed
     THAW = auto()  # let it go on
@@ -120,9 +120,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened. `code` as described at `Kind`; `at` is a monotonic time in seconds."""
+    """Something that has happened. `code` as described at `EventKind`; `at` is a monotonic time in seconds."""
 
-    kind: Kind
+    kind: EventKind
     code: int = 0
     at: float = 0.0
 
@@ -156,7 +156,7 @@ class State:
     `streak`: failures in a row, for the pause before the next start.
     """
 
-    phase: Phase = Phase.CLOSING
+    stage: Stage = Stage.CLOSING
     after: After = After.START
     exit_code: int = 0
     quits: int = 0
@@ -168,8 +168,8 @@ class State:
 
     @property
     def bot_may_run(self) -> bool:
-        """Whether a process of the bot may exist in this phase."""
-        return self.phase in {Phase.CLOSING, Phase.STARTING, Phase.UP, Phase.CHECKING, Phase.STUCK}
+        """Whether a process of the bot may exist in this stage."""
+        return self.stage in {Stage.CLOSING, Stage.STARTING, Stage.UP, Stage.CHECKING, Stage.STUCK}
 
 
 Answer = tuple[State, tuple[Action, ...]]
@@ -187,7 +187,7 @@ def begin(policy: Policy | None = None) -> Answer:
 
 def step(state: State, event: Event, policy: Policy) -> Answer:
     """The next state, and what to do on the way."""
-    return _TABLE[state.phase].get(event.kind, _nothing)(state, event, policy)
+    return _TABLE[state.stage].get(event.kind, _nothing)(state, event, policy)
 
 
 def _nothing(state: State, _event: Event, _policy: Policy) -> Answer:
@@ -196,7 +196,7 @@ def _nothing(state: State, _event: Event, _policy: Policy) -> Answer:
 
 def _close(state: State, event: Event, policy: Policy, after: After, exit_code: int = 0) -> Answer:
     counted = _count_service(state, event, policy)
-    return replace(counted, phase=Phase.CLOSING, after=after, exit_code=exit_code), (Action.BRING_DOWN,)
+    return replace(counted, stage=Stage.CLOSING, after=after, exit_code=exit_code), (Action.BRING_DOWN,)
 
 
 def _service(state: State, event: Event) -> float:
@@ -222,23 +222,23 @@ def _quit_running(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _check(state: State, _event: Event, _policy: Policy) -> Answer:
-    return replace(state, phase=Phase.CHECKING), (Action.CHECK,)
+    return replace(state, stage=Stage.CHECKING), (Action.CHECK,)
 
 
 def _refused(state: State, _event: Event, _policy: Policy) -> Answer:
     """Back to where it was, which `ready_at` tells."""
-    return replace(state, phase=Phase.STARTING if state.ready_at is None else Phase.UP), (Action.THAW, Action.LISTEN)
+    return replace(state, stage=Stage.STARTING if state.ready_at is None else Stage.UP), (Action.THAW, Action.LISTEN)
 
 
 def _ready_checking(state: State, event: Event, policy: Policy) -> Answer:
     """The page of a bot that was starting can become ready while the bot stands still."""
     if state.ready_at is not None:
         return state, ()
-    return replace(_ready(state, event, policy)[0], phase=Phase.CHECKING), ()
+    return replace(_ready(state, event, policy)[0], stage=Stage.CHECKING), ()
 
 
 def _quit_idle(state: State, event: Event, _policy: Policy) -> Answer:
-    return replace(state, phase=Phase.ENDED, exit_code=event.code, quits=1), (Action.END,)
+    return replace(state, stage=Stage.ENDED, exit_code=event.code, quits=1), (Action.END,)
 
 
 def _quit_closing(state: State, event: Event, _policy: Policy) -> Answer:
@@ -255,7 +255,7 @@ def _quit_preparing(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _quit_stuck(state: State, _event: Event, _policy: Policy) -> Answer:
-    return replace(state, phase=Phase.ENDED, exit_code=WOULD_NOT_DIE), (Action.END,)
+    return replace(state, stage=Stage.ENDED, exit_code=WOULD_NOT_DIE), (Action.END,)
 
 
 def _restart_closing(state: State, _event: Event, _policy: Policy) -> Answer:
@@ -307,31 +307,31 @@ def _never_ready(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _ready(state: State, event: Event, _policy: Policy) -> Answer:
-    return replace(state, phase=Phase.UP, ready_at=event.at, ever_ready=True), ()
+    return replace(state, stage=Stage.UP, ready_at=event.at, ever_ready=True), ()
 
 
 def _down(state: State, _event: Event, _policy: Policy) -> Answer:
     """Whatever follows: a profile that has just become quiet is looked after first, before an end as before a start."""
-    return replace(state, phase=Phase.PREPARING), (Action.PREPARE,)
+    return replace(state, stage=Stage.PREPARING), (Action.PREPARE,)
 
 
 def _not_down(state: State, _event: Event, _policy: Policy) -> Answer:
     if state.after is After.END:
-        return replace(state, phase=Phase.ENDED, exit_code=WOULD_NOT_DIE), (Action.END,)
-    return replace(state, phase=Phase.STUCK), (Action.AWAIT_DEATH,)
+        return replace(state, stage=Stage.ENDED, exit_code=WOULD_NOT_DIE), (Action.END,)
+    return replace(state, stage=Stage.STUCK), (Action.AWAIT_DEATH,)
 
 
 def _prepared(state: State, _event: Event, _policy: Policy) -> Answer:
     match state.after:
         case After.START:
-            return replace(state, phase=Phase.STARTING), (Action.SPAWN,)
+            return replace(state, stage=Stage.STARTING), (Action.SPAWN,)
         case After.REST:
             # What is tried after a rest is another thing: whoever asks for it has looked at what was.
-            return replace(state, phase=Phase.RESTING, failures=(), streak=0), ()
+            return replace(state, stage=Stage.RESTING, failures=(), streak=0), ()
         case After.BACKOFF:
-            return replace(state, phase=Phase.BACKOFF), (Action.START_BACKOFF,)
+            return replace(state, stage=Stage.BACKOFF), (Action.START_BACKOFF,)
         case After.END:
-            return replace(state, phase=Phase.ENDED), (Action.END,)
+            return replace(state, stage=Stage.ENDED), (Action.END,)
 
 
 def _unprepared(state: State, event: Event, policy: Policy) -> Answer:
@@ -339,7 +339,7 @@ def _unprepared(state: State, event: Event, policy: Policy) -> Answer:
     if state.after is not After.START:
         return _prepared(state, event, policy)
     if policy.rest_after_exit:
-        return replace(state, phase=Phase.RESTING), (Action.LISTEN,)
+        return replace(state, stage=Stage.RESTING), (Action.LISTEN,)
     return _failed(state, event, policy)
 
 
@@ -354,73 +354,73 @@ def _begin_again(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
-    return replace(state, phase=Phase.ENDED, exit_code=event.code), (Action.END,)
+    return replace(state, stage=Stage.ENDED, exit_code=event.code), (Action.END,)
 
 
 # A cell that is not written does nothing. In CHECKING a further change is the check's own affair; in CLOSING the exits
 # and lost browsers are the stop's own doing; in PREPARING, RESTING and BACKOFF no bot runs that could report anything;
-# a report that was under way when its phase ended (READY, NEVER_READY, BACKOFF_OVER, PASSED, REFUSED) comes too late to
+# a report that was under way when its stage ended (READY, NEVER_READY, BACKOFF_OVER, PASSED, REFUSED) comes too late to
 # matter; in UP a bot that has been ready once is watched by its session's state, not by READY.
-_TABLE: dict[Phase, dict[Kind, _Cell]] = {
-    Phase.CLOSING: {
-        Kind.RESTART: _restart_closing,
-        Kind.CHANGED: _restart_closing,
-        Kind.QUIT: _quit_closing,
-        Kind.DOWN: _down,
-        Kind.NOT_DOWN: _not_down,
+_TABLE: dict[Stage, dict[EventKind, _Cell]] = {
+    Stage.CLOSING: {
+        EventKind.RESTART: _restart_closing,
+        EventKind.CHANGED: _restart_closing,
+        EventKind.QUIT: _quit_closing,
+        EventKind.DOWN: _down,
+        EventKind.NOT_DOWN: _not_down,
     },
-    Phase.PREPARING: {
-        Kind.RESTART: _restart_closing,
-        Kind.CHANGED: _restart_closing,
-        Kind.QUIT: _quit_preparing,
-        Kind.PREPARED: _prepared,
-        Kind.UNPREPARED: _unprepared,
+    Stage.PREPARING: {
+        EventKind.RESTART: _restart_closing,
+        EventKind.CHANGED: _restart_closing,
+        EventKind.QUIT: _quit_preparing,
+        EventKind.PREPARED: _prepared,
+        EventKind.UNPREPARED: _unprepared,
     },
-    Phase.STARTING: {
-        Kind.RESTART: _restart,
-        Kind.CHANGED: _check,
-        Kind.QUIT: _quit_running,
-        Kind.EXITED: _exited,
-        Kind.FELLED: _felled_early,
-        Kind.BROWSER_LOST: _unwell,
-        Kind.UNHEALTHY: _unwell,
-        Kind.READY: _ready,
-        Kind.NEVER_READY: _never_ready,
-        Kind.SPAWN_FAILED: _spawn_failed,
+    Stage.STARTING: {
+        EventKind.RESTART: _restart,
+        EventKind.CHANGED: _check,
+        EventKind.QUIT: _quit_running,
+        EventKind.EXITED: _exited,
+        EventKind.FELLED: _felled_early,
+        EventKind.BROWSER_LOST: _unwell,
+        EventKind.UNHEALTHY: _unwell,
+        EventKind.READY: _ready,
+        EventKind.NEVER_READY: _never_ready,
+        EventKind.SPAWN_FAILED: _spawn_failed,
     },
-    Phase.UP: {
-        Kind.RESTART: _restart,
-        Kind.CHANGED: _check,
-        Kind.QUIT: _quit_running,
-        Kind.EXITED: _exited,
-        Kind.FELLED: _failed,
-        Kind.BROWSER_LOST: _unwell,
-        Kind.UNHEALTHY: _unwell,
+    Stage.UP: {
+        EventKind.RESTART: _restart,
+        EventKind.CHANGED: _check,
+        EventKind.QUIT: _quit_running,
+        EventKind.EXITED: _exited,
+        EventKind.FELLED: _failed,
+        EventKind.BROWSER_LOST: _unwell,
+        EventKind.UNHEALTHY: _unwell,
     },
-    Phase.CHECKING: {
-        Kind.RESTART: _restart,
-        Kind.PASSED: _restart,
-        Kind.REFUSED: _refused,
-        Kind.QUIT: _quit_running,
+    Stage.CHECKING: {
+        EventKind.RESTART: _restart,
+        EventKind.PASSED: _restart,
+        EventKind.REFUSED: _refused,
+        EventKind.QUIT: _quit_running,
         # Whoever changed the files wants it to run, so this is no time for resting.
-        Kind.EXITED: _restart,
-        Kind.FELLED: _restart,
-        Kind.BROWSER_LOST: _restart,
-        Kind.UNHEALTHY: _restart,
-        Kind.READY: _ready_checking,
+        EventKind.EXITED: _restart,
+        EventKind.FELLED: _restart,
+        EventKind.BROWSER_LOST: _restart,
+        EventKind.UNHEALTHY: _restart,
+        EventKind.READY: _ready_checking,
     },
-    Phase.RESTING: {Kind.RESTART: _begin_again, Kind.CHANGED: _begin_again, Kind.QUIT: _quit_idle},
-    Phase.BACKOFF: {
-        Kind.RESTART: _begin_again,
-        Kind.CHANGED: _begin_again,
-        Kind.QUIT: _quit_idle,
-        Kind.BACKOFF_OVER: _begin_again,
+    Stage.RESTING: {EventKind.RESTART: _begin_again, EventKind.CHANGED: _begin_again, EventKind.QUIT: _quit_idle},
+    Stage.BACKOFF: {
+        EventKind.RESTART: _begin_again,
+        EventKind.CHANGED: _begin_again,
+        EventKind.QUIT: _quit_idle,
+        EventKind.BACKOFF_OVER: _begin_again,
     },
-    Phase.STUCK: {
-        Kind.RESTART: _restart_closing,
-        Kind.CHANGED: _restart_closing,
-        Kind.QUIT: _quit_stuck,
-        Kind.DOWN: _prove_again,
+    Stage.STUCK: {
+        EventKind.RESTART: _restart_closing,
+        EventKind.CHANGED: _restart_closing,
+        EventKind.QUIT: _quit_stuck,
+        EventKind.DOWN: _prove_again,
     },
-    Phase.ENDED: {},
+    Stage.ENDED: {},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,18 +13,13 @@ from typing import TYPE_CHECKING, Any
 from supervisor.log import logger
 from supervisor.process.memory import total_pss, total_rss
 from supervisor.system import clock
-from supervisor.system.errors import SessionError
 from supervisor.timing.record import Target, restart_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from supervisor.bot.ownership import Territory
-    from supervisor.bot.run import Setting
-    from supervisor.bot.slot import Bot
-    from supervisor.session.profiles.profile import Profile
-    from supervisor.session.store import SessionStore
-    from supervisor.supervise.session_tracker import Sessions, Standing
+    from supervisor.bot.slot import Slot
+    from supervisor.bot.spec import BotSpec
+    from supervisor.supervise.session_tracker import KnownSession, PageStatus, SessionTracker
     from supervisor.timing.record import Outcome, Restart
 
 #: The state of a session that no browser of the bot has open.
@@ -112,9 +107,9 @@ class Status:
 
 
 async def gather(
-    setting: Setting,
-    bot: Bot,
-    sessions: Sessions,
+    spec: BotSpec,
+    slot: Slot,
+    tracker: SessionTracker,
     *,
     phase: str,
     started_at: datetime,
@@ -125,48 +120,34 @@ async def gather(
 
     `planned` holds what will be done by itself and when, in seconds of the monotonic clock.
     """
-    run, now = bot.run, time.monotonic()
+    run, now = slot.run, time.monotonic()
     coming = [Planned(what, max(0.0, due - now)) for what, due in planned.items()]
-    coming += [Planned("snapshot", max(0.0, due - now), session) for session, due in sessions.planned_snapshots()]
+    coming += [Planned("snapshot", max(0.0, due - now), session) for session, due in tracker.planned_snapshots()]
     shown = {live.profile: str(live.state.status) for live in run.observer.live.values()} if run else {}
-    configured = setting.config.session.profiles
-    on_disk = asyncio.to_thread(_sessions, sessions.store, configured, shown, sessions.standing())
-    found, used = await asyncio.gather(on_disk, asyncio.to_thread(_memory, setting.territory))
+    known, used = await asyncio.gather(tracker.sessions(), asyncio.to_thread(_memory, spec.territory))
+    pages = tracker.page_states()
+    found = [_session(session, shown.get(session.profile.path), pages) for session in known]
     return Status(
-        project=str(setting.territory.project),
+        project=str(spec.territory.project),
         pid=os.getpid(),
-        mode=str(setting.mode),
-        command=tuple(logger.redacted(setting.command)),
+        mode=str(spec.mode),
+        command=tuple(logger.redacted(spec.command)),
         phase=phase,
         since=started_at,
         bot_pid=run.child.pid if run else None,
-        uptime_s=round(now - bot.spawned_at, 3) if run else None,
-        restarts=bot.restarts,
-        sessions=tuple(found),
+        uptime_s=round(now - slot.spawned_at, 3) if run else None,
+        restarts=slot.restarts,
+        sessions=tuple(sorted(found, key=lambda one: one.id)),
         last_restart=past(last_restart),
         memory=used,
         planned=tuple(sorted(coming, key=lambda one: one.in_s)),
     )
 
 
-def _sessions(
-    store: SessionStore, configured: Iterable[Path], shown: Mapping[Path, str], standing: Mapping[str, Standing]
-) -> list[SessionView]:
-    """Every session that is open or known, by id; `shown` is what the open ones say, by profile."""
-    profiles = {profile.path: profile for profile in store.profiles(tuple(configured))}
-    profiles |= {path: store.profile_at(path) for path in shown.keys() - profiles.keys()}
-    found = [_session(store, profile, shown.get(path), standing) for path, profile in profiles.items()]
-    return sorted(found, key=lambda one: one.id)
-
-
-def _session(store: SessionStore, profile: Profile, shown: str | None, standing: Mapping[str, Standing]) -> SessionView:
-    try:
-        snapshots = store.snapshots(profile.id)
-        state = store.state.get(profile.id)
-        linked, seen = state.is_linked, state.last_seen
-    except SessionError:  # what cannot be read now is not known, and the rest is told all the same
-        snapshots, linked, seen = [], None, None
-    stood = standing.get(profile.id)
+def _session(session: KnownSession, shown: str | None, pages: Mapping[str, PageStatus]) -> SessionView:
+    profile, snapshots = session.profile, session.snapshots
+    linked, seen = session.state.is_linked, session.state.last_seen
+    stood = pages.get(profile.id)
     since = seen if shown is None else stood.since if stood is not None and stood.state == shown else None
     return SessionView(
         id=profile.id,

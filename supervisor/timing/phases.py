@@ -72,21 +72,27 @@ class Phases(Mapping[Phase, float]):
 class PhaseClock:
     """Measures phases that follow each other without a hole.
 
-    The first `enter` starts the clock; each further one ends the running phase at the same reading at which it begins
-    the next. A phase entered again goes on where it left off.
+    The clock starts when it is made, and the time until the first `enter` belongs to that phase; each further one ends
+    the running phase at the same reading at which it begins the next. A phase entered again goes on where it left off.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._spent: dict[Phase, int] = {}
         self._current: Phase | None = None
-        self._since_ns = 0
+        self._made = now()
+        self._since_ns = round(self._made * 1e9)
         self._finished: Phases | None = None
 
     @property
     def current(self) -> Phase | None:
         """The running phase; None before the first and after `finish`."""
         return self._current
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the clock was made."""
+        return self._now() - self._made
 
     def enter(self, name: Phase) -> None:
         """End the running phase and begin `name`.
@@ -111,10 +117,10 @@ class PhaseClock:
 
     def _lap(self) -> None:
         """Give the time since the last reading to the running phase; both sides share the one reading."""
-        reading = round(self._now() * 1e9)
         if self._current is not None:
+            reading = round(self._now() * 1e9)
             self._spent[self._current] += reading - self._since_ns
-        self._since_ns = reading
+            self._since_ns = reading
 
 
 def spread(amounts: Mapping[_K, int], unit: int) -> dict[_K, int]:

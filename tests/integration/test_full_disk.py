@@ -20,6 +20,7 @@ from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore
 from supervisor.supervise import state_writer
+from supervisor.supervise.file_worker import FileWorker
 from supervisor.system.runtime_dir import project_key
 from supervisor.timing.history import History
 from tests.helpers import build
@@ -195,9 +196,11 @@ async def test_what_could_not_be_written_is_tried_again_by_and_by(
     monkeypatch.setattr(state_writer, "_RETRY", 0.01)
     state = StateFile(tmp_path / "session-state.json")
     state.path.mkdir()  # what stands in its way
-    book = state_writer.Ledger(state, lambda work: work())
-    book.note("1", {"is_linked": True})
-    book.note("1", {"last_state": "ready"})
-    state.path.rmdir()
+    files = FileWorker()
+    writer = state_writer.StateWriter(state, files)
+    writer.note("1", {"is_linked": True})
+    writer.note("1", {"last_state": "ready"})
+    await files.do(state.path.rmdir)
     await eventually(lambda: state.get("1").last_state == "ready")
+    files.close()
     assert state.get("1").is_linked is True

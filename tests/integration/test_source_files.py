@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from supervisor.bot.slot import Slot
 from supervisor.config.schema import Config
 from supervisor.preflight.checker import Preflight
 from supervisor.supervise.triggers import files as watching
-from supervisor.supervise.triggers.files import SourceFiles
+from supervisor.supervise.triggers.files import WatchedFiles
 from supervisor.watch.rules import WatchRules
 from tests.helpers.command import Project, Running
 from tests.helpers.shell import run
@@ -192,7 +193,7 @@ class Deaf:
 async def test_a_change_that_comes_when_a_check_has_just_ended_is_heard_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running: bool
 ) -> None:
-    supervisor: Any = Deaf()
+    inbox: Any = Deaf()
 
     def checks(*_: object) -> Preflight:
         async def run(*_: object, **__: object) -> Any:
@@ -201,25 +202,26 @@ async def test_a_change_that_comes_when_a_check_has_just_ended_is_heard_once_mor
         return Preflight(run, node=None, asks_node=lambda: False, command=(), timeout=60)
 
     monkeypatch.setattr(watching, "preflight", checks)
+    spec: Any = SimpleNamespace(config=Config())
     file = tmp_path / "a.json"
     file.write_text("{}")
-    files = SourceFiles(tmp_path, WatchRules(tmp_path, ext=frozenset({"json"})), Config(), supervisor)
+    files = WatchedFiles(tmp_path, WatchRules(tmp_path, ext=frozenset({"json"})), spec, Slot(), inbox)
     try:
         await files.armed()
         file.write_text("{")
-        await eventually(lambda: supervisor.told == ["a.json"])
+        await eventually(lambda: inbox.told == ["a.json"])
         assert not await files.examined(running=running)
         files.hear_again()
-        assert len(supervisor.told) == 1, "nothing has come since"
+        assert len(inbox.told) == 1, "nothing has come since"
 
         file.write_text("{,")
-        await eventually(lambda: len(supervisor.told) == 2)
+        await eventually(lambda: len(inbox.told) == 2)
         assert not await files.examined(running=running)
         file.write_text("[]")
-        await eventually(lambda: len(supervisor.told) == 3, "to one who does not listen")
+        await eventually(lambda: len(inbox.told) == 3, "to one who does not listen")
         files.hear_again()
-        assert len(supervisor.told) == 4
+        assert len(inbox.told) == 4
         files.hear_again()
-        assert len(supervisor.told) == 4
+        assert len(inbox.told) == 4
     finally:
         await files.close()

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from supervisor.bot import stop as cycle
-from supervisor.bot.stop import Stop
+from supervisor.bot import stop as bot_stop
+from supervisor.bot.stop import Stop, Stopped
 from supervisor.browser.close import CloseResult
 from supervisor.config.sections.stop import StopConfig
+from supervisor.process.suspend import Suspension
 from supervisor.process.table import descendants
 from supervisor.process.terminate import Urgency
-from supervisor.timing.phases import PhaseClock
+from supervisor.supervise.ongoing import OngoingRestart
+from supervisor.supervise.restart import RestartSequence
 from tests.helpers.command import AHEAD, Project, Running
 from tests.helpers.journal import lives
 from tests.helpers.waiting import eventually
@@ -565,37 +570,53 @@ def sleeper(tmp_path: Path) -> Iterator[psutil.Process]:
         process.kill()
 
 
-def stop_of(sleeper: psutil.Process) -> Stop:
-    return Stop(
+def sequence(**options: str) -> RestartSequence:
+    """A restart's sequences, with options of `[stop]`; no profile is looked after."""
+    config = SimpleNamespace(stop=StopConfig.model_validate(options))
+    spec: Any = SimpleNamespace(config=config)
+    nothing: Any = None
+    return RestartSequence(spec, nothing, nothing, nothing)
+
+
+async def stop(sleeper: psutil.Process, **options: str) -> Stopped:
+    """Stop the sleeper as a restart does."""
+    suspension = Suspension()
+    plan = Stop(
+        StopConfig.model_validate(options),
+        Urgency(),
+        suspension,
         look=lambda: [entry for entry in descendants() if entry.pid == sleeper.pid],
         proven=lambda: True,
-        config=StopConfig(),
-        urgency=Urgency(),
-        clock=PhaseClock(),
     )
+    return await sequence(**options).stop(OngoingRestart("key"), None, plan, suspension)
 
 
 async def test_a_stop_that_fails_leaves_nothing_frozen(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(self: Stop, suspension: object) -> None:
+    @contextlib.asynccontextmanager
+    async def fail(self: Stop) -> AsyncIterator[None]:
         await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
-        raise KeyError("a fault of our own")
+        if sleeper.pid:
+            raise KeyError("a fault of our own")
+        yield
 
-    monkeypatch.setattr(Stop, "_close_and_stop", fail)
+    monkeypatch.setattr(Stop, "closing_browsers", fail)
     with pytest.raises(KeyError):
-        await stop_of(sleeper).bring_down()
+        await stop(sleeper)
     await eventually(lambda: sleeper.status() != psutil.STATUS_STOPPED)
 
 
 async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
     sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(self: Stop, suspension: object) -> None:
+    @contextlib.asynccontextmanager
+    async def never(self: Stop) -> AsyncIterator[None]:
         await asyncio.Event().wait()
+        yield
 
-    monkeypatch.setattr(Stop, "_close_and_stop", never)
-    stopping = asyncio.create_task(stop_of(sleeper).bring_down())
+    monkeypatch.setattr(Stop, "closing_browsers", never)
+    stopping = asyncio.create_task(stop(sleeper))
     await eventually(lambda: sleeper.status() == psutil.STATUS_STOPPED)
     stopping.cancel()
     await asyncio.wait([stopping])
@@ -604,7 +625,7 @@ async def test_a_stop_that_is_cancelled_leaves_nothing_frozen(
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float | None]]:
-    """The grace and the idle time that a stop has waited for, which it does not do."""
+    """The grace period and the idle time that a stop has waited for, which it does not do."""
     found = []
 
     async def wait_for_bot(self: Stop, handles: object, grace: float, idle: float | None) -> list[object]:
@@ -612,27 +633,32 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float | None]]:
         return []
 
     monkeypatch.setattr(Stop, "_wait_for_bot", wait_for_bot)
-    monkeypatch.setattr(cycle, "escalate", lambda *_: asyncio.sleep(0))
+    monkeypatch.setattr(bot_stop, "escalate", lambda *_: asyncio.sleep(0))
     return found
 
 
 async def test_a_bot_without_a_browser_has_two_seconds_at_least(
     sleeper: psutil.Process, waits: list[tuple[float, float | None]]
 ) -> None:
-    stop = stop_of(sleeper)
-    stop.config = StopConfig.model_validate({"grace": "50ms", "prove_timeout": "1ms"})
-    await stop.bring_down()
+    await stop(sleeper, grace="50ms", prove_timeout="1ms")
     assert [grace for grace, _ in waits] == [2.0]
 
 
 @pytest.mark.parametrize(("grace", "idle"), [("50ms", 0.00625), ("10s", 0.3)])
 async def test_a_short_grace_is_not_used_up_either_by_a_bot_that_does_nothing(
-    sleeper: psutil.Process, waits: list[tuple[float, float | None]], grace: str, idle: float
+    sleeper: psutil.Process,
+    waits: list[tuple[float, float | None]],
+    monkeypatch: pytest.MonkeyPatch,
+    grace: str,
+    idle: float,
 ) -> None:
-    stop = stop_of(sleeper)
-    stop.config = StopConfig.model_validate({"grace": grace, "idle": "300ms", "prove_timeout": "1ms"})
-    stop.closed.append(CloseResult(Path("profile"), 1, True, "asked", 0.1))
-    await stop.bring_down()
+    @contextlib.asynccontextmanager
+    async def closing(self: Stop) -> AsyncIterator[Mapping[Path, bool]]:
+        self._closed.append(CloseResult(Path("profile"), 1, True, "asked", 0.1))
+        yield {}
+
+    monkeypatch.setattr(Stop, "closing_browsers", closing)
+    await stop(sleeper, grace=grace, idle="300ms", prove_timeout="1ms")
     assert [asked for _, asked in waits] == [idle]
 
 

@@ -19,25 +19,28 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from supervisor.bootstrap import open_store
+from supervisor.bootstrap import assemble, open_store
 from supervisor.bot.ownership import Territory
-from supervisor.bot.run import Run, Setting
-from supervisor.bot.stop import Stop
-from supervisor.bot.versions import Provenance
+from supervisor.bot.run import Run
+from supervisor.bot.slot import Slot
+from supervisor.bot.spec import BotSpec
+from supervisor.bot.versions import Versions
 from supervisor.config.identity import identify
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.sinks import OutputSinks
+from supervisor.log.sinks import Outputs
 from supervisor.process import handle
 from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import CommandError
-from supervisor.supervise.maintenance import Care
-from supervisor.supervise.session_tracker import Sessions
-from supervisor.supervise.state_machine import Kind, Policy
-from supervisor.supervise.supervisor import Supervisor
+from supervisor.supervise.file_worker import FileWorker
+from supervisor.supervise.inbox import Inbox, Message, Plans
+from supervisor.supervise.restart import RestartSequence
+from supervisor.supervise.session_registry import SessionRegistry
+from supervisor.supervise.state_machine import Event, EventKind, Policy
+from supervisor.supervise.state_writer import StateWriter
 from supervisor.timing.history import History
 from tests.helpers.command import Project, Running
 from tests.helpers.waiting import eventually
@@ -481,22 +484,42 @@ class Inside:
 
     def __init__(self, project: Project, words: tuple[str, ...], *, policy: Policy) -> None:
         config = load(project.folder, mode=Mode.RUN)
-        self.territory = Territory(project.folder, contained=False)
+        territory = Territory(project.folder, contained=False)
         self.history = History(project.home / "history.db", keep=60.0, warn=print)
+        self.files = FileWorker()
+        self.inbox = Inbox()
+        self.slot = Slot()
         self.events: list[tuple[str, Mapping[str, object]]] = []
         store = open_store(project.folder, config)
-        self.care = Care(config, store)
-        setting = Setting(
+        writer = StateWriter(store.state, self.files)
+        spec = BotSpec(
             config=config,
             command=project.bot(*words),
             directory=project.folder,
-            territory=self.territory,
+            territory=territory,
             reaper=Reaper(),
             runtime=project.runtime,
-            provenance=Provenance(identify(config, Mode.RUN, words)),
-            outputs=OutputSinks(project.folder, self.territory.key, LogConfig(), Mode.DEV),
+            versions=Versions(identify(config, Mode.RUN, words)),
+            outputs=Outputs(project.folder, territory.key, LogConfig(), Mode.DEV),
         )
-        self.supervisor = Supervisor(setting, self.care, Sessions(config, store, self.care), self.history, policy)
+        self.registry = SessionRegistry.load(store, (), writer)
+        self.supervisor = assemble(
+            spec,
+            policy,
+            self.inbox,
+            self.slot,
+            Plans(),
+            store=store,
+            files=self.files,
+            writer=writer,
+            registry=self.registry,
+            history=self.history,
+            opens_browser=False,
+        )
+
+    def interrupt(self) -> None:
+        """What SIGINT does."""
+        self.supervisor.quit("SIGINT", 128 + signal.SIGINT)
 
     async def run(self, deadline: float = 60.0) -> int:
         """Run it to its end."""
@@ -524,7 +547,7 @@ def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     yield make
     for one in made:
-        one.care.close()
+        one.files.close()
         one.history.close()
 
 
@@ -536,7 +559,7 @@ async def test_a_stop_that_fails_does_not_leave_us_waiting_for_it(
     inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = inside()
-    monkeypatch.setattr(Stop, "bring_down", fail)
+    monkeypatch.setattr(RestartSequence, "stop", fail)
     assert await one.run() == 6
     assert "internal error" in str(one.told("error")[0]["problem"])
 
@@ -545,7 +568,7 @@ async def test_work_on_the_profiles_that_fails_does_not_leave_us_waiting_for_it(
     inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = inside()
-    monkeypatch.setattr(Care, "prepare", fail)
+    monkeypatch.setattr(RestartSequence, "prepare", fail)
     assert await one.run() == 70
     assert not one.told("bot.starting")
 
@@ -555,14 +578,14 @@ async def test_a_change_that_waits_while_the_command_breaks_does_no_harm(
 ) -> None:
     one = inside()
     monkeypatch.setattr(Run, "_spawn", broken)
-    post = one.supervisor._post
+    post = one.inbox.post
 
-    def post_with_change(kind: Kind, code: int = 0) -> None:
-        post(kind, code)
-        if kind is Kind.PREPARED:
-            one.supervisor.changed("index.js")
+    def post_with_change(message: Message) -> None:
+        post(message)
+        if isinstance(message, Event) and message.kind is EventKind.PREPARED:
+            one.inbox.changed("index.js")
 
-    monkeypatch.setattr(one.supervisor, "_post", post_with_change)
+    monkeypatch.setattr(one.inbox, "post", post_with_change)
     assert await one.run() == 127
     assert [fields["problem"] for fields in one.told("error")] == ["node was not found"]
 
@@ -573,7 +596,7 @@ def broken(*_: object) -> None:
 
 async def test_a_request_to_end_from_before_the_first_step_is_kept(inside: Callable[..., Inside]) -> None:
     one = inside()
-    one.supervisor.on_signal(signal.SIGINT)
+    one.interrupt()
     assert await one.run() == 130
     assert not one.told("bot.starting")
 
@@ -599,7 +622,7 @@ async def test_requests_that_come_in_one_moment_count_each(project: Project, ins
     running = asyncio.create_task(one.run())
     await project.noted("bot", "up")
     for _ in range(3):
-        one.supervisor.on_signal(signal.SIGINT)
+        one.interrupt()
     assert await running == 130
 
 
@@ -610,7 +633,7 @@ async def test_a_restart_and_the_end_of_a_start_in_one_moment_do_no_harm(
     one = inside()
     running = asyncio.create_task(one.run())
     await project.noted("bot", "up")
-    run = one.supervisor.current_run
+    run = one.slot.run
     assert run is not None
     one.supervisor.restart("key")
     run.look_again()
@@ -629,7 +652,8 @@ async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
     one = inside(f"browser={project.profile('1')},devtools")
     running = asyncio.create_task(one.run())
     await eventually(lambda: one.told("bot.ready"))
-    run = one.supervisor.current_run
+    await eventually(lambda: list(one.supervisor._tracker.planned_snapshots()))
+    run = one.slot.run
     assert run is not None
     status = await one.supervisor.status()
     assert (status.phase, status.pid, status.bot_pid, status.restarts) == ("up", os.getpid(), run.child.pid, 0)
@@ -672,7 +696,7 @@ async def test_without_pidfds_and_without_a_subreaper_the_cycle_is_the_same(
     one.supervisor.restart("key")
     await project.noted("browser", "start", 2)
     await project.noted("bot", "up", 2)
-    one.supervisor.on_signal(signal.SIGTERM)
+    one.supervisor.quit("SIGTERM", 143)
     assert await running == 143
     assert [note.pid for note in project.notes("browser", "clean")] == [
         note.pid for note in project.notes("browser", "start")

@@ -47,15 +47,18 @@ CLASSES_TO_RENAME = {
     "LogReader",
     "Memory",
     "Outcome",
+    "Place",
     "Planned",
     "Problem",
     "Request",
     "Restart",
     "SessionStatus",
     "Snapshot",
+    "Source",
     "Status",
     "Taken",
     "Target",
+    "Verdict",
 }
 
 #: Packages whose `__init__` holds more than a docstring: the version, and SessionManager for users of the library.

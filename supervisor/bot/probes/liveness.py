@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from supervisor.bot.observer import Live, Observer
+from supervisor.bot.observer import LiveBrowser, Observer
 from supervisor.bot.probes.http import http_answers
 from supervisor.bot.probes.sd_notify import Notification
 from supervisor.bot.probes.symptoms import Chart, Reason, Symptom
@@ -73,7 +73,7 @@ class Health:
 
     # -- what is told ------------------------------------------------------------------------------------------------
 
-    def page_state(self, live: Live) -> None:
+    def page_state(self, live: LiveBrowser) -> None:
         """A page has changed its state. That one has crashed is noticed also where nothing else is looked after."""
         if live.state != PAGE_CRASHED:
             return
@@ -135,7 +135,7 @@ class Health:
             async for symptom in self._signs_of(live):
                 yield symptom
 
-    async def _signs_of(self, live: Live) -> AsyncIterator[Symptom]:
+    async def _signs_of(self, live: LiveBrowser) -> AsyncIterator[Symptom]:
         timeout, name = self._config.timeout, live.profile.name
         if live.devtools is not None and not live.devtools.closed:
             # Before the ping: what it has the browser say needs a moment to be read, what the last one did had plenty.
@@ -156,7 +156,7 @@ class Health:
         for symptom in self._signs_of_page(live):
             yield symptom
 
-    def _signs_of_page(self, live: Live) -> Iterator[Symptom]:
+    def _signs_of_page(self, live: LiveBrowser) -> Iterator[Symptom]:
         state, name = live.state, live.profile.name
         if live.blind or live.foreign:
             return
@@ -167,7 +167,7 @@ class Health:
         if gone or state.status in _ON_THE_WAY:
             yield Symptom("stuck", f"page {name}", f"session {name}: {state.detail}", self._config.stuck)
 
-    def _unread(self, live: Live) -> int:
+    def _unread(self, live: LiveBrowser) -> int:
         """Whether the ping, and what else the browser told its clients, lies unread with the bot."""
         endpoint = live_endpoint(live.browser)
         port = urlsplit(endpoint).port if endpoint is not None else None

@@ -12,7 +12,7 @@ from supervisor.session.profiles.singleton import MARKS
 from supervisor.system.files import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 # Folders that Chromium fills again by itself, at any depth: an origin's own copies lie deep in `Storage/ext/...`.
 # Measured: a linked profile without them starts linked.
@@ -148,7 +148,7 @@ def with_distinct_ids(paths: Iterable[Path], known: dict[str, Path], project: Pa
     for path in paths:
         real = path.resolve()  # two ways to one folder are one profile
         if real not in names:
-            names[real] = _free_id(path, taken, project)
+            names[real] = free_id(path, taken, project)
             taken.add(names[real])
         profiles.setdefault(real, Profile(names[real], Path(os.path.abspath(path))))  # noqa: PTH100 - as in Profile.at
     return list(profiles.values())
@@ -185,7 +185,8 @@ def _is_candidate(entry: os.DirEntry[str], prefix: str) -> bool:
     return entry.is_dir()
 
 
-def _free_id(path: Path, taken: set[str], project: Path) -> str:
+def free_id(path: Path, taken: Collection[str], project: Path) -> str:
+    """An id for a profile, by its folder's name, that is not `taken`."""
     plain = id_from_folder(path.name)
     if plain not in taken:
         return plain

@@ -51,7 +51,7 @@ def _raise(kind: str, wanted: int) -> str:
 
 def _watched_folders(project: CheckedProject) -> tuple[int, bool]:
     """The number of watched folders, one watch each, and whether that is all of them."""
-    rules = watch_rules(project.root, project.config, project.store)
+    rules = watch_rules(project.root, project.config, project.profiles)
     entered: dict[str, str] = {}
     deadline = time.monotonic() + _MOST_SECONDS
     for base in rules.watched_paths:

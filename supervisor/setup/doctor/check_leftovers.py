@@ -12,7 +12,8 @@ from pathlib import Path
 
 from supervisor.admin.occupants import refuse_in_use
 from supervisor.bot.ownership import Territory
-from supervisor.bot.stop import Stop
+from supervisor.bot.stop import Look, Stop, Stopped
+from supervisor.process.suspend import Suspension
 from supervisor.process.table import ProcessEntry
 from supervisor.process.terminate import Urgency
 from supervisor.session.profiles import holders, singleton
@@ -22,7 +23,6 @@ from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system import runtime_dir
 from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
-from supervisor.timing.phases import PhaseClock
 
 
 def leftovers(project: CheckedProject) -> Iterator[Finding]:
@@ -69,12 +69,20 @@ def _close(project: CheckedProject) -> str:
         seen.update(entry.pid for entry in ours)
         return ours
 
-    stop = Stop(look=left, proven=lambda: True, config=project.config.stop, urgency=Urgency(), clock=PhaseClock())
-    descent = asyncio.run(stop.bring_down())
-    if descent.survivors:
-        pids = ", ".join(map(str, descent.survivors))
+    stopped = asyncio.run(_stop(project, left))
+    if stopped.survivors:
+        pids = ", ".join(map(str, stopped.survivors))
         raise SessionError(f"These processes cannot be killed: {pids}. End them, then try again.")
-    return f"Closed {_count(len(seen))}.{'' if descent.clean else ' A browser did not close cleanly.'}"
+    return f"Closed {_count(len(seen))}.{'' if stopped.clean else ' A browser did not close cleanly.'}"
+
+
+async def _stop(project: CheckedProject, look: Look) -> Stopped:
+    with Suspension() as suspension:
+        stop = Stop(project.config.stop, Urgency(), suspension, look=look, proven=lambda: True)
+        stop.suspend()
+        async with stop.closing_browsers():
+            await stop.end_bot()
+    return await stop.prove()
 
 
 def _count(number: int) -> str:

@@ -168,4 +168,4 @@ def _is_watched(path: Path, project: CheckedProject) -> bool:
         return False
     if path.parent == project.directory and path.name in {"sessions", "tokens"} and not path.exists():
         return False  # searched for profiles anyway
-    return watch_rules(project.root, project.config, project.store).enters(str(path))
+    return watch_rules(project.root, project.config, project.profiles).enters(str(path))

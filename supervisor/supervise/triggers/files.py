@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
+from supervisor.bot.slot import Slot
+from supervisor.bot.spec import BotSpec
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.preflight.checker import PreflightResult
-from supervisor.session.store import SessionStore
-from supervisor.supervise.supervisor import Supervisor
+from supervisor.session.profiles.profile import Profile
+from supervisor.supervise.inbox import Inbox
 from supervisor.supervise.triggers.preflight import preflight
 from supervisor.watch import learned_ignores
 from supervisor.watch.restart_loop import StormDetector, is_source
@@ -21,17 +23,19 @@ from supervisor.watch.rules import WatchRules
 from supervisor.watch.watcher import Change, FileWatcher
 
 
-class SourceFiles:
-    """The source files of one project, watched; a change asks the supervisor for a restart."""
+class WatchedFiles:
+    """The source files of one project; a change in them requests a restart."""
 
-    def __init__(self, project: Path, rules: WatchRules, config: Config, supervisor: Supervisor) -> None:
+    def __init__(self, project: Path, rules: WatchRules, spec: BotSpec, slot: Slot, inbox: Inbox) -> None:
+        config = spec.config
         self._project = project
         self._cache = project / config.session.cache
-        self._supervisor = supervisor
+        self._slot = slot
+        self._inbox = inbox
         self._storms = StormDetector(project, holds_sources=self._holds_sources)
         #: Whether what has changed is checked.
         self.checks = config.preflight.enabled
-        self._preflight = preflight(supervisor, self._name)
+        self._preflight = preflight(spec, slot, self._name)
         #: What the count of `_preflight` was when all was found well.
         self._passed = 0
         #: The same for what was last found not to be started; None once changes are heard of again.
@@ -81,7 +85,7 @@ class SourceFiles:
         await self._preflight.halt()
 
     async def examined(self, *, running: bool) -> bool:
-        """Whether a bot is to be started on the files as they are, as in `examination.Examined`."""
+        """Whether a bot is to be started on the files as they are, as in `preflight_gate.SourceWatch`."""
         if not running and self._preflight.count == self._passed:
             return True
         began = time.monotonic()
@@ -115,7 +119,7 @@ class SourceFiles:
         refused, self._refused = self._refused, None
         changed = self._watcher.changed()
         if refused is not None and refused != self._preflight.count and changed:
-            self._supervisor.changed(self._name(changed[0]))
+            self._inbox.changed(self._name(changed[0]))
 
     async def _judged(self, *, early: bool) -> tuple[Sequence[Path], PreflightResult]:
         """What has changed, and what there is to say of it: once the files are quiet, or when time is up."""
@@ -154,7 +158,7 @@ class SourceFiles:
         await self._preflight.halt()
 
     def _changed(self, change: Change) -> None:
-        storm = self._storms.observe(change.first_seen, change.paths, self._supervisor.bot.spawned_at)
+        storm = self._storms.observe(change.first_seen, change.paths, self._slot.spawned_at)
         if storm is not None:
             self._watcher.exclude(storm.path)
             emit("watch.storm", path=str(storm.path), line=storm.config_line, notice=str(storm))
@@ -164,9 +168,9 @@ class SourceFiles:
             names = [self._name(path) for path in paths]
             emit("watch.change", paths=names)
             if self.checks:
-                self._supervisor.changed(names[0])
+                self._inbox.changed(names[0])
             else:
-                self._supervisor.restart("change", names[0])
+                self._inbox.restart("change", names[0])
 
     def _holds_sources(self, folder: Path) -> bool:
         return any(is_source(path) for path in self._watcher.watched(folder))
@@ -202,7 +206,7 @@ def _left_out(patterns: tuple[str, ...]) -> str:
     )
 
 
-def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRules:
+def watch_rules(project: Path, config: Config, profiles: Iterable[Profile]) -> WatchRules:
     """Which files restart the bot, as configured; the profiles that are known and what we write ourselves never do."""
     watch = config.watch
     return WatchRules(
@@ -216,15 +220,18 @@ def watch_rules(project: Path, config: Config, store: SessionStore) -> WatchRule
             project / config.session.cache,
             project / config.session.state_file,
             *_own_logs(project, config),
-            *(profile.path for profile in store.profiles(config.session.profiles)),
+            *(profile.path for profile in profiles),
         ),
     )
 
 
 @contextlib.asynccontextmanager
-async def watching(project: Path, config: Config, store: SessionStore, supervisor: Supervisor) -> AsyncIterator[None]:
+async def watching(
+    project: Path, rules: WatchRules, spec: BotSpec, slot: Slot, inbox: Inbox
+) -> AsyncIterator[WatchedFiles]:
     """Watch the source files for as long as this is open."""
-    files = SourceFiles(project, watch_rules(project, config, store), config, supervisor)
+    config = spec.config
+    files = WatchedFiles(project, rules, spec, slot, inbox)
     try:
         await files.armed()
         paths, polling = files.describe()
@@ -232,7 +239,6 @@ async def watching(project: Path, config: Config, store: SessionStore, superviso
         known = learned_ignores.seen(project / config.session.cache)
         if left_out := tuple(one for one in known if f"!{one}" not in config.watch.ignore):
             emit("watch.notice", notice=_left_out(left_out))
-        supervisor.follow(files)
-        yield
+        yield files
     finally:
         await files.close()

@@ -7,9 +7,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.log.logger import emit, report_fault
+from supervisor.timing.record import Target
 
 if TYPE_CHECKING:
-    from supervisor.supervise.supervisor import Supervisor
+    from supervisor.supervise.requests import Commands, SupervisorView
 
 HELP: Final[Mapping[str, str]] = {
     "rs": "restart the bot",
@@ -24,14 +25,16 @@ HELP: Final[Mapping[str, str]] = {
 class Keyboard:
     """Carries out what is typed; each of its `commands` is to be called on the event loop."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, commands: Commands, view: SupervisorView, target: Target) -> None:
+        self._commands = commands
+        self._view = view
+        self._target = target
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.commands: Mapping[str, Callable[[], None]] = {
-            "rs": lambda: supervisor.restart("key", "rs"),
+            "rs": lambda: commands.restart("key", "rs"),
             "st": lambda: self._begin("st", self._tell_status),
             "sn": lambda: self._begin("sn", self._take_snapshot),
-            "q": lambda: supervisor.quit("q"),
+            "q": lambda: commands.quit("q"),
             "?": self._help,
         }
 
@@ -51,14 +54,12 @@ class Keyboard:
     async def _tell_status(self) -> None:
         # Only here: a supervisor that nobody asks does without.
         from supervisor.supervise.status import describe
-        from supervisor.timing.record import Target
 
-        timing = self._supervisor.setting.config.timing
-        for line in describe(await self._supervisor.status(), Target(timing.target_low, timing.target_high)):
+        for line in describe(await self._view.status(), self._target):
             emit("key.answer", key="st", line=line)
 
     async def _take_snapshot(self) -> None:
-        shots = await self._supervisor.snapshot()
+        shots = await self._commands.snapshot()
         if not shots:
             emit("key.answer", key="sn", line="no snapshot: the bot has no browser open")
         for shot in shots:

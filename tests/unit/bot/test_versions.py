@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from supervisor import __version__
-from supervisor.bot.versions import Provenance, node_version
+from supervisor.bot.versions import Versions, node_version
 from supervisor.config.identity import ConfigIdentity, identify
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
@@ -86,7 +86,7 @@ class TestNode:
 
 
 def test_a_setup_holds_what_is_known(tmp_path: Path) -> None:
-    known = Provenance(identity(tmp_path))
+    known = Versions(identity(tmp_path))
     known.note_bot(os.getpid())
     config = known.configuration.fingerprint
     assert known.setup([None, "156.0", "155.0", "156.0"]) == Setup(

@@ -14,15 +14,13 @@ from typing import Any
 import pytest
 
 from supervisor.process import start_gate
-from supervisor.process.child import Child
-from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import CommandError, SpawnSpec
+from supervisor.process.spawn import CommandError, SpawnedProcess, SpawnSpec, spawn
 from tests.helpers.waiting import DEADLINE, eventually
 from tests.unit.process.conftest import descriptors, python, state
 
 NODE = shutil.which("node") or "node"
 
-Start = Callable[..., Child]
+Start = Callable[..., SpawnedProcess]
 
 #: Writes down what it and those that it starts can see of having been held.
 REPORT = """
@@ -43,17 +41,19 @@ worker.on('message', (message) => {
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a program held: `start(*command, **environment)`; without a command, node on `index.js`."""
-    started: list[Child] = []
+    started: list[SpawnedProcess] = []
 
-    def begin(*command: str, **environment: str) -> Child:
+    def begin(*command: str, **environment: str) -> SpawnedProcess:
         given = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"} | environment
-        spawned = Child(SpawnSpec(command or (NODE, "index.js"), tmp_path, given), Reaper(), gated=True)
+        spawned = spawn(SpawnSpec(command or (NODE, "index.js"), tmp_path, given), gated=True)
         started.append(spawned)
         return spawned
 
     yield begin
     for spawned in started:
-        spawned.discard()
+        spawned.popen.kill()
+        spawned.popen.wait()
+        spawned.close()
 
 
 def write(folder: Path, text: str, name: str = "index.js") -> None:
@@ -62,30 +62,30 @@ def write(folder: Path, text: str, name: str = "index.js") -> None:
     (folder / f"{name}.new").rename(folder / name)
 
 
-def reached(spawned: Child) -> bool:
+def reached(spawned: SpawnedProcess) -> bool:
     """Whether it waits."""
     assert spawned.gate is not None
     return spawned.gate.reached
 
 
-async def goes_on(spawned: Child) -> int:
+async def goes_on(spawned: SpawnedProcess) -> int:
     """Let it go on; its exit status."""
     assert spawned.gate is not None
     spawned.gate.open()
     return await ends(spawned)
 
 
-async def ends(spawned: Child) -> int:
+async def ends(spawned: SpawnedProcess) -> int:
     """Its exit status."""
     async with asyncio.timeout(DEADLINE):
-        return await spawned.wait()
+        return await asyncio.to_thread(spawned.popen.wait)
 
 
 async def test_the_program_is_read_when_the_node_is_let_go_and_not_before(tmp_path: Path, start: Start) -> None:
     write(tmp_path, "require('node:fs').writeFileSync('ran', 'too early')")
     held = start()
     await eventually(lambda: reached(held))
-    await eventually(lambda: state(held.pid) == "sleeping")
+    await eventually(lambda: state(held.popen.pid) == "sleeping")
     assert not (tmp_path / "ran").exists()
     write(tmp_path, "require('node:fs').writeFileSync('ran', 'as it is now')")
     assert await goes_on(held) == 0
@@ -150,8 +150,7 @@ async def test_whoever_is_left_alone_ends_without_its_program(tmp_path: Path, st
     held = start()
     if not before:
         await eventually(lambda: reached(held))
-    assert held.gate is not None
-    held.gate.close()
+    held.close()
     assert await ends(held) == 0
     assert not (tmp_path / "ran").exists()
 
@@ -171,7 +170,7 @@ async def test_the_socket_is_nothing_that_the_program_holds(tmp_path: Path, star
     assert held.gate is not None
     held.gate.open()
     await eventually(lambda: reached(held))
-    await eventually(lambda: "socket" not in "".join(links(held.pid)))
+    await eventually(lambda: "socket" not in "".join(links(held.popen.pid)))
 
 
 def links(pid: int) -> list[str]:

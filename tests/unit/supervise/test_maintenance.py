@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from supervisor.bot.released import Released
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
@@ -21,8 +22,13 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import CheckReport
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.store import SessionStore
-from supervisor.supervise.maintenance import Care
-from supervisor.supervise.snapshot_queue import Quiet
+from supervisor.supervise.file_worker import FileWorker
+from supervisor.supervise.maintenance import Maintenance, report_findings
+from supervisor.supervise.preflight_gate import PreflightGate
+from supervisor.supervise.restart import RestartSequence
+from supervisor.supervise.session_registry import SessionRegistry
+from supervisor.supervise.snapshot_queue import SnapshotQueue
+from supervisor.supervise.state_writer import StateWriter
 from supervisor.system.errors import SessionError
 from supervisor.timing.phases import PhaseClock
 from tests.helpers import build
@@ -40,11 +46,36 @@ def configured(project: Path, **options: object) -> Config:
     return load(project, mode=Mode.DEV, overrides={key.replace("__", "."): value for key, value in options.items()})
 
 
-async def prepare(project: Path, config: Config, quiet: dict[Path, Quiet]) -> bool:
+class Care:
+    """The parts of a supervisor that look after the profiles of one project."""
+
+    def __init__(self, config: Config, store: SessionStore) -> None:
+        self.store = store
+        self.files = FileWorker()
+        self.registry = SessionRegistry.load(store, config.session.profiles, StateWriter(store.state, self.files))
+        self.queue = SnapshotQueue(config, store, self.files, self.registry)
+        self.maintenance = Maintenance(config, store, self.files, self.registry, self.queue)
+        spec: Any = None  # no bot is stopped or started here
+        self.sequence = RestartSequence(spec, PreflightGate(spec), self.maintenance, self.queue)
+
+    async def prepare(self, released: Mapping[Path, Released]) -> bool:
+        """What a restart does while nothing of the bot lives."""
+        return await self.sequence.prepare(PhaseClock(), released, {})
+
+    async def look_ahead(self, released: Mapping[Path, Released]) -> None:
+        """What it does while the bot uses its grace period, to its end."""
+        self.maintenance.look_ahead(released)
+        await self.maintenance.profiles_to_prepare(())
+
+    def close(self) -> None:
+        self.files.close()
+
+
+async def prepare(project: Path, config: Config, released: dict[Path, Released]) -> bool:
     care = Care(config, SessionStore(project))
     try:
-        ready = await care.prepare(quiet, {}, PhaseClock())
-        await care.finished()
+        ready = await care.prepare(released)
+        await care.maintenance.finished()
     finally:
         care.close()
     return ready
@@ -71,7 +102,7 @@ async def test_after_a_browser_that_did_not_close_cleanly_every_block_is_read(
         return check(store, profile, **how)
 
     monkeypatch.setattr(SessionStore, "check", noted)
-    assert await prepare(tmp_path, configured(tmp_path), {path: Quiet(clean=clean, linked=True, version="1")})
+    assert await prepare(tmp_path, configured(tmp_path), {path: Released(clean=clean, linked=True, version="1")})
     assert asked == [deep]
 
 
@@ -94,7 +125,7 @@ async def test_what_a_check_remarks_is_told_what_is_lasting_once(
     try:
         for _ in range(2):
             log.write_bytes(log.read_bytes() + bytes.fromhex("11223344002001"))
-            assert await care.prepare({}, {}, PhaseClock())
+            assert await care.prepare({})
     finally:
         care.close()
         unsubscribe()
@@ -112,7 +143,7 @@ async def test_what_takes_long_tells_its_progress(tmp_path: Path, monkeypatch: p
     build.profile(path)
     config = configured(tmp_path)
     try:
-        assert await prepare(tmp_path, config, {path: Quiet(clean=True, linked=True, version="1")})
+        assert await prepare(tmp_path, config, {path: Released(clean=True, linked=True, version="1")})
         assert {(name, fields["doing"]) for name, fields in told} == {
             ("session.progress", "checking"),
             ("session.progress", "copying"),
@@ -129,24 +160,26 @@ async def test_what_takes_long_tells_its_progress(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("quiet", "taken"),
+    ("released", "taken"),
     [
-        (Quiet(clean=True, linked=True, version="1"), True),
-        (Quiet(clean=True, linked=None, version=None), True),  # a page that can never be read
-        (Quiet(clean=True, linked=False, version="1"), False),
-        (Quiet(clean=False, linked=True, version="1"), False),
+        (Released(clean=True, linked=True, version="1"), True),
+        (Released(clean=True, linked=None, version=None), True),  # a page that can never be read
+        (Released(clean=True, linked=False, version="1"), False),
+        (Released(clean=False, linked=True, version="1"), False),
     ],
 )
-async def test_only_a_clean_profile_that_may_be_linked_is_copied(tmp_path: Path, quiet: Quiet, taken: bool) -> None:
+async def test_only_a_clean_profile_that_may_be_linked_is_copied(
+    tmp_path: Path, released: Released, taken: bool
+) -> None:
     profile = a_profile(tmp_path)
-    assert await prepare(tmp_path, configured(tmp_path), {profile: quiet})
+    assert await prepare(tmp_path, configured(tmp_path), {profile: released})
     assert bool(list((tmp_path / ".session-cache").glob("backup-1-*"))) is taken
 
 
 async def test_a_linked_session_whose_page_was_not_seen_in_a_run_is_not_copied(tmp_path: Path) -> None:
     profile = a_profile(tmp_path)
     SessionStore(tmp_path).state.update("1", is_linked=True, profile="sessions/session-1")
-    assert await prepare(tmp_path, configured(tmp_path), {profile: Quiet(clean=True, linked=None, version=None)})
+    assert await prepare(tmp_path, configured(tmp_path), {profile: Released(clean=True, linked=None, version=None)})
     assert not list((tmp_path / ".session-cache").glob("backup-1-*"))
 
 
@@ -168,9 +201,10 @@ async def test_a_profile_that_others_can_read_is_told_at_the_start(tmp_path: Pat
         care = Care(configured(project), SessionStore(project))
         unsubscribe = subscribe(lambda name, fields: told.append((name, fields)))
         try:
-            await care.report_exposed()
+            profiles = await care.registry.profiles()
+            await report_findings(care.store, care.files, profiles)
             profile.chmod(0o700)
-            await care.report_exposed()
+            await report_findings(care.store, care.files, profiles)
         finally:
             unsubscribe()
             care.close()
@@ -193,7 +227,7 @@ def note_results(monkeypatch: pytest.MonkeyPatch, method: str) -> list[Any]:
 class TestLookingAhead:
     """What is checked and read while the bot still uses its grace."""
 
-    CLEAN = Quiet(clean=True, linked=True, version="156.0.7000.1")
+    CLEAN = Released(clean=True, linked=True, version="156.0.7000.1")
 
     @pytest.fixture
     def checked(self, monkeypatch: pytest.MonkeyPatch) -> list[CheckReport]:
@@ -203,15 +237,17 @@ class TestLookingAhead:
     def read(self, monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
         return note_results(monkeypatch, "capture")
 
-    async def stop(self, path: Path, meanwhile: Callable[[], object] = lambda: None, quiet: Quiet = CLEAN) -> bool:
+    async def stop(
+        self, path: Path, meanwhile: Callable[[], object] = lambda: None, released: Released = CLEAN
+    ) -> bool:
         """Look ahead, let something happen, and prepare."""
         project = path.parent.parent
         care = Care(configured(project), SessionStore(project))
         try:
-            await care.look_ahead({path: quiet})
+            await care.look_ahead({path: released})
             meanwhile()
-            ready = await care.prepare({path: quiet}, {}, PhaseClock())
-            await care.finished()
+            ready = await care.prepare({path: released})
+            await care.maintenance.finished()
         finally:
             care.close()
         # Whatever came of it, no copy is left that nobody has published.
@@ -274,7 +310,7 @@ class TestLookingAhead:
     async def test_a_browser_that_did_not_close_cleanly_is_not_looked_at(
         self, path: Path, checked: list[CheckReport], read: list[Capture]
     ) -> None:
-        assert await self.stop(path, quiet=replace(self.CLEAN, clean=False))
+        assert await self.stop(path, released=replace(self.CLEAN, clean=False))
         assert (len(checked), read) == (1, [])
 
     async def test_what_is_learnt_later_counts(self, path: Path, read: list[Capture]) -> None:
@@ -282,8 +318,8 @@ class TestLookingAhead:
         try:
             await care.look_ahead({path: self.CLEAN})
             [early] = read
-            assert await care.prepare({path: replace(self.CLEAN, linked=False)}, {}, PhaseClock())
-            await care.finished()
+            assert await care.prepare({path: replace(self.CLEAN, linked=False)})
+            await care.maintenance.finished()
         finally:
             care.close()
         assert early.staging is not None

@@ -1,4 +1,4 @@
-"""The table of `lifecycle.py`, held to its promises on generated sequences of events, and cell by cell."""
+"""The table of `state_machine.py`, held to its promises on generated sequences of events, and cell by cell."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from supervisor.supervise.state_machine import (
     Action,
     After,
     Event,
-    Kind,
-    Phase,
     Policy,
+    Stage,
     State,
     begin,
     step,
 )
+from supervisor.supervise.state_machine import EventKind as Kind
 from supervisor.system.backoff import backoff
 
 DEVELOPMENT = Policy(rest_after_exit=True)
@@ -75,7 +75,7 @@ class World:
     def deliver(self) -> None:
         """Let the table have the oldest event."""
         event = self.queue.popleft()
-        if event.kind is Kind.QUIT and self.state.phase is not Phase.ENDED:
+        if event.kind is Kind.QUIT and self.state.stage is not Stage.ENDED:
             self.quit_codes.append(event.code)
         self.state, actions = step(self.state, event, self.policy)
         self.carry_out(actions)
@@ -97,7 +97,7 @@ class World:
 
     def on_listen(self) -> None:
         assert self.under_way is None
-        assert self.state.phase in {Phase.STARTING, Phase.UP, Phase.RESTING}, "nobody would answer"
+        assert self.state.stage in {Stage.STARTING, Stage.UP, Stage.RESTING}, "nobody would answer"
 
     def on_bring_down(self) -> None:
         assert self.under_way in {None, Action.CHECK}  # a check is cut short, and then reports nothing
@@ -127,7 +127,7 @@ class World:
         self.proven = False
 
     def on_hurry(self) -> None:
-        assert self.state.phase is Phase.CLOSING
+        assert self.state.stage is Stage.CLOSING
 
     on_kill = on_hurry
 
@@ -137,11 +137,11 @@ class World:
 
     def on_give_up(self) -> None:
         follows = After.REST if self.policy.rest_after_exit else After.END
-        assert (self.state.phase, self.state.after) == (Phase.CLOSING, follows)
+        assert (self.state.stage, self.state.after) == (Stage.CLOSING, follows)
         assert len(self.state.failures) == self.policy.limit
 
     def on_end(self) -> None:
-        assert self.state.phase is Phase.ENDED
+        assert self.state.stage is Stage.ENDED
 
     def finish(self, good: bool) -> None:
         """The step under way ends, and says how."""
@@ -159,15 +159,15 @@ class World:
         """What must hold between any two events."""
         assert self.bots <= 1
         if self.bots and not self.state.bot_may_run:
-            assert (self.state.phase, self.state.exit_code) == (Phase.ENDED, WOULD_NOT_DIE)
+            assert (self.state.stage, self.state.exit_code) == (Stage.ENDED, WOULD_NOT_DIE)
         checked = any(event.kind in REPORTS[Action.CHECK] for event in self.queue)
         if self.frozen:
             at_it = self.under_way in {Action.BRING_DOWN, Action.CHECK} or checked
             assert at_it, "frozen, and nobody is at it"
-        if self.state.phase is Phase.ENDED and self.under_way is not Action.PREPARE:
+        if self.state.stage is Stage.ENDED and self.under_way is not Action.PREPARE:
             assert not self.frozen
         reported = any(event.kind in REPORTS.get(action, ()) for action in REPORTS for event in self.queue)
-        if self.state.phase in {Phase.CLOSING, Phase.PREPARING, Phase.STUCK, Phase.CHECKING}:
+        if self.state.stage in {Stage.CLOSING, Stage.PREPARING, Stage.STUCK, Stage.CHECKING}:
             assert self.under_way is not None or reported, "nothing will ever be reported"
 
 
@@ -220,14 +220,14 @@ class Lifecycles(RuleBasedStateMachine):
     @invariant()
     def the_end_is_final(self) -> None:
         if self.ended_with is not None:
-            assert self.world.state.phase is Phase.ENDED
+            assert self.world.state.stage is Stage.ENDED
             assert self.world.state.exit_code == self.ended_with
-        elif self.world.state.phase is Phase.ENDED:
+        elif self.world.state.stage is Stage.ENDED:
             self.ended_with = self.world.state.exit_code
 
     @invariant()
     def the_first_quit_settles_the_exit_status(self) -> None:
-        if self.world.quit_codes and self.world.state.phase is not Phase.ENDED:
+        if self.world.quit_codes and self.world.state.stage is not Stage.ENDED:
             assert self.world.state.exit_code == self.world.quit_codes[0]
 
     def teardown(self) -> None:
@@ -242,7 +242,7 @@ class Lifecycles(RuleBasedStateMachine):
                 world.check()
             if world.under_way is not None:
                 world.finish(good=True)
-        assert world.state.phase is Phase.ENDED
+        assert world.state.stage is Stage.ENDED
         assert not world.frozen
         if world.quit_codes:
             assert world.state.exit_code in {world.quit_codes[0], WOULD_NOT_DIE}
@@ -261,35 +261,35 @@ def test_a_change_that_waits_while_the_command_breaks_is_not_checked_without_a_b
     world.post(Kind.CHANGED)
     while world.queue:
         world.deliver()
-    assert world.state.phase is Phase.ENDED
+    assert world.state.stage is Stage.ENDED
 
 
 # -- the table, cell by cell -------------------------------------------------------------------------------------------
 
 #: The cells that do nothing: (what is told, in which phases it means nothing).
-SILENT: dict[Kind, set[Phase]] = {
-    Kind.RESTART: {Phase.ENDED},
-    Kind.QUIT: {Phase.ENDED},
-    Kind.CHANGED: {Phase.CHECKING, Phase.ENDED},
-    Kind.PASSED: set(Phase) - {Phase.CHECKING},
-    Kind.REFUSED: set(Phase) - {Phase.CHECKING},
-    Kind.EXITED: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
-    Kind.FELLED: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
-    Kind.BROWSER_LOST: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
-    Kind.UNHEALTHY: set(Phase) - {Phase.STARTING, Phase.UP, Phase.CHECKING},
-    Kind.READY: set(Phase) - {Phase.STARTING, Phase.CHECKING},
-    Kind.NEVER_READY: set(Phase) - {Phase.STARTING},
-    Kind.DOWN: set(Phase) - {Phase.CLOSING, Phase.STUCK},
-    Kind.NOT_DOWN: set(Phase) - {Phase.CLOSING},
-    Kind.PREPARED: set(Phase) - {Phase.PREPARING},
-    Kind.UNPREPARED: set(Phase) - {Phase.PREPARING},
-    Kind.SPAWN_FAILED: set(Phase) - {Phase.STARTING},
-    Kind.BACKOFF_OVER: set(Phase) - {Phase.BACKOFF},
+SILENT: dict[Kind, set[Stage]] = {
+    Kind.RESTART: {Stage.ENDED},
+    Kind.QUIT: {Stage.ENDED},
+    Kind.CHANGED: {Stage.CHECKING, Stage.ENDED},
+    Kind.PASSED: set(Stage) - {Stage.CHECKING},
+    Kind.REFUSED: set(Stage) - {Stage.CHECKING},
+    Kind.EXITED: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
+    Kind.FELLED: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
+    Kind.BROWSER_LOST: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
+    Kind.UNHEALTHY: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
+    Kind.READY: set(Stage) - {Stage.STARTING, Stage.CHECKING},
+    Kind.NEVER_READY: set(Stage) - {Stage.STARTING},
+    Kind.DOWN: set(Stage) - {Stage.CLOSING, Stage.STUCK},
+    Kind.NOT_DOWN: set(Stage) - {Stage.CLOSING},
+    Kind.PREPARED: set(Stage) - {Stage.PREPARING},
+    Kind.UNPREPARED: set(Stage) - {Stage.PREPARING},
+    Kind.SPAWN_FAILED: set(Stage) - {Stage.STARTING},
+    Kind.BACKOFF_OVER: set(Stage) - {Stage.BACKOFF},
 }
 
 states = st.builds(
     State,
-    phase=st.sampled_from(Phase),
+    stage=st.sampled_from(Stage),
     after=st.sampled_from(After),
     exit_code=st.integers(0, 255),
     quits=st.integers(0, 4),
@@ -307,29 +307,29 @@ def test_every_kind_of_event_is_in_the_list_of_silent_cells() -> None:
 
 @pytest.mark.parametrize("policy", [DEVELOPMENT, PRODUCTION], ids=["development", "production"])
 @pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("phase", Phase)
-def test_each_cell_does_something_unless_it_is_listed_as_silent(phase: Phase, kind: Kind, policy: Policy) -> None:
+@pytest.mark.parametrize("stage", Stage)
+def test_each_cell_does_something_unless_it_is_listed_as_silent(stage: Stage, kind: Kind, policy: Policy) -> None:
     answers = [
         (state, step(state, Event(kind, code=7, at=5.0), policy))
         for after in After
         for quits in range(4)
-        for state in [State(phase=phase, after=after, quits=quits)]
+        for state in [State(stage=stage, after=after, quits=quits)]
     ]
     silent = all(answer == (state, ()) for state, answer in answers)
     in_development = kind is Kind.NEVER_READY and policy is DEVELOPMENT  # the user is looking at it
-    assert silent == (phase in SILENT[kind] or in_development)
+    assert silent == (stage in SILENT[kind] or in_development)
 
 
 @given(state=states, kind=st.sampled_from(Kind), policy=st.sampled_from([DEVELOPMENT, PRODUCTION]))
 def test_the_table_answers_every_event_in_every_state(state: State, kind: Kind, policy: Policy) -> None:
     following, actions = step(state, Event(kind, 1, 1e6), policy)
-    assert (following.phase is Phase.ENDED) == (state.phase is Phase.ENDED or Action.END in actions)
-    assert (Action.SPAWN in actions) == (following.phase is Phase.STARTING and state.phase is Phase.PREPARING)
+    assert (following.stage is Stage.ENDED) == (state.stage is Stage.ENDED or Action.END in actions)
+    assert (Action.SPAWN in actions) == (following.stage is Stage.STARTING and state.stage is Stage.PREPARING)
     if Action.SPAWN in actions:
         assert kind is Kind.PREPARED
     if Action.PREPARE in actions:
         assert kind is Kind.DOWN
-        assert state.phase is Phase.CLOSING, "only a proof that has just been made counts"
+        assert state.stage is Stage.CLOSING, "only a proof that has just been made counts"
 
 
 # -- from one state to the next ----------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def test_a_start_closes_what_was_left_behind_then_prepares_then_spawns() -> None
         state, actions = step(state, Event(kind), DEVELOPMENT)
         taken += actions
     assert taken == [Action.BRING_DOWN, Action.PREPARE, Action.SPAWN]
-    assert state.phase is Phase.UP
+    assert state.stage is Stage.UP
 
 
 def test_a_change_while_the_bot_goes_down_needs_no_restart_of_its_own() -> None:
@@ -372,14 +372,14 @@ def test_a_change_while_the_bot_starts_restarts_it() -> None:
 def test_a_changed_file_is_checked_before_the_bot_is_brought_down(before: tuple[Kind, ...]) -> None:
     running = after(*before)
     checking, actions = step(running, Event(Kind.CHANGED), DEVELOPMENT)
-    assert (checking.phase, actions) == (Phase.CHECKING, (Action.CHECK,))
+    assert (checking.stage, actions) == (Stage.CHECKING, (Action.CHECK,))
     assert step(checking, Event(Kind.CHANGED), DEVELOPMENT) == (checking, ())
     assert step(checking, Event(Kind.PASSED), DEVELOPMENT)[1] == (Action.BRING_DOWN,)
     assert step(checking, Event(Kind.REFUSED), DEVELOPMENT) == (running, (Action.THAW, Action.LISTEN))
 
 
 def test_a_bot_that_became_ready_while_it_was_checked_is_up_after_that() -> None:
-    assert after(*STARTED, Kind.CHANGED, Kind.READY, Kind.REFUSED).phase is Phase.UP
+    assert after(*STARTED, Kind.CHANGED, Kind.READY, Kind.REFUSED).stage is Stage.UP
 
 
 @pytest.mark.parametrize("kind", [Kind.RESTART, Kind.EXITED, Kind.FELLED, Kind.BROWSER_LOST, Kind.UNHEALTHY])
@@ -390,28 +390,28 @@ def test_whatever_ends_a_bot_that_is_being_checked_has_a_start_follow(kind: Kind
 
 def test_a_crash_in_development_waits_for_the_next_change() -> None:
     resting = after(*UP, Event(Kind.EXITED, 1), *STARTED)
-    assert resting.phase is Phase.RESTING
+    assert resting.stage is Stage.RESTING
     assert after(Kind.RESTART, state=resting).after is After.START
 
 
 def test_a_change_during_the_stop_after_a_crash_starts_the_bot_again() -> None:
-    assert after(*UP, Event(Kind.EXITED, 1), Kind.RESTART, *STARTED).phase is Phase.STARTING
+    assert after(*UP, Event(Kind.EXITED, 1), Kind.RESTART, *STARTED).stage is Stage.STARTING
 
 
 def test_in_development_a_browser_that_crashes_is_tried_again_until_it_has_too_often() -> None:
     policy = replace(DEVELOPMENT, limit=2)
     tried = after(*UP, Kind.FELLED, *STARTED, policy=policy)
-    assert (tried.phase, tried.streak) == (Phase.BACKOFF, 1)
+    assert (tried.stage, tried.streak) == (Stage.BACKOFF, 1)
     closing, actions = step(after(Kind.BACKOFF_OVER, *UP, policy=policy, state=tried), Event(Kind.FELLED), policy)
     assert (closing.after, actions) == (After.REST, (Action.GIVE_UP, Action.BRING_DOWN))
     resting = after(*STARTED, policy=policy, state=closing)
-    assert resting.phase is Phase.RESTING
+    assert resting.stage is Stage.RESTING
     again = after(Kind.RESTART, *UP, Kind.FELLED, *STARTED, policy=policy, state=resting)
-    assert again.phase is Phase.BACKOFF, "what is tried after a change is counted anew"
+    assert again.stage is Stage.BACKOFF, "what is tried after a change is counted anew"
 
 
 def test_in_development_a_browser_that_crashes_during_the_start_is_left_to_be_looked_at() -> None:
-    assert after(*STARTED, Kind.FELLED, *STARTED).phase is Phase.RESTING
+    assert after(*STARTED, Kind.FELLED, *STARTED).stage is Stage.RESTING
 
 
 def test_in_production_a_bot_whose_browser_crashed_is_tried_again_whatever_its_status() -> None:
@@ -423,12 +423,12 @@ def test_in_production_a_bot_whose_browser_crashed_is_tried_again_whatever_its_s
 def test_a_crash_loop_ends_with_a_status_that_tells_whether_it_ever_was_ready(ready: bool) -> None:
     state = begin()[0]
     for at in (1.0, 2.0, 3.0):
-        assert state.phase is not Phase.ENDED
+        assert state.stage is not Stage.ENDED
         state = after(*(UP if ready else STARTED), policy=PRODUCTION, state=state)
         state = after(Event(Kind.EXITED, 1, at), *STARTED, policy=PRODUCTION, state=state)
-        if state.phase is Phase.BACKOFF:
+        if state.stage is Stage.BACKOFF:
             state = after(Kind.BACKOFF_OVER, policy=PRODUCTION, state=state)
-    assert state.phase is Phase.ENDED
+    assert state.stage is Stage.ENDED
     assert state.exit_code == (CRASH_LOOP if ready else NEVER_BECAME_READY)
 
 
@@ -450,7 +450,7 @@ class Career:
     def run(self, end: Kind, *, start: float = 0.0, service: float | None = None, pause: float = 0.0) -> None:
         """Start it, have it serve for so many seconds (None: it never becomes ready), and end it."""
         self.tell(Kind.DOWN, Kind.PREPARED)
-        assert self.state.phase is Phase.STARTING
+        assert self.state.stage is Stage.STARTING
         self.now += start
         if service is not None:
             self.tell(Kind.READY)
@@ -552,33 +552,33 @@ def test_a_pause_is_never_longer_than_the_longest(failures: int, initial: float,
 @pytest.mark.parametrize("kind", [Kind.BROWSER_LOST, Kind.UNHEALTHY])
 def test_a_bot_of_no_use_is_restarted_at_once_in_development(kind: Kind) -> None:
     closing = after(*UP, kind)
-    assert (closing.phase, closing.after, closing.streak) == (Phase.CLOSING, After.START, 0)
+    assert (closing.stage, closing.after, closing.streak) == (Stage.CLOSING, After.START, 0)
 
 
 def test_a_bot_that_ends_on_purpose_ends_the_supervisor_with_its_own_status() -> None:
     ended = after(*UP, Event(Kind.EXITED, 78), *STARTED, policy=PRODUCTION)
-    assert (ended.phase, ended.exit_code, ended.failures) == (Phase.ENDED, 78, ())
+    assert (ended.stage, ended.exit_code, ended.failures) == (Stage.ENDED, 78, ())
 
 
 def test_a_bot_that_never_becomes_ready_is_a_failure_in_production_only() -> None:
-    assert after(*STARTED, Kind.NEVER_READY).phase is Phase.STARTING
+    assert after(*STARTED, Kind.NEVER_READY).stage is Stage.STARTING
     closing = after(*STARTED, Event(Kind.NEVER_READY, at=3.0), policy=PRODUCTION)
-    assert (closing.phase, closing.after, closing.streak) == (Phase.CLOSING, After.BACKOFF, 1)
+    assert (closing.stage, closing.after, closing.streak) == (Stage.CLOSING, After.BACKOFF, 1)
 
 
 def test_profiles_that_cannot_be_put_in_order_are_tried_again_after_a_pause_and_counted_once() -> None:
     state = after(Kind.DOWN, Event(Kind.UNPREPARED, at=1.0), policy=PRODUCTION)
     state = after(Kind.DOWN, Event(Kind.UNPREPARED, at=1.1), policy=PRODUCTION, state=state)
-    assert (state.phase, state.streak, len(state.failures)) == (Phase.BACKOFF, 1, 1)
+    assert (state.stage, state.streak, len(state.failures)) == (Stage.BACKOFF, 1, 1)
 
 
 def test_profiles_that_cannot_be_put_in_order_wait_for_a_change_in_development() -> None:
-    assert after(Kind.DOWN, Kind.UNPREPARED).phase is Phase.RESTING
+    assert after(Kind.DOWN, Kind.UNPREPARED).stage is Stage.RESTING
 
 
 def test_profiles_that_cannot_be_put_in_order_do_not_hold_up_an_end() -> None:
     ended = after(*UP, Event(Kind.QUIT, 143), Kind.DOWN, Kind.UNPREPARED)
-    assert (ended.phase, ended.exit_code) == (Phase.ENDED, 143)
+    assert (ended.stage, ended.exit_code) == (Stage.ENDED, 143)
 
 
 @pytest.mark.parametrize("policy", [DEVELOPMENT, PRODUCTION], ids=["development", "production"])
@@ -586,9 +586,16 @@ def test_profiles_that_cannot_be_put_in_order_do_not_hold_up_an_end() -> None:
 def test_nothing_overrides_a_quit(kind: Kind, policy: Policy) -> None:
     told = Event(kind, 1, 5.0)
     quitting = (Event(Kind.QUIT, 130), told, Kind.DOWN, told, Kind.PREPARED, told)
-    for before in ((), STARTED, UP, (*UP, Kind.RESTART), (*UP, Kind.CHANGED), (*UP, Event(Kind.EXITED, 1))):
+    for before in (
+        (),
+        STARTED,
+        UP,
+        (*UP, Kind.RESTART),
+        (*UP, Kind.CHANGED),
+        (*UP, Event(Kind.EXITED, 1)),
+    ):
         ended = after(*before, *quitting, policy=policy)
-        assert (ended.phase, ended.exit_code) == (Phase.ENDED, 130)
+        assert (ended.stage, ended.exit_code) == (Stage.ENDED, 130)
 
 
 def test_the_second_quit_hurries_and_the_third_kills() -> None:
@@ -603,29 +610,32 @@ def test_work_on_a_profile_is_finished_before_the_end_unless_it_is_asked_for_a_t
     preparing = after(*UP, Event(Kind.QUIT, 130), Kind.DOWN)
     second = after(Event(Kind.QUIT, 143), state=preparing)
     third = after(Event(Kind.QUIT, 143), state=second)
-    assert [state.phase for state in (preparing, second, third)] == [Phase.PREPARING, Phase.PREPARING, Phase.ENDED]
+    assert [state.stage for state in (preparing, second, third)] == [Stage.PREPARING, Stage.PREPARING, Stage.ENDED]
     assert third.exit_code == 130
 
 
 def test_a_process_that_will_not_die_keeps_everything_from_starting() -> None:
     stuck = after(*UP, Kind.RESTART, Kind.NOT_DOWN)
-    assert stuck.phase is Phase.STUCK
+    assert stuck.stage is Stage.STUCK
     assert step(stuck, Event(Kind.RESTART), DEVELOPMENT) == (stuck, ())
     again, actions = step(stuck, Event(Kind.DOWN), DEVELOPMENT)
     # What was waited for is gone; what has come since is not, so the proof is made anew.
-    assert (again.phase, actions) == (Phase.CLOSING, (Action.BRING_DOWN,))
+    assert (again.stage, actions) == (Stage.CLOSING, (Action.BRING_DOWN,))
 
 
 @pytest.mark.parametrize(
     "events",
-    [(Event(Kind.QUIT, 130), Kind.NOT_DOWN), (Kind.RESTART, Kind.NOT_DOWN, Event(Kind.QUIT, 130))],
+    [
+        (Event(Kind.QUIT, 130), Kind.NOT_DOWN),
+        (Kind.RESTART, Kind.NOT_DOWN, Event(Kind.QUIT, 130)),
+    ],
     ids=["quit while closing", "quit while stuck"],
 )
 def test_a_process_that_will_not_die_has_an_exit_status_of_its_own(events: tuple[Event | Kind, ...]) -> None:
     ended = after(*UP, *events)
-    assert (ended.phase, ended.exit_code) == (Phase.ENDED, WOULD_NOT_DIE)
+    assert (ended.stage, ended.exit_code) == (Stage.ENDED, WOULD_NOT_DIE)
 
 
 def test_a_command_that_cannot_be_run_ends_it_with_the_status_of_a_shell() -> None:
     ended = after(*STARTED, Event(Kind.SPAWN_FAILED, 127))
-    assert (ended.phase, ended.exit_code) == (Phase.ENDED, 127)
+    assert (ended.stage, ended.exit_code) == (Stage.ENDED, 127)

@@ -1,0 +1,17 @@
+"""What is known of a profile that its browser has let go of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """How a profile was left by its browser."""
+
+    clean: bool
+    """Whether the browser wrote everything down: it was seen to exit, and left no lock."""
+    linked: bool | None
+    """Whether its page was last seen linked; None if no page was read."""
+    version: str | None
+    """The browser's version, if it was told."""

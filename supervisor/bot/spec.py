@@ -1,0 +1,61 @@
+"""What stays the same from one run of the bot to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supervisor.bot.environment import bot_environment
+from supervisor.bot.ownership import Territory
+from supervisor.bot.versions import Versions
+from supervisor.config.modes import Mode
+from supervisor.config.schema import Config
+from supervisor.log.sinks import Outputs
+from supervisor.preflight import javascript
+from supervisor.process.reaper import Reaper, tells_threads_apart
+from supervisor.process.start_gate import can_gate_start
+from supervisor.session.profile_lock import ProfileLocks
+from supervisor.system.qr import QrDisplay
+from supervisor.system.runtime_dir import runtime_folder
+
+
+@dataclass(frozen=True, slots=True)
+class BotSpec:
+    """The command, its configuration and surroundings."""
+
+    config: Config
+    command: Sequence[str]
+    directory: Path
+    territory: Territory
+    reaper: Reaper
+    runtime: Path
+    """A folder that is closed to other users, for sockets and lists."""
+    versions: Versions
+    outputs: Outputs
+    """Where the bot's output goes."""
+    mode: Mode = Mode.DEV
+    umask: int = -1
+    """The umask of the bot's processes; -1 for our own."""
+    screen: QrDisplay | None = None
+    """Where QR codes are drawn, if anywhere."""
+    locks: ProfileLocks = field(default_factory=ProfileLocks)
+    """The profiles that no other supervisor may use meanwhile."""
+
+    def environment(self, mark: str, number: int) -> dict[str, str]:
+        """The environment of the run with this mark, after `number` earlier ones."""
+        runtime = self.runtime
+        if not runtime.is_dir():
+            # systemd removes a user's runtime folder at logout; a bot under nohup or tmux goes on.
+            runtime = runtime_folder(self.territory.key)
+        return bot_environment(self.config, runtime, mark=mark, number=number)
+
+    def starts_ahead(self, environment: Mapping[str, str]) -> bool:
+        """Whether the bot's leader may be started ahead of its time, in this environment."""
+        return (
+            self.mode is Mode.DEV
+            and self.config.bot.start_ahead
+            and (tells_threads_apart() or not self.territory.contained)
+            and can_gate_start()
+            and javascript.starts_plainly(self.command, environment.get("NODE_OPTIONS", ""))
+        )
