@@ -150,7 +150,7 @@ def test_another_folder_is_named_as_in_nodemon(asked: Asked, monkeypatch: pytest
         (["-r", "dotenv/config", "i.js", "a b"], "scanonce dev -- node -r dotenv/config i.js 'a b'"),
         (["--inspect", "-w", "src", "i.js"], "scanonce dev -- node --inspect index.js"),
         (["--config", "nodemon.json", "i.js"], "what nodemon was told in JSON, scanonce init takes over"),
-        (["-w", "src", "-I", "i.js"], "-I of nodemon is not needed: what is typed goes to the bot"),
+        (["-w", "src", "-I", "i.js"], "-I of nodemon is not needed: the bot gets the keyboard input"),
         (["--no-stdin"], "</dev/null"),
         (["--no-colours"], "set NO_COLOR=1"),
         (["--dump"], "use --explain-watch"),
