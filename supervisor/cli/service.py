@@ -18,8 +18,8 @@ from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 
 if TYPE_CHECKING:
-    from supervisor.setup.service.base import File, Manager, Scope, Service
-    from supervisor.setup.service.install import Outcome
+    from supervisor.setup.service.init_system import InitSystem, Scope, Service, ServiceFile
+    from supervisor.setup.service.install import InstallResult
 
 System = Annotated[
     bool, typer.Option("--system/--user", help="A service of the machine, or of the user who runs this (the default).")
@@ -62,14 +62,14 @@ def show(
 ) -> None:
     """Print what install would write and run, and change nothing."""
     with _exits():
-        manager, service = _planned(project, config, command, _scope(system=system), name, run_as, env, kind)
+        init, service = _planned(project, config, command, _scope(system=system), name, run_as, env, kind)
         # A variable's value may be a secret, and this goes to a terminal.
         hidden = replace(service, environment=dict.fromkeys(service.environment, _HIDDEN))
-        files, steps = manager.files(hidden), manager.installing(service, changed=False)
+        files, steps = init.files(hidden), init.installing(service, changed=False)
         commands = [list(argv) for argv in (*steps.after, *steps.by_hand)]
         if as_json:
             document = {"files": [_file(file) for file in files], "commands": commands}
-            console.print_json(_head(manager, service.name, service.scope) | document)
+            console.print_json(_head(init, service.name, service.scope) | document)
             return
         for file in files:
             console.complain(f"{file.path}, mode {file.mode:o}:")
@@ -97,9 +97,9 @@ def install(
     with _exits():
         from supervisor.setup.service.install import install as put
 
-        manager, service = _planned(project, config, command, _scope(system=system), name, run_as, env, None)
-        done = put(manager, service, start=not no_start)
-        _report(_head(manager, service.name, service.scope), done, as_json=as_json)
+        init, service = _planned(project, config, command, _scope(system=system), name, run_as, env, None)
+        done = put(init, service, start=not no_start)
+        _report(_head(init, service.name, service.scope), done, as_json=as_json)
 
 
 @app.command("uninstall")
@@ -114,16 +114,16 @@ def uninstall(
     Exit status 1 if a command has failed.
     """
     with _exits():
-        from supervisor.setup.service.command import label
-        from supervisor.setup.service.detect import manager
+        from supervisor.setup.service.install import find_init_system
         from supervisor.setup.service.install import uninstall as take_away
+        from supervisor.setup.service.plan import service_id
 
-        init, named = manager(), label(project.resolve(), _scope(system=system), name)
+        init, named = find_init_system(), service_id(project.resolve(), _scope(system=system), name)
         _report(_head(init, named.name, named.scope), take_away(init, named), as_json=as_json)
 
 
 def _scope(*, system: bool) -> Scope:
-    from supervisor.setup.service.base import Scope
+    from supervisor.setup.service.init_system import Scope
 
     return Scope.SYSTEM if system else Scope.USER
 
@@ -137,10 +137,10 @@ def _planned(
     run_as: str | None,
     variables: list[str] | None,
     kind: str | None,
-) -> tuple[Manager, Service]:
+) -> tuple[InitSystem, Service]:
     from supervisor.setup.service.access import obstacles
-    from supervisor.setup.service.command import plan
-    from supervisor.setup.service.detect import manager
+    from supervisor.setup.service.install import find_init_system
+    from supervisor.setup.service.plan import plan
 
     folder = project.resolve()
     config = load(folder, file, mode=Mode.RUN)
@@ -159,8 +159,8 @@ def _planned(
             "the bot would run as root, where Chromium has no sandbox: give the folder to a user of its own, "
             "or name one with --run-as"
         )
-    chosen = manager(kind)
-    if chosen.kind == manager().kind:  # what another system has cannot be seen from here
+    chosen = find_init_system(kind)
+    if chosen.kind == find_init_system().kind:  # what another system has cannot be seen from here
         for obstacle in obstacles(service):
             console.complain(obstacle)
     return chosen, service
@@ -168,7 +168,7 @@ def _planned(
 
 @contextlib.contextmanager
 def _exits() -> Iterator[None]:
-    from supervisor.setup.service.base import ServiceError
+    from supervisor.setup.service.init_system import ServiceError
 
     with console.exits():
         try:
@@ -181,15 +181,15 @@ def _exits() -> Iterator[None]:
             raise typer.Exit(UNUSABLE) from None
 
 
-def _head(manager: Manager, name: str, scope: Scope) -> dict[str, Any]:
-    return {"name": name, "scope": str(scope), "init": manager.kind}
+def _head(init: InitSystem, name: str, scope: Scope) -> dict[str, Any]:
+    return {"name": name, "scope": str(scope), "init": init.kind}
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: ServiceFile) -> dict[str, Any]:
     return {"path": str(file.path), "mode": f"{file.mode:04o}", "text": file.text}
 
 
-def _report(head: dict[str, Any], done: Outcome, *, as_json: bool) -> None:
+def _report(head: dict[str, Any], done: InstallResult, *, as_json: bool) -> None:
     if as_json:
         console.print_json(
             head

@@ -19,10 +19,10 @@ import pytest
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.setup.service.access import obstacles
-from supervisor.setup.service.base import Label, Manager, Scope, Service, ServiceError, Steps
-from supervisor.setup.service.command import label, plan
+from supervisor.setup.service.init_system import InitSystem, Scope, Service, ServiceError, ServiceId, Steps
 from supervisor.setup.service.install import install, uninstall
 from supervisor.setup.service.launchd import Launchd
+from supervisor.setup.service.plan import plan, service_id
 from supervisor.setup.service.systemd import Systemd, command_line, variables_file
 from supervisor.setup.service.windows import NAMESPACE, TaskScheduler
 from tests.helpers import shell
@@ -49,7 +49,7 @@ def service(folder: Path, *words: str, scope: Scope = Scope.USER, env: Mapping[s
 class Recorded:
     """An init system that runs, whose commands are noted; one that begins as `failing` says ends with `status`."""
 
-    def __init__(self, manager: Manager, failing: str = "nothing", status: int = 99) -> None:
+    def __init__(self, manager: InitSystem, failing: str = "nothing", status: int = 99) -> None:
         self.kind = manager.kind
         self.files, self.paths = manager.files, manager.paths
         self.installing, self.removing = manager.installing, manager.removing
@@ -65,7 +65,7 @@ class Recorded:
         return "no" if self.commands[-1].startswith(self._failing) and self._status not in needless else None
 
 
-def managers(home: Path) -> list[Manager]:
+def managers(home: Path) -> list[InitSystem]:
     return [
         Systemd(system=home / "system", home=home / "home"),
         Launchd(system=home / "system", home=home / "home"),
@@ -268,7 +268,7 @@ def test_installing_twice_changes_nothing_and_uninstalling_leaves_nothing(
     assert init.commands
     again = install(init, service(folder), run=init.run)
     assert [change for _, change in again.files] == ["unchanged"]
-    named = label(folder, Scope.USER)
+    named = service_id(folder, Scope.USER)
     gone = uninstall(init, named, run=init.run)
     assert [change for _, change in gone.files] == ["removed"]
     count = len(init.commands)
@@ -286,7 +286,7 @@ def test_somebody_elses_file_is_neither_replaced_nor_removed(folder: Path, tmp_p
     with pytest.raises(ServiceError, match="was not written by scanonce"):
         install(init, service(folder), run=init.run)
     with pytest.raises(ServiceError, match="was not written by scanonce"):
-        uninstall(init, label(folder, Scope.USER), run=init.run)
+        uninstall(init, service_id(folder, Scope.USER), run=init.run)
     assert theirs.read_text() == "[Service]\nExecStart=/bin/true\n"
     assert not init.commands
 
@@ -308,7 +308,7 @@ def test_a_service_that_does_not_run_can_be_uninstalled(
 ) -> None:
     init = Recorded(managers(tmp_path)[kind], failing, status)
     install(init, service(folder), run=init.run)
-    gone = uninstall(init, label(folder, Scope.USER), run=init.run)
+    gone = uninstall(init, service_id(folder, Scope.USER), run=init.run)
     assert [change for _, change in gone.files] == ["removed"]
     assert not gone.failed
     assert any(command.startswith(failing) for command in init.commands)
@@ -323,22 +323,22 @@ def test_a_command_that_had_nothing_to_do_has_not_failed(folder: Path, tmp_path:
         def present(self) -> bool:
             return True
 
-        def removing(self, label: Label) -> Steps:
+        def removing(self, service: ServiceId) -> Steps:
             return Steps(before=[ends], needless={ends: self.needless})
 
     manager = Ending(home=tmp_path)
     install(manager, service(folder), start=False)
     with pytest.raises(ServiceError, match="there is none"):
-        uninstall(manager, label(folder, Scope.USER))
+        uninstall(manager, service_id(folder, Scope.USER))
     manager.needless = {3}
-    assert not uninstall(manager, label(folder, Scope.USER)).failed
+    assert not uninstall(manager, service_id(folder, Scope.USER)).failed
 
 
 def test_a_service_that_cannot_be_stopped_keeps_its_files(folder: Path, tmp_path: Path) -> None:
     init = Recorded(Systemd(home=tmp_path), failing="systemctl --user disable")
     install(init, service(folder), run=init.run)
     with pytest.raises(ServiceError, match="left in place"):
-        uninstall(init, label(folder, Scope.USER), run=init.run)
+        uninstall(init, service_id(folder, Scope.USER), run=init.run)
     assert init.paths(service(folder))[0].exists()
 
 

@@ -1,5 +1,5 @@
-"""Making a bot a service of the init system: systemd, launchd, Windows' task scheduler.
+"""`scanonce service`: installs the bot as a service of systemd, launchd or Windows' task scheduler.
 
-`plan.py` settles what is to run and how; one module for each init system writes that down in its own words, all behind
-`face.Manager`; `install.py` puts the files in place and takes them away again. Nothing here starts a bot itself.
+`plan.py` decides what to run and how; one module for each init system, an `InitSystem`, writes that in its own format;
+`install.py` writes and removes the files and runs the commands that go with them. Nothing here starts a bot itself.
 """

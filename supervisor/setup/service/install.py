@@ -1,28 +1,38 @@
-"""Putting a service's files in place and taking them away, with the commands that belong to it."""
+"""Installs and removes a service: its files, and the commands of the init system that go with them."""
 
 from __future__ import annotations
 
 import codecs
 import os
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from supervisor.setup.service.base import MARK, File, Label, Manager, Service, ServiceError, Steps
+from supervisor.setup.service.init_system import MARK, InitSystem, Service, ServiceError, ServiceFile, ServiceId, Steps
+from supervisor.setup.service.launchd import Launchd
+from supervisor.setup.service.systemd import Systemd
+from supervisor.setup.service.windows import TaskScheduler
 
-Change = Literal["written", "unchanged", "removed", "absent"]
-Run = Callable[[Sequence[str], Collection[int]], str | None]
-"""Runs a command; returns why it failed, or None, also for the exit statuses that mean: there was nothing to do."""
+INIT_SYSTEMS: Final[Mapping[str, Callable[[], InitSystem]]] = {
+    "systemd": Systemd,
+    "launchd": Launchd,
+    "windows": TaskScheduler,
+}
+_OF_PLATFORM: Final = {"darwin": "launchd", "win32": "windows"}
+_PATIENCE = 600.0  # seconds; stopping or starting a service takes as long as its bot does
 
-_PATIENCE = 600.0  # seconds; a service that is stopped or started takes as long as its bot
+FileChange = Literal["written", "unchanged", "removed", "absent"]
+RunCommand = Callable[[Sequence[str], Collection[int]], str | None]
+"""Runs a command; returns why it failed, or None, also for the given statuses that mean that nothing was to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A command. `failed` says why; a command that has not been run, `ran` false, is for the user."""
+class InstallCommand:
+    """A command. If `ran` is false, it was not run and is left to the user. `failed` says why it failed."""
 
     argv: Sequence[str]
     ran: bool
@@ -30,11 +40,11 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was done: to which files, by which commands, and what is left to do."""
+class InstallResult:
+    """The files that were changed, the commands that were run, and those that are left to the user."""
 
-    files: Sequence[tuple[Path, Change]]
-    commands: Sequence[Ran]
+    files: Sequence[tuple[Path, FileChange]]
+    commands: Sequence[InstallCommand]
 
     @property
     def failed(self) -> bool:
@@ -42,16 +52,26 @@ class Outcome:
         return any(one.failed is not None for one in self.commands)
 
 
-def install(manager: Manager, service: Service, *, start: bool = True, run: Run | None = None) -> Outcome:
+def find_init_system(kind: str | None = None) -> InitSystem:
+    """An init system by its name, or this machine's. Raises ServiceError for an unknown name."""
+    name = kind or _OF_PLATFORM.get(sys.platform, "systemd")
+    if name not in INIT_SYSTEMS:
+        raise ServiceError(f"unknown init system {name}: expected {', '.join(INIT_SYSTEMS)}")
+    return INIT_SYSTEMS[name]()
+
+
+def install(
+    init_system: InitSystem, service: Service, *, start: bool = True, run: RunCommand | None = None
+) -> InstallResult:
     """Write the service's files, then load and start it. Doing it again changes nothing.
 
-    With `start` false, or where the init system does not run, the commands are returned and not run. Raises
-    ServiceError if a file of that name is somebody else's, and OSError; nothing is written then.
+    If `start` is false or the init system does not run, the commands are returned and not run. Raises ServiceError if
+    scanonce did not write an existing file of that name, and OSError; nothing is written then.
     """
-    files = manager.files(service)
-    before = {path: _text(path, files[0].encoding) for path in manager.paths(service)}
+    files = init_system.files(service)
+    before = {path: _text(path, files[0].encoding) for path in init_system.paths(service)}
     old = before[files[0].path]
-    done: list[tuple[Path, Change]] = []
+    done: list[tuple[Path, FileChange]] = []
     for file in files:
         if before.pop(file.path) == file.text:
             file.path.chmod(file.mode)
@@ -59,43 +79,45 @@ def install(manager: Manager, service: Service, *, start: bool = True, run: Run 
         else:
             _write(file)
             done.append((file.path, "written"))
-    done += [_remove(path) for path, text in before.items() if text is not None]  # variables that are none any more
-    steps = manager.installing(service, changed=old is not None and any(change != "unchanged" for _, change in done))
-    ran = _run_all(steps.after, steps, run or _run, really=start and manager.present())
-    return Outcome(done, [*ran, *(Ran(argv, ran=False) for argv in steps.by_hand)])
+    done += [_remove(path) for path, text in before.items() if text is not None]  # a file of variables, now unused
+    changed = old is not None and any(change != "unchanged" for _, change in done)
+    steps = init_system.installing(service, changed=changed)
+    ran = _run_all(steps.after, steps, run or _run, really=start and init_system.present())
+    return InstallResult(done, [*ran, *(InstallCommand(argv, ran=False) for argv in steps.by_hand)])
 
 
-def uninstall(manager: Manager, label: Label, *, run: Run | None = None) -> Outcome:
-    """Stop the service and remove its files; with nothing to remove nothing is done.
+def uninstall(init_system: InitSystem, service: ServiceId, *, run: RunCommand | None = None) -> InstallResult:
+    """Stop the service and remove its files; do nothing if there are none.
 
-    Raises ServiceError for a file that is somebody else's, and if the service cannot be stopped: the files stay then.
+    Raises ServiceError, and leaves the files, if scanonce did not write one of them or the service cannot be stopped.
     """
-    paths = manager.paths(label)
+    paths = init_system.paths(service)
     there = [path for path in paths if _text(path) is not None]
     if not there:
-        return Outcome([(path, "absent") for path in paths], [])
-    steps = manager.removing(label)
-    really = manager.present()
+        return InstallResult([(path, "absent") for path in paths], [])
+    steps = init_system.removing(service)
+    really = init_system.present()
     before = _run_all(steps.before, steps, run or _run, really=really)
     if (failed := next((one for one in before if one.failed is not None), None)) is not None:
         raise ServiceError(f"{' '.join(failed.argv)}: {failed.failed}. The service's files were left in place.")
     removed = [_remove(path) for path in there]
     after = _run_all(steps.after, steps, run or _run, really=really)
-    return Outcome(removed, [*before, *after])
+    return InstallResult(removed, [*before, *after])
 
 
-def _remove(path: Path) -> tuple[Path, Change]:
+def _remove(path: Path) -> tuple[Path, FileChange]:
     path.unlink()
     return path, "removed"
 
 
-def _run_all(commands: Sequence[Sequence[str]], steps: Steps, run: Run, *, really: bool) -> list[Ran]:
-    """Run them in order, up to the first that fails; what is not run is left to the user."""
-    done: list[Ran] = []
+def _run_all(commands: Sequence[Sequence[str]], steps: Steps, run: RunCommand, *, really: bool) -> list[InstallCommand]:
+    """Run commands in order, up to the first that fails; the others are left to the user."""
+    done: list[InstallCommand] = []
     for argv in commands:
-        stopped = not really or any(one.failed is not None for one in done)
-        needless = steps.needless.get(argv, ())
-        done.append(Ran(argv, ran=False) if stopped else Ran(argv, ran=True, failed=run(argv, needless)))
+        if not really or any(one.failed is not None for one in done):
+            done.append(InstallCommand(argv, ran=False))
+        else:
+            done.append(InstallCommand(argv, ran=True, failed=run(argv, steps.needless.get(argv, ()))))
     return done
 
 
@@ -112,21 +134,21 @@ def _run(argv: Sequence[str], needless: Collection[int]) -> str | None:
 
 
 def _text(path: Path, encoding: str | None = None) -> str | None:
-    """What stands in a file that is ours; None if there is none. Raises ServiceError if it is not."""
+    """The text of a file; None if it does not exist. Raises ServiceError if scanonce did not write it."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         return None
-    # A byte order mark tells UTF-16, in which Windows wants its tasks.
+    # A byte order mark means UTF-16, in which Windows reads tasks.
     encoding = encoding or ("utf-16" if raw.startswith(codecs.BOM_UTF16) else "utf-8")
     text = raw.decode(encoding, errors="replace")
     if path.is_symlink() or MARK not in text:
-        raise ServiceError(f"{path} was not written by scanonce, and is left as it is; choose another name with --name")
+        raise ServiceError(f"{path} was not written by scanonce and is not changed; choose another name with --name")
     return text
 
 
-def _write(file: File) -> None:
-    """Put a file in place whole, never readable by more than it may be."""
+def _write(file: ServiceFile) -> None:
+    """Write a file atomically; at no moment can more users read it than its mode allows."""
     file.path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=".scanonce-", dir=file.path.parent)
     try:

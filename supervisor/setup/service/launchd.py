@@ -1,7 +1,7 @@
-"""launchd property lists. Source: launchd.plist(5), launchctl(1). Written for macOS, and never run there.
+"""launchd property lists. Source: launchd.plist(5), launchctl(1). Written for macOS, but never run there.
 
-`bootout` sends SIGTERM and does not wait long for the end: it says "operation now in progress", and a `bootstrap` right
-after it fails. So scanonce is asked to stop first; it ends with 0, after which launchd does not start it again.
+`bootout` sends SIGTERM and hardly waits for the process to end: it reports "operation now in progress", and a
+`bootstrap` right after it fails. So scanonce is stopped first; it ends with 0, after which launchd does not restart it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.setup.service.base import MARK, File, Label, Scope, Service, Steps
-from supervisor.setup.service.command import NOT_RUNNING, stopping
+from supervisor.setup.service.init_system import MARK, Scope, Service, ServiceFile, ServiceId, Steps
+from supervisor.setup.service.plan import NOT_RUNNING, stopping
 
 _DAEMONS = Path("/Library/LaunchDaemons")
 _RETRY: Final = 10
-#: By launchctl: no such process (ESRCH), no such service.
+#: Statuses of launchctl: no such process (ESRCH), no such service.
 _NOT_LOADED: Final = frozenset({3, 113})
 _HEAD: Final = '<plist version="1.0">\n'
 
 
 class Launchd:
-    """launchd, for the user's session or for the machine."""
+    """launchd, for the user's session or for the machine. `home` is the user's home."""
 
     kind = "launchd"
 
@@ -36,40 +36,40 @@ class Launchd:
         """Whether this is macOS."""
         return sys.platform == "darwin"
 
-    def files(self, service: Service) -> Sequence[File]:
-        """The property list: for its owner only, since the variables are in it."""
+    def files(self, service: Service) -> Sequence[ServiceFile]:
+        """The property list, readable by its owner only, since it holds the variables."""
         text = plistlib.dumps(_keys(service), sort_keys=False).decode()
-        return [File(self._file(service), text.replace(_HEAD, f"{_HEAD}<!-- {MARK} -->\n", 1), 0o600)]
+        return [ServiceFile(self._file(service), text.replace(_HEAD, f"{_HEAD}<!-- {MARK} -->\n", 1), 0o600)]
 
     def installing(self, service: Service, *, changed: bool) -> Steps:
-        """Load it; one that was there before must be forgotten first, which stops it."""
+        """Load it; if it was loaded before, unload it first, which stops it."""
         load = ("launchctl", "bootstrap", _domain(service), str(self._file(service)))
-        forget = _forget(service) if changed else {}
-        return Steps(after=[*forget, load], needless=forget)
+        unload = _unload(service) if changed else {}
+        return Steps(after=[*unload, load], needless=unload)
 
-    def paths(self, label: Label) -> Sequence[Path]:
+    def paths(self, service: ServiceId) -> Sequence[Path]:
         """The property list."""
-        return [self._file(label)]
+        return [self._file(service)]
 
-    def removing(self, label: Label) -> Steps:
-        """Stop it and forget it."""
-        forget = _forget(label)
-        return Steps(before=[*forget], needless=forget)
+    def removing(self, service: ServiceId) -> Steps:
+        """Stop it and unload it."""
+        unload = _unload(service)
+        return Steps(before=[*unload], needless=unload)
 
-    def _file(self, label: Label) -> Path:
+    def _file(self, service: ServiceId) -> Path:
         home = self._home or Path.home()
-        folder = self._system if label.scope is Scope.SYSTEM else home / "Library" / "LaunchAgents"
-        return folder / f"{label.name}.plist"
+        folder = self._system if service.scope is Scope.SYSTEM else home / "Library" / "LaunchAgents"
+        return folder / f"{service.name}.plist"
 
 
-def _forget(label: Label) -> dict[Sequence[str], frozenset[int]]:
-    """The commands that stop a service and unload it, with the statuses that mean: it was not running, not loaded."""
-    bootout = ("launchctl", "bootout", f"{_domain(label)}/{label.name}")
-    return {stopping(label): NOT_RUNNING, bootout: _NOT_LOADED}
+def _unload(service: ServiceId) -> dict[Sequence[str], frozenset[int]]:
+    """The commands that stop a service and unload it, each with the statuses that mean that it was not running."""
+    bootout = ("launchctl", "bootout", f"{_domain(service)}/{service.name}")
+    return {stopping(service): NOT_RUNNING, bootout: _NOT_LOADED}
 
 
-def _domain(label: Label) -> str:
-    return "system" if label.scope is Scope.SYSTEM else f"gui/{os.getuid()}"
+def _domain(service: ServiceId) -> str:
+    return "system" if service.scope is Scope.SYSTEM else f"gui/{os.getuid()}"
 
 
 def _keys(service: Service) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _keys(service: Service) -> dict[str, Any]:
         "KeepAlive": {"SuccessfulExit": False},
         "ThrottleInterval": _RETRY,
         "ExitTimeOut": service.stop_timeout,
-        # What outlives a scanonce that was killed is closed cleanly by the next one.
+        # If scanonce is killed, the next one closes cleanly what it left.
         "AbandonProcessGroup": True,
         "SoftResourceLimits": {"Core": 0},
         "HardResourceLimits": {"Core": 0},

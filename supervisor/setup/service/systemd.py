@@ -9,7 +9,7 @@ from typing import Final
 
 import platformdirs
 
-from supervisor.setup.service.base import MARK, File, Label, Scope, Service, ServiceError, Steps
+from supervisor.setup.service.init_system import MARK, Scope, Service, ServiceError, ServiceFile, ServiceId, Steps
 
 _SYSTEM = Path("/etc/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
@@ -17,10 +17,10 @@ _LINGER = Path("/var/lib/systemd/linger")
 _WATCHDOG: Final = 60
 _RESTART: Final = 10
 _KEEP_DOWN: Final = "2 5 126 127"
-"""Exit codes that no further try can change (docs/exit-codes.md)."""
+"""Exit codes that another try cannot change (docs/exit-codes.md)."""
 
 _UNIT: Final = """\
-# {mark} Change it by running that again, or by an override (systemctl edit).
+# {mark} To change it, run that again or write an override (systemctl edit).
 [Unit]
 Description={description}
 {network}
@@ -28,20 +28,20 @@ Description={description}
 Type=notify
 NotifyAccess=main
 {user}ExecStart={command}
-# systemctl reload: the bot's clean restart.
+# systemctl reload: a clean restart of the bot.
 ExecReload={restart_bot}
 Environment={path}
 {variables}UMask=0077
-# A core dump would hold the account.
+# A core dump would contain the account.
 LimitCORE=0
 
 WatchdogSec={watchdog}
 TimeoutStartSec={start}
 TimeoutStopSec={stop}
-# scanonce ends the bot itself and proves that nothing is left. Should it be killed, the next one closes the bot that
-# lives on; killed together with it, the browser would lose what it had not yet written.
+# scanonce stops the bot itself and verifies that no process is left. If scanonce is killed, the next one closes the
+# bot that it left; killed together with it, the browser would lose data that is not yet on disk.
 KillMode=process
-# When memory runs out the kernel kills one of the browser's processes, and scanonce restarts the bot.
+# If memory runs out, the kernel kills one of the browser's processes, and scanonce restarts the bot.
 OOMPolicy=continue
 
 Restart=on-failure
@@ -55,8 +55,8 @@ WantedBy={target}.target
 _NETWORK: Final = "Wants=network-online.target\nAfter=network-online.target\n"
 
 _HARDENED: Final = """
-# Chromium's sandbox needs what most hardening takes away: user namespaces, or else a setuid helper. So no
-# NoNewPrivileges, nor whatever implies it (SystemCallFilter, Restrict..., ProtectKernel..., PrivateDevices); no
+# Chromium's sandbox needs what most hardening removes: user namespaces, or else a setuid helper. Hence no
+# NoNewPrivileges, nor options that imply it (SystemCallFilter, Restrict..., ProtectKernel..., PrivateDevices); no
 # MemoryDenyWriteExecute either, since JavaScript is compiled as it runs.
 ProtectSystem=full
 ProtectControlGroups=yes
@@ -65,7 +65,7 @@ ReadWritePaths={project}
 
 
 class Systemd:
-    """systemd, for its user manager or for the system's. `home` as in XDG_CONFIG_HOME."""
+    """systemd's user manager or system manager. `home` is a folder as in XDG_CONFIG_HOME."""
 
     kind = "systemd"
 
@@ -74,50 +74,48 @@ class Systemd:
         self._home = home
 
     def present(self) -> bool:
-        """Whether systemd is the init system: what sd_booted(3) looks at."""
+        """Whether systemd is the init system, by the test of sd_booted(3)."""
         return Path("/run/systemd/system").is_dir()
 
-    def files(self, service: Service) -> Sequence[File]:
-        """The unit, and the variables in a file of their own: a unit's can be read by everybody."""
+    def files(self, service: Service) -> Sequence[ServiceFile]:
+        """The unit, and a file for the variables: those in a unit can be read by every user."""
         unit, variables = self.paths(service)
         if not service.environment:
-            return [File(unit, self._unit(service))]
-        return [File(unit, self._unit(service)), File(variables, variables_file(service.environment), 0o600)]
+            return [ServiceFile(unit, self._unit(service))]
+        private = ServiceFile(variables, variables_file(service.environment), 0o600)
+        return [ServiceFile(unit, self._unit(service)), private]
 
     def installing(self, service: Service, *, changed: bool) -> Steps:
-        """Load it, enable it at boot or login, start it; one that runs goes on as it was until it is restarted."""
-        by_hand: list[Sequence[str]] = []
-        if changed:
-            by_hand.append(self._systemctl(service, "restart"))
+        """Load it, enable it at boot or login, start it; a running one stays as it was until it is restarted."""
+        by_hand: list[Sequence[str]] = [self._systemctl(service, "restart")] if changed else []
         if service.scope is Scope.USER and not (_LINGER / _user()).exists():
             by_hand.append(("loginctl", "enable-linger", _user()))
         reload = self._systemctl(service, "daemon-reload", named=False)
         return Steps(after=[reload, self._systemctl(service, "enable", "--now")], by_hand=by_hand)
 
-    def paths(self, label: Label) -> Sequence[Path]:
+    def paths(self, service: ServiceId) -> Sequence[Path]:
         """The unit and its variables."""
-        return [self._folder(label) / f"{label.name}.service", self._variables(label)]
+        return [self._folder(service) / f"{service.name}.service", self._variables(service)]
 
-    def removing(self, label: Label) -> Steps:
-        """Stop and disable it, which needs its file, and then forget it."""
+    def removing(self, service: ServiceId) -> Steps:
+        """Stop and disable it, which needs its file, then unload it."""
         return Steps(
-            before=[self._systemctl(label, "disable", "--now")],
-            after=[self._systemctl(label, "daemon-reload", named=False)],
+            before=[self._systemctl(service, "disable", "--now")],
+            after=[self._systemctl(service, "daemon-reload", named=False)],
         )
 
-    def _folder(self, label: Label) -> Path:
-        if label.scope is Scope.SYSTEM:
+    def _folder(self, service: ServiceId) -> Path:
+        if service.scope is Scope.SYSTEM:
             return self._system
-        home = self._home or platformdirs.user_config_path()
-        return home / "systemd" / "user"
+        return (self._home or platformdirs.user_config_path()) / "systemd" / "user"
 
-    def _variables(self, label: Label) -> Path:
-        return self._folder(label) / f"{label.name}.env"
+    def _variables(self, service: ServiceId) -> Path:
+        return self._folder(service) / f"{service.name}.env"
 
     @staticmethod
-    def _systemctl(label: Label, *words: str, named: bool = True) -> tuple[str, ...]:
-        user = ("--user",) if label.scope is Scope.USER else ()
-        return ("systemctl", *user, *words, *((f"{label.name}.service",) if named else ()))
+    def _systemctl(service: ServiceId, *words: str, named: bool = True) -> tuple[str, ...]:
+        user = ("--user",) if service.scope is Scope.USER else ()
+        return ("systemctl", *user, *words, *((f"{service.name}.service",) if named else ()))
 
     def _unit(self, service: Service) -> str:
         system = service.scope is Scope.SYSTEM
@@ -150,12 +148,12 @@ def command_line(argv: Sequence[str]) -> str:
 
 
 def quoted(word: str) -> str:
-    """One word in double quotes, with everything escaped that systemd would take for its own, but for `$`."""
+    """One word in double quotes, with every character escaped that is special in systemd, except `$`."""
     return '"' + _line(word).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def variables_file(variables: Mapping[str, str]) -> str:
-    """The text of an EnvironmentFile: a shell's quoting, no specifiers."""
+    """The text of an EnvironmentFile: quoted as for a shell, without specifiers."""
     lines = [f"# {MARK}\n"]
     for name, value in variables.items():
         escaped = "".join(f"\\{character}" if character in '"\\`$' else character for character in value)
@@ -164,7 +162,7 @@ def variables_file(variables: Mapping[str, str]) -> str:
 
 
 def _line(text: str) -> str:
-    """A value without quotes: only specifiers are special there."""
+    """A value without quotes, in which only specifiers are special."""
     return text.replace("%", "%%")
 
 

@@ -1,7 +1,7 @@
-"""Tasks for Windows' task scheduler. Source: the Task Scheduler schema, version 1.2. Written, and never run there.
+"""Tasks for Windows' task scheduler. Source: the Task Scheduler schema, version 1.2. Never run on Windows so far.
 
-The scheduler does not look at how a program has ended: its RestartOnFailure is for actions that cannot be started
-([MS-TSCH] 2.5.4.2). So the triggers are repeated every minute, which does nothing while scanonce runs.
+The scheduler ignores how a program has ended: its RestartOnFailure is for actions that cannot be started ([MS-TSCH]
+2.5.4.2). So the triggers are repeated every minute, which has no effect while scanonce runs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final
 
 import platformdirs
 
-from supervisor.setup.service.base import MARK, File, Label, Scope, Service, ServiceError, Steps
-from supervisor.setup.service.command import NOT_RUNNING, stopping
+from supervisor.setup.service.init_system import MARK, Scope, Service, ServiceError, ServiceFile, ServiceId, Steps
+from supervisor.setup.service.plan import NOT_RUNNING, stopping
 
 NAMESPACE: Final = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
@@ -27,12 +27,12 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "StopIfGoingOnBatteries": "false",
     "StartWhenAvailable": "true",
     "ExecutionTimeLimit": "PT0S",  # none
-    "Priority": "5",  # a normal process; by default a task's is below that, and so is its access to disk and memory
+    "Priority": "5",  # a normal process; a task's default is below that, as is its access to disk and memory
 }
 
 
 class TaskScheduler:
-    """The task scheduler: at the user's logon, or at boot."""
+    """The task scheduler, at the user's logon or at boot."""
 
     kind = "windows"
 
@@ -43,32 +43,32 @@ class TaskScheduler:
         """Whether this is Windows."""
         return sys.platform == "win32"
 
-    def files(self, service: Service) -> Sequence[File]:
-        """The task as it is imported. Raises ServiceError for variables: a task has none of its own."""
+    def files(self, service: Service) -> Sequence[ServiceFile]:
+        """The task to import. Raises ServiceError for variables, which a task cannot have."""
         if service.environment:
             names = ", ".join(service.environment)
-            raise ServiceError(f"a task has no variables of its own: set {names} with setx, and leave --env away")
-        return [File(self._file(service), _document(service), 0o600, "utf-16")]
+            raise ServiceError(f"a task has no variables of its own: set {names} with setx, and omit --env")
+        return [ServiceFile(self._file(service), _document(service), 0o600, "utf-16")]
 
     def installing(self, service: Service, *, changed: bool) -> Steps:
-        """Import it, which starts it. Only a task that is known to be ours is replaced."""
+        """Import it, which starts it. Only a task that scanonce has written is replaced."""
         force = ("/F",) if changed else ()
         create = ("schtasks", "/Create", "/TN", service.name, "/XML", str(self._file(service)), *force)
         return Steps(after=[create])
 
-    def paths(self, label: Label) -> Sequence[Path]:
-        """The task as it was imported."""
-        return [self._file(label)]
+    def paths(self, service: ServiceId) -> Sequence[Path]:
+        """The imported task."""
+        return [self._file(service)]
 
-    def removing(self, label: Label) -> Steps:
-        """Remove the task, which leaves its program running and keeps it from being started again; then stop that."""
-        stop = stopping(label)
-        delete = ("schtasks", "/Delete", "/TN", label.name, "/F")
+    def removing(self, service: ServiceId) -> Steps:
+        """Delete the task, which leaves its program running but unable to start again; then stop the program."""
+        stop = stopping(service)
+        delete = ("schtasks", "/Delete", "/TN", service.name, "/F")
         return Steps(before=[delete, stop], needless={stop: NOT_RUNNING})
 
-    def _file(self, label: Label) -> Path:
+    def _file(self, service: ServiceId) -> Path:
         folder = self._folder or platformdirs.user_data_path("scanonce", appauthor=False) / "services"
-        return folder / f"{label.name}.xml"
+        return folder / f"{service.name}.xml"
 
 
 def _document(service: Service) -> str:
@@ -87,7 +87,7 @@ def _document(service: Service) -> str:
     principal.set("id", "Author")
     if user:
         _put(principal, "UserId").text = user
-    # S4U: as that user, without one who has logged on and without a stored password.
+    # S4U: run as that user, without a logon and without a stored password.
     _put(principal, "LogonType").text = "S4U" if system else "InteractiveToken"
     _put(principal, "RunLevel").text = "LeastPrivilege"
     _put(task, "Settings", _SETTINGS)
@@ -97,7 +97,7 @@ def _document(service: Service) -> str:
     arguments = subprocess.list2cmdline(words)
     _put(actions, "Exec", {"Command": program, "Arguments": arguments, "WorkingDirectory": str(service.project)})
     ET.indent(task)
-    # The declaration must name what the file is written in; ElementTree would name what it returns, text.
+    # The declaration must name the encoding of the file; ElementTree would name that of a Python string.
     return f'<?xml version="1.0" encoding="UTF-16"?>\n{ET.tostring(task, encoding="unicode")}\n'
 
 

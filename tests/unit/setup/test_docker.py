@@ -14,7 +14,7 @@ import yaml
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.types import parse_duration
-from supervisor.setup.service.command import stop_timeout
+from supervisor.setup.service.plan import stop_timeout
 from tests import ROOT
 
 FOLDER = ROOT / "examples" / "docker"

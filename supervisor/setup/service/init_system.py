@@ -1,4 +1,4 @@
-"""What a service is, and the face that every init system shows."""
+"""What a service is, and the interface of an init system."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Final, Protocol
 
 MARK: Final = "Written by scanonce service."
-"""In every file that is written here. A file without it is somebody else's, and is neither replaced nor removed."""
+"""Part of every file that is written here. A file without it is neither replaced nor removed."""
 
 
 class ServiceError(Exception):
-    """A service cannot be described, put in place or taken away as asked; the message says why, and what to do."""
+    """A service cannot be described, installed or removed as requested; the message says why, and what to do."""
 
 
 class Scope(StrEnum):
-    """Whose service it is."""
+    """Whether a service belongs to a user or to the machine."""
 
     USER = "user"
     SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """Which service it is."""
+class ServiceId:
+    """What identifies a service."""
 
     name: str
     scope: Scope
@@ -33,28 +33,28 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Service(Label):
+class Service(ServiceId):
     """A service. Paths are absolute, and no text in it holds a control character."""
 
     argv: Sequence[str]
     """The whole command line, scanonce first."""
     restart: Sequence[str]
-    """The command line that restarts the bot, and leaves scanonce running."""
+    """The command line that restarts the bot and leaves scanonce running."""
     run_as: str | None
     """The user of a system service."""
     search_path: str
-    """PATH, so that the bot finds what its own programs call."""
+    """The PATH on which the bot finds the programs that it calls."""
     environment: Mapping[str, str]
     """Further variables, each passed on by name. May hold secrets."""
     start_timeout: int
-    """Seconds until the bot is ready, at most, unless more is asked for meanwhile."""
+    """Seconds that the bot may take until it is ready, unless it asks for more meanwhile."""
     stop_timeout: int
-    """Seconds: longer than every step of a stop may take, so that nobody kills it on the way."""
+    """Seconds: longer than all steps of a stop may take, so that the init system does not kill it midway."""
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file of the init system's. `mode` as for chmod; a file that holds variables is for its owner only."""
+class ServiceFile:
+    """A file of an init system. `mode` as for chmod; a file that holds variables is readable by its owner only."""
 
     path: Path
     text: str
@@ -66,7 +66,7 @@ class File:
 class Steps:
     """The commands `before` and `after` the files are written or removed; those `by_hand` are left to the user.
 
-    `needless`: the exit statuses by which a command says that there was nothing for it to do.
+    `needless` maps a command to the exit statuses that mean that there was nothing for it to do.
     """
 
     before: Sequence[Sequence[str]] = ()
@@ -75,22 +75,22 @@ class Steps:
     needless: Mapping[Sequence[str], Collection[int]] = field(default_factory=dict)
 
 
-class Manager(Protocol):
-    """One init system."""
+class InitSystem(Protocol):
+    """An init system."""
 
     kind: str
 
     def present(self) -> bool:
         """Whether it runs on this machine."""
 
-    def files(self, service: Service) -> Sequence[File]:
-        """What is to be written; the first is the service's own. Raises ServiceError for what it cannot express."""
+    def files(self, service: Service) -> Sequence[ServiceFile]:
+        """The files to write, the service's own first. Raises ServiceError for what it cannot express."""
 
     def installing(self, service: Service, *, changed: bool) -> Steps:
-        """What puts the service to work. `changed`: it was there before, in other words."""
+        """The commands that load and start the service; `changed` if it was installed before with other contents."""
 
-    def paths(self, label: Label) -> Sequence[Path]:
+    def paths(self, service: ServiceId) -> Sequence[Path]:
         """Every file that a service of this name may have."""
 
-    def removing(self, label: Label) -> Steps:
-        """What stops it and forgets it."""
+    def removing(self, service: ServiceId) -> Steps:
+        """The commands that stop the service and unload it."""
