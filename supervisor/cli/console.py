@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
 from supervisor.config.issues import ConfigError
+from supervisor.system import clock
 from supervisor.system.errors import ProfileInUseError, SessionError
 from supervisor.system.escape import printable
 from supervisor.timing.record import HistoryError
@@ -91,7 +93,7 @@ def tell(remarks: Iterable[str]) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a JSON document; `version` comes first. ASCII only, so that no terminal can be driven by it."""
-    typer.echo(json.dumps(_decoded({"version": VERSION, **document}), indent=2))
+    typer.echo(json.dumps(_plain({"version": VERSION, **document}), indent=2))
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
@@ -171,7 +173,7 @@ class _Lines:
         if now - self._told_at >= _QUIET_FOR:
             self._told_at = now
             line = {"version": VERSION, "progress": self._doing, "bytes_done": done, "bytes_total": total}
-            typer.echo(json.dumps(_decoded(line)), err=True)
+            typer.echo(json.dumps(_plain(line)), err=True)
 
 
 def ago(moment: datetime | None) -> str:
@@ -236,13 +238,17 @@ def _console(stream: TextIO) -> Console:
     )
 
 
-def _decoded(value: Any) -> Any:
-    """`value` with the bytes of names that are not UTF-8 spelled out: strict readers of JSON refuse half characters."""
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it: a time in ISO 8601, a path as text, and bytes of names that are not UTF-8 spelled out."""
     match value:
         case str():
             return _SURROGATE.sub(lambda match: rf"\u{ord(match[0]):04x}", value)
-        case dict():
-            return {key: _decoded(item) for key, item in value.items()}
+        case PurePath():
+            return _plain(str(value))
+        case datetime():
+            return clock.iso(value)
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_decoded(item) for item in value]
+            return [_plain(item) for item in value]
     return value

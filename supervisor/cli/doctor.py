@@ -1,21 +1,20 @@
-"""`scanonce doctor`: what would go wrong here, and how to mend it."""
+"""`scanonce doctor`: problems of the project and the machine, and how to fix them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from supervisor.cli import console
+from supervisor.cli import console, documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from supervisor.setup.doctor.finding import Finding
-    from supervisor.setup.doctor.fix import FixResult
+from supervisor.setup.doctor.finding import Finding
+from supervisor.setup.doctor.fix import FixResult, apply_fixes
+from supervisor.setup.doctor.project import open_project
+from supervisor.setup.doctor.runner import examine, has_problem
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 
@@ -26,21 +25,15 @@ app = group()
 @app.command("doctor")
 def doctor(
     command: Command = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Do what is safe, and say what was done.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, and list them.")] = False,
     project: Project = Path(),
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what would go wrong here, and say how to mend it. Changes nothing without --fix.
+    """Look for problems and explain how to fix them. Changes nothing without --fix.
 
-    Exit status 1 if something needs doing, else 0.
+    Exit status 1 if there is a problem, else 0.
     """
-    # What only this command needs, a supervisor does not carry.
-    from supervisor.cli import serialize
-    from supervisor.setup.doctor.fix import apply_fixes
-    from supervisor.setup.doctor.project import open_project
-    from supervisor.setup.doctor.runner import examine, has_problem
-
     with console.exits():
         checked = open_project(project, config, command or ())
         findings = list(examine(checked))
@@ -50,7 +43,7 @@ def doctor(
             findings = list(examine(checked))
         failed = has_problem(findings)
         if as_json:
-            console.print_json(serialize.diagnosis(checked.root, findings, fixed, healthy=not failed))
+            console.print_json(documents.diagnosis(checked.root, findings, fixed, healthy=not failed))
         else:
             _print(findings, fixed, fix=fix)
     if failed:

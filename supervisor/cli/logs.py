@@ -1,47 +1,43 @@
-"""`scanonce logs`: what the bot wrote and what happened to it, from the log files, with or without a supervisor."""
+"""`scanonce logs`: the bot's output and scanonce's events from the log files, with or without a supervisor."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import json
-import re
 import select
 import sys
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from supervisor.cli import console
+from supervisor.cli.moments import parse_moment
 from supervisor.cli.options import ConfigFile, Project, Verbose, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
-from supervisor.config.types import parse_duration
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.files.format import stamp
-from supervisor.log.files.reader import Line, Note
+from supervisor.log.files.location import log_folder
+from supervisor.log.files.reader import Entry, Line, LogReader, Note, news
+from supervisor.log.files.rotation import files
 from supervisor.system.escape import printable
-
-if TYPE_CHECKING:
-    from supervisor.log.files.reader import Entry, LogReader
+from supervisor.system.runtime_dir import project_key
 
 _INTERRUPTED: Final = 130
-_LINES: Final = 100  # that are shown if nothing else is asked for
-_TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+_LINES: Final = 100  # shown by default
 
 Lines = Annotated[
     str | None,
-    typer.Option(
-        "--lines", "-n", metavar="N", help='The last so many lines, or "all".', show_default="100, since: all"
-    ),
+    typer.Option("--lines", "-n", metavar="N", help='The last N lines, or "all".', show_default="100, since: all"),
 ]
 Since = Annotated[
     str | None,
-    typer.Option("--since", metavar="WHEN", help="Not older than this: 10min, 10:30, 2026-11-24, 2026-11-24T10:00."),
+    typer.Option("--since", metavar="WHEN", help="Only lines since then: 10min, 10:30, 2026-11-24, 2026-11-24T10:00."),
 ]
 
 
@@ -50,11 +46,11 @@ app = group()
 
 @app.command("logs")
 def logs(
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing lines as they are written.")] = False,
     since: Since = None,
     lines: Lines = None,
-    only_output: Annotated[bool, typer.Option("--output", help="Only what the bot wrote.")] = False,
-    only_events: Annotated[bool, typer.Option("--events", help="Only what happened to it.")] = False,
+    only_output: Annotated[bool, typer.Option("--output", help="Only the bot's output.")] = False,
+    only_events: Annotated[bool, typer.Option("--events", help="Only scanonce's events.")] = False,
     times: Annotated[bool, typer.Option("--times/--no-times", help="Begin each line with its time.")] = True,
     verbose: Verbose = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line (docs/logs.md).")] = False,
@@ -62,14 +58,9 @@ def logs(
     config: ConfigFile = None,
 ) -> None:
     """Show the bot's output and scanonce's events from the log files."""
-    from supervisor.log.files.location import log_folder
-    from supervisor.log.files.reader import LogReader
-    from supervisor.log.files.rotation import files
-    from supervisor.system.runtime_dir import project_key
-
     if only_output and only_events:
         raise typer.BadParameter("together with --events it leaves nothing to show; use one", param_hint="--output")
-    begin = _moment(since, datetime.now().astimezone()) if since is not None else None
+    begin = _since(since) if since is not None else None
     count = _count(lines, begin)
     with console.exits():
         home = project.resolve()
@@ -91,17 +82,15 @@ def logs(
 
 def _nothing(folder: Path, kept: bool) -> str:
     if kept:
-        return f"There is nothing in the log files in {folder} that was asked for: try another --since, or --lines all."
+        return f"The log files in {folder} hold nothing that was asked for: try another --since, or --lines all."
     return (
-        f"There is no log of this project in {folder} yet. One is kept by scanonce run; for scanonce dev, set "
+        f"There is no log of this project in {folder} yet. scanonce run keeps one; for scanonce dev, set "
         "files = true under [log]."
     )
 
 
 def _follow(reader: LogReader, printer: _Printer, folder: Path) -> None:
-    """Show what comes, until nobody reads it any more."""
-    from supervisor.log.files.reader import news
-
+    """Show new entries until the reader of our output has gone."""
     for changed in news(folder):
         printer.show(filter(printer.wants, reader.read(flush=not changed)))
         if not changed and _reader_gone():
@@ -109,7 +98,7 @@ def _follow(reader: LogReader, printer: _Printer, folder: Path) -> None:
 
 
 def _reader_gone() -> bool:
-    """Whether our output is a pipe that nobody reads: as long as there is nothing to write, only asking tells."""
+    """Whether our output is a pipe whose other end is closed; without a write only poll(2) reports that."""
     if sys.platform == "win32":
         return False
     poll = select.poll()
@@ -118,7 +107,7 @@ def _reader_gone() -> bool:
 
 
 class _Printer:
-    """Prints entries, as text or as JSON lines."""
+    """Prints the entries that were asked for, as text or as JSON lines."""
 
     def __init__(self, *, as_json: bool, times: bool, verbose: bool, lines: bool, notes: bool) -> None:
         self._as_json = as_json
@@ -129,7 +118,7 @@ class _Printer:
         self.shown = 0
 
     def wants(self, entry: Entry) -> bool:
-        """Whether an entry is among what was asked for."""
+        """Whether an entry was asked for; a gap in the log always is."""
         if isinstance(entry, Line):
             return self._lines
         event = EVENTS.get(entry.fields["event"])
@@ -137,7 +126,7 @@ class _Printer:
         return (self._notes and (self._verbose or not detail)) or entry.fields["event"] == "log.gap"
 
     def show(self, entries: Iterable[Entry]) -> None:
-        """Print entries; what the bot wrote goes out as it was, colours and all."""
+        """Print entries; the bot's output is written as it was, with its colours."""
         render = self._json if self._as_json else self._text
         for entry in entries:
             self.shown += 1
@@ -161,7 +150,7 @@ class _Printer:
 
 
 def _sentence(note: Note) -> str:
-    """An event in words; one that another version wrote, with fields that this one does not know, as it stands."""
+    """An event in words, or its fields as they stand if another version of scanonce wrote it."""
     event = EVENTS.get(note.fields["event"])
     with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
         if event is not None:
@@ -171,7 +160,7 @@ def _sentence(note: Note) -> str:
 
 
 def _count(lines: str | None, begin: datetime | None) -> int | None:
-    """How many entries are to be shown at most; None for all."""
+    """The number of entries to show at most; None for all."""
     if lines is None:
         return _LINES if begin is None else None
     if lines == "all":
@@ -181,15 +170,9 @@ def _count(lines: str | None, begin: datetime | None) -> int | None:
     return int(lines)
 
 
-def _moment(text: str, now: datetime) -> datetime:
-    """A moment as people write it, relative to now or in local time unless it says otherwise."""
-    text = text.strip()
-    with contextlib.suppress(ValueError):
-        return now - timedelta(seconds=parse_duration(text.removesuffix("ago").strip()))
-    with contextlib.suppress(ValueError):
-        if _TIME_OF_DAY.fullmatch(text):
-            today = datetime.combine(now.date(), time.fromisoformat(text.zfill(5 if text.count(":") == 1 else 8)))
-            return min(today.astimezone(), today.astimezone() - timedelta(days=today.astimezone() > now))
-        return datetime.fromisoformat(text).astimezone()
-    expected = "expected a duration such as 10min, a time such as 10:30, or a date such as 2026-11-24T10:00"
-    raise typer.BadParameter(f"{expected} (got {text!r})", param_hint="--since")
+def _since(text: str) -> datetime:
+    try:
+        return parse_moment(text, datetime.now().astimezone())
+    except ValueError:
+        expected = "expected a duration such as 10min, a time such as 10:30, or a date such as 2026-11-24T10:00"
+        raise typer.BadParameter(f"{expected} (got {text!r})", param_hint="--since") from None

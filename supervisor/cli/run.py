@@ -9,7 +9,7 @@ import typer
 
 from supervisor.bot.probes.sd_notify import NotifyError
 from supervisor.cli.console import complain, exits
-from supervisor.cli.nodemon_flags import (
+from supervisor.cli.dev import (
     DevCommand,
     bot_command,
     check_meaning,

@@ -1,27 +1,25 @@
-"""What the commands of sessions and those of snapshots have in common: which session, where, and its snapshots."""
+"""What the commands about sessions and those about snapshots share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from supervisor.admin.inventory import Inventory
 from supervisor.cli import console
 from supervisor.cli.console import Cell
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
-
-if TYPE_CHECKING:
-    from supervisor.admin.inventory import Inventory
-    from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.snapshot import Snapshot
 
 
-def open_inventory(project: Path, file: Path | None) -> Inventory:
-    """The sessions of a project as configured. Raises `ConfigError`."""
-    from supervisor.admin.inventory import Inventory  # what only these commands need, a supervisor does not carry
-
-    folder = project.resolve()
-    return Inventory(folder, load(folder, file, mode=Mode.DEV))
+@contextmanager
+def inventory_of(project: Path, file: Path | None) -> Iterator[Inventory]:
+    """Open the sessions of a project as configured; errors end the command, as in `console.exits`."""
+    with console.exits():
+        folder = project.resolve()
+        yield Inventory(folder, load(folder, file, mode=Mode.DEV))
 
 
 def print_snapshots(snapshots: Iterable[Snapshot]) -> None:

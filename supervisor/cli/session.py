@@ -1,21 +1,22 @@
-"""`scanonce session`: the project's sessions, whether a bot may start on them, and a fresh start for one."""
+"""`scanonce session`: list, describe and check the project's sessions, and clear one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from supervisor.cli import console
+from supervisor.admin import operations
+from supervisor.admin.inspect import Inspection, inspect
+from supervisor.admin.inventory import Inventory, Overview
+from supervisor.admin.occupants import occupant, refuse_in_use
+from supervisor.cli import console, documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
-from supervisor.cli.selection import open_inventory, print_snapshots
+from supervisor.cli.selection import inventory_of, print_snapshots
 
-if TYPE_CHECKING:
-    from supervisor.admin.inspect import Inspection
-    from supervisor.admin.inventory import Inventory, Overview
-
+_HEADINGS = ("SESSION", "LINKED", "LAST STATE", "LAST SEEN", "SNAPSHOTS", "NEWEST", "SIZE", "IN USE", "PROFILE")
 _COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
 
 
@@ -25,27 +26,13 @@ app = group("The sessions: list, info, check, clear.")
 @app.command("list")
 def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the sessions of the project."""
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         found = inventory.overviews()
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json({"sessions": [serialize.session(seen) for seen in found]})
+            console.print_json({"sessions": [documents.session(seen) for seen in found]})
         elif found:
-            headings = (
-                "SESSION",
-                "LINKED",
-                "LAST STATE",
-                "LAST SEEN",
-                "SNAPSHOTS",
-                "NEWEST",
-                "SIZE",
-                "IN USE",
-                "PROFILE",
-            )
-            console.table(headings, [_row(seen, inventory) for seen in found])
+            console.table(_HEADINGS, [_row(seen, inventory) for seen in found])
         else:
             console.say(f"There is no session in {inventory.store.project} yet.")
 
@@ -54,16 +41,13 @@ def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json:
 def info(
     session: Session = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
-    """Tell all that is known of a session."""
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    """Show everything that is known of a session."""
+    with inventory_of(project, config) as inventory:
         seen = inventory.overview(inventory.select(session))
         can_restore = inventory.can_restore(seen)
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json(serialize.session_in_full(seen, can_restore=can_restore))
+            console.print_json(documents.session_in_full(seen, can_restore=can_restore))
             return
         console.table(("SESSION", seen.profile.id), _facts(seen, inventory, can_restore=can_restore))
         if seen.snapshots:
@@ -71,7 +55,7 @@ def info(
             print_snapshots(seen.snapshots)
         if seen.quarantined:
             console.say()
-            rows = [(one.path.name, console.when(serialize.quarantined_at(one))) for one in seen.quarantined]
+            rows = [(one.path.name, console.when(documents.quarantined_at(one))) for one in seen.quarantined]
             console.table(("IN QUARANTINE", "SINCE"), rows)
 
 
@@ -87,19 +71,14 @@ def check(
 
     Exit status 0 if it may, 1 if not.
     """
-    from supervisor.admin.inspect import inspect
-    from supervisor.admin.occupants import occupant
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         profile = inventory.select(session)
         with console.progress(f"Checking {profile.id}", as_json=as_json) as progress:
             holder = occupant(profile, inventory.store)
             found = inspect(inventory.store, profile, holder=holder, deep=deep, progress=progress)
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json(serialize.check(found, deep=deep))
+            console.print_json(documents.check(found, deep=deep))
         else:
             _print_check(found)
         if not found.report.may_start:
@@ -116,13 +95,9 @@ def clear(
 ) -> None:
     """Make the next start ask for a new link.
 
-    The profile goes to quarantine, the snapshots stay.
+    The profile is moved to quarantine; the snapshots stay.
     """
-    from supervisor.admin import operations
-    from supervisor.admin.occupants import refuse_in_use
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         profile = inventory.select(session)
         refuse_in_use(profile, inventory.store)
         console.confirm(f"Move {profile.path} to quarantine, so that the next start asks for a new link?", yes=yes)
@@ -191,6 +166,6 @@ def _print_check(found: Inspection) -> None:
     if report.may_start:
         console.say(f"A bot may start on session {report.profile.id}.")
     elif found.holder is not None and not report.damage:
-        console.say(f"Session {report.profile.id} is in use; as far as can be told meanwhile, it is sound.")
+        console.say(f"Session {report.profile.id} is in use; as far as can be seen meanwhile, it is sound.")
     else:
         console.say(f"No bot should start on session {report.profile.id} as it is.")

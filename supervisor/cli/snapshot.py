@@ -1,28 +1,27 @@
-"""`scanonce snapshot`: the copies of linked sessions: list, take, verify, restore, prune."""
+"""`scanonce snapshot`: list, take, verify, restore and prune the copies of linked sessions."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from supervisor.cli import console
+from supervisor.admin import operations
+from supervisor.admin.operations import Plan
+from supervisor.cli import console, documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
-from supervisor.cli.selection import open_inventory, print_snapshots
+from supervisor.cli.selection import inventory_of, print_snapshots
+from supervisor.session.snapshot.retention import Pruned
+from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.supervise.snapshot_queue import TakenSnapshot
 
-if TYPE_CHECKING:
-    from supervisor.admin.operations import Plan
-    from supervisor.session.snapshot.retention import Pruned
-    from supervisor.session.snapshot.snapshot import Snapshot
-    from supervisor.supervise.snapshot_queue import TakenSnapshot
-
-Verdict = tuple["Snapshot", list[str] | None]
+Verdict = tuple[Snapshot, list[str] | None]
 OfSession = Annotated[
     str | None, typer.Argument(metavar="ID", help="The session, or a part of its id; all sessions if left out.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 app = group("Copies of linked sessions: list, take, verify, restore, prune.")
@@ -33,14 +32,11 @@ def list_snapshots(
     session: OfSession = None, project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """List the snapshots, newest first."""
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         found = inventory.snapshots(session)
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json({"snapshots": [serialize.snapshot(one) for one in found]})
+            console.print_json({"snapshots": documents.snapshots(found)})
         elif found:
             print_snapshots(found)
         else:
@@ -53,13 +49,9 @@ def take(
 ) -> None:
     """Take a snapshot of a session, also while its bot runs.
 
-    A running bot stands still for some milliseconds. Exit status 1 if what was taken is not sound.
+    A running bot is suspended for some milliseconds. Exit status 1 if the snapshot is not sound.
     """
-    from supervisor.admin import operations
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         profile = inventory.select(session)
         with console.progress(f"Taking a snapshot of {profile.id}", as_json=as_json) as progress:
             result = operations.take_through(inventory, profile) or operations.take(
@@ -67,7 +59,7 @@ def take(
             )
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json(serialize.taken(result))
+            console.print_json(documents.taken(result))
         else:
             _print_taken(result)
         if not result.snapshot.verified:
@@ -78,21 +70,18 @@ def take(
 def verify(
     session: OfSession = None,
     name: Annotated[
-        str | None, typer.Option("--snapshot", "-s", metavar="NAME", help="Only this one: its name, or a part of it.")
+        str | None,
+        typer.Option("--snapshot", "-s", metavar="NAME", help="Only this snapshot: its name, or a part of it."),
     ] = None,
     project: Project = Path(),
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every byte of the snapshots again. One that is no longer sound is marked so.
+    """Read every byte of the snapshots again. A snapshot that is no longer sound is marked as damaged.
 
     Exit status 1 if one of them is not sound.
     """
-    from supervisor.admin import operations
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         chosen = inventory.snapshots(session, name)
         verdicts: list[Verdict] = []
         for number, one in enumerate(chosen, 1):
@@ -101,7 +90,7 @@ def verify(
                 verdicts.append((one, operations.verify(inventory.store, one, progress)))
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json({"snapshots": [serialize.verified(one, problems) for one, problems in verdicts]})
+            console.print_json({"snapshots": [documents.verified(one, problems) for one, problems in verdicts]})
         elif verdicts:
             console.table(("SNAPSHOT", "VERDICT", "WHAT WAS SEEN"), [_verdict(*one) for one in verdicts])
         else:
@@ -119,7 +108,7 @@ def restore(
             "--snapshot",
             "-s",
             metavar="NAME",
-            help="The one to restore: its name, or a part of it.",
+            help="The snapshot to restore: its name, or a part of it.",
             show_default="the best sound one",
         ),
     ] = None,
@@ -129,21 +118,17 @@ def restore(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a snapshot in the place of a session's profile.
+    """Replace a session's profile with a snapshot.
 
-    The profile that was there goes to quarantine. The bot must be stopped.
+    The profile that was there is moved to quarantine. The bot must be stopped.
     """
-    from supervisor.admin import operations
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         profile = inventory.select(session)
         plan = operations.plan_restore(inventory.store, profile, name)
         if not as_json:
             _print_plan(plan)
         elif dry_run:
-            console.print_json(serialize.plan(plan))
+            console.print_json(documents.plan(plan))
         if dry_run:
             return
         console.confirm("Restore it?", yes=yes)
@@ -151,7 +136,7 @@ def restore(
             result = operations.restore(inventory.store, plan, progress)
         console.tell([*inventory.remarks(), *result.remarks])
         if as_json:
-            console.print_json(serialize.restored(result))
+            console.print_json(documents.restored(result))
             return
         console.say(f"Restored {result.restored.snapshot.name}. The next start of the bot uses it.")
         if result.restored.quarantine is not None:
@@ -164,17 +149,13 @@ def prune(
 ) -> None:
     """Remove the snapshots that the configuration does not keep.
 
-    Profiles in quarantine as well. The last good snapshot of each session always stays.
+    Profiles in quarantine are removed as well. The last good snapshot of each session always stays.
     """
-    from supervisor.admin import operations
-    from supervisor.cli import serialize
-
-    with console.exits():
-        inventory = open_inventory(project, config)
+    with inventory_of(project, config) as inventory:
         result = operations.prune(inventory.store, dry_run=dry_run)
         console.tell([*inventory.remarks(), *result.problems])
         if as_json:
-            console.print_json(serialize.pruned(result, dry_run=dry_run))
+            console.print_json(documents.pruned(result, dry_run=dry_run))
         else:
             _print_pruned(result, dry_run=dry_run)
         if result.problems:

@@ -1,9 +1,9 @@
 """Where in a history something changed: a version, the configuration, or whatever happened at a given moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from supervisor.timing.record import Restart, Setup
 
@@ -23,6 +23,17 @@ class Step:
     kind: Component
     before: str | None
     after: str | None
+
+    def settings_changed(self, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Any, Any]] | None:
+        """Settings that differ between two configurations: key, before, after; a None stands for the default.
+
+        `known` holds configurations by their fingerprints. Returns None if it lacks one of the two.
+        """
+        before, after = known.get(self.before or ""), known.get(self.after or "")
+        if self.kind != "config" or before is None or after is None:
+            return None
+        keys = sorted(before.keys() | after.keys())
+        return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import typer
 
-from supervisor.cli import logs
+from supervisor.cli.moments import parse_moment
 from supervisor.log.files.format import OutputEncoder, encode_event
 from supervisor.log.files.rotation import Segments
 from supervisor.system.runtime_dir import project_key
@@ -117,18 +116,18 @@ def test_the_last_hundred_lines_are_shown_unless_told_otherwise(tmp_path: Path, 
 )
 def test_moments_are_written_as_people_do(text: str, moment: str) -> None:
     now = datetime(2026, 11, 24, 12).astimezone()
-    assert logs._moment(text, now) == datetime.fromisoformat(moment).astimezone()
+    assert parse_moment(text, now) == datetime.fromisoformat(moment).astimezone()
 
 
 def test_a_moment_with_a_zone_is_taken_at_its_word() -> None:
     now = datetime(2026, 11, 24, 12).astimezone()
-    assert logs._moment("2026-11-24T10:00:00Z", now) == datetime(2026, 11, 24, 10, tzinfo=UTC)
+    assert parse_moment("2026-11-24T10:00:00Z", now) == datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "25:00", "2026-13-01", "10min10"])
-def test_a_moment_that_is_none_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="such as 10min"):
-        logs._moment(text, datetime.now().astimezone())
+def test_a_moment_that_is_none_is_refused_with_examples(tmp_path: Path, text: str) -> None:
+    ended = shell.invoke(tmp_path, "logs", "--since", text)
+    assert (ended.status, "such as 10min" in " ".join(ended.err.split())) == (2, True)
 
 
 def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ class TestCheck:
             ended = invoke(tmp_path, "session", "check")
             assert ended.status == 1
             assert f"in use by a browser (process {browser.pid}, started by process {os.getpid()})" in ended.out
-            assert ended.out.endswith("is in use; as far as can be told meanwhile, it is sound.\n")
+            assert ended.out.endswith("is in use; as far as can be seen meanwhile, it is sound.\n")
             document = invoke(tmp_path, "session", "check", "--deep", "--json").json
             holder = {"browser_pid": browser.pid, "bot_pid": os.getpid(), "supervisor_pid": None}
             assert (document["may_start"], document["damaged"], document["in_use"]) == (False, False, holder)
@@ -550,7 +550,7 @@ def test_what_may_take_long_tells_its_progress(
 
 
 def test_a_supervisor_carries_none_of_this() -> None:
-    heavy = ["rich", "supervisor.admin.operations", "supervisor.admin.inventory", "supervisor.cli.serialize"]
+    heavy = ["rich", "supervisor.admin.operations", "supervisor.admin.inventory", "supervisor.cli.documents"]
     program = f"import sys, supervisor.cli.run, supervisor.bootstrap; print(sorted(sys.modules.keys() & {heavy}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout == "[]\n"

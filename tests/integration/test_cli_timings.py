@@ -10,7 +10,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any
 import pytest
 
 from supervisor import __version__
-from supervisor.cli.timings import command
 from supervisor.timing.history import History
 from supervisor.timing.image_plot import png
 from supervisor.timing.phases import PHASES
@@ -440,7 +438,7 @@ class TestTrouble:
         db.close()
         ended = invoke(folder, "timings", "--json")
         assert (ended.status, ended.json["unreadable"], ended.json["restarts"]) == (0, 1, 3)
-        assert ended.err == f"scanonce: 1 record in {history(folder)} left out: no sense in it.\n"
+        assert ended.err == f"scanonce: 1 record in {history(folder)} left out: not readable.\n"
 
     def test_one_that_may_not_be_read_says_so(self, folder: Path) -> None:
         history(folder).chmod(0)
@@ -470,12 +468,6 @@ def test_a_supervisor_carries_nothing_of_this() -> None:
     assert "supervisor.bootstrap" in loaded
     heavy = {"plotext", "matplotlib", "supervisor.timing.history_reader", "supervisor.timing.compare"}
     assert heavy.isdisjoint(loaded)
-
-
-def test_a_moment_is_local_time_unless_it_names_a_zone() -> None:
-    assert command.moment("1970-01-01T00:00:00Z") == 0.0
-    assert command.moment("2026-01-31 18:00") == BEGAN
-    assert command.moment("1h") == pytest.approx(time.time() - 3600, abs=60)
 
 
 async def test_a_running_supervisor_records_what_its_restarts_ran_with(project: Project) -> None:

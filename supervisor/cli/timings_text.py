@@ -14,14 +14,14 @@ import typer
 
 from supervisor.cli import console
 from supervisor.cli.console import Cell
-from supervisor.cli.timings.serialize import judged, settings_changed
+from supervisor.cli.timings_data import judged
 from supervisor.timing.compare import ALPHA, FEWEST, trend
 from supervisor.timing.phases import spread
 from supervisor.timing.statistics import by_phase, phases_of, verdicts
 from supervisor.timing.text_plot import plot, sparkline
 
 if TYPE_CHECKING:
-    from supervisor.cli.timings.view import View
+    from supervisor.cli.timings_data import View
     from supervisor.timing.changepoints import Step
     from supervisor.timing.compare import Comparison, Difference
     from supervisor.timing.query import Selection
@@ -207,7 +207,7 @@ def _share(change: float | None, before: float | None) -> str:
 def _settings(step: Step, known: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     if step.kind != "config":
         return
-    changed = settings_changed(step, known)
+    changed = step.settings_changed(known)
     if changed is None:
         if step.before is not None:
             yield "what changed in it is not recorded"
