@@ -1,7 +1,9 @@
-"""The decision whether changed files are worth a restart: syntax checks, before the bot is stopped.
+"""The checks that decide whether changed files are worth a restart, before the bot is stopped.
 
-- check: one program, or function, that accepts or refuses a changed file.
-- refusal: what a check found, with the place in the file.
+- check: one program, or function, that passes or fails a changed file.
+- failure: a fault that a check found, with the file and the line.
+- doubt: a sentence on a check without a result; the file counts as passed.
+- burst: changes that belong together, and get one result.
 
-Pure of the supervisor. Imports nothing of ours but `system`.
+Starts no process itself: a function that runs programs is given to `Preflight`. Imports nothing of ours.
 """

@@ -1,10 +1,8 @@
-"""Checking what has changed before a bot that is well is stopped for it.
+"""Checking changed files before a running bot is stopped for them.
 
 Each file is checked as soon as it is found changed, several at once, while the burst that it belongs to is still coming
-in. What a check cannot tell, for want of time, of a program or of the right to read, counts as passed and is said: a
-restart that should not have been is soon undone, one that never comes is not understood.
-
-Who runs programs is given from outside, and so is whether node is the one to ask.
+in. A check without a result, for lack of time, of a program or of permission, counts as passed and is reported: a
+needless restart is soon undone, a missing one is hard to explain.
 """
 
 from __future__ import annotations
@@ -21,13 +19,13 @@ from supervisor.preflight import javascript
 from supervisor.preflight.javascript import CheckFailure
 from supervisor.preflight.json_syntax import check_json
 
-#: Files of one burst that are checked at most, and processes for it at once. More than so many is what a program wrote,
-#: a checkout or a build, and node takes some 40 ms for each.
+#: Files of one burst that are checked at most, and processes for it at once. More files come from a program, such as a
+#: checkout or a build, and node takes some 40 ms for each.
 MOST_FILES = 20
 AT_ONCE = min(8, max(2, os.cpu_count() or 2))
 
-#: Seconds that a waiting node may take to answer, a hundred times what it does take. A start of node is some 50 ms.
-_ANSWERS = 0.1
+#: Seconds that a waiting node may take to answer, a hundred times the usual. A start of node takes some 50 ms.
+_ANSWER_TIMEOUT = 0.1
 
 #: Lines of a command's output that are shown.
 _MOST_LINES = 20
@@ -43,13 +41,13 @@ class RunProgram(Protocol):
 
 
 class SyntaxChecker(Protocol):
-    """A node that may wait for files to check, so that none has to be started for them."""
+    """A node that waits for files to check, so that none has to be started for them."""
 
     def start(self) -> None:
-        """Have it wait, unless it does."""
+        """Start it, unless it waits already."""
 
     async def ask(self, question: str, timeout: float) -> str | None:
-        """Its answer; None if it does not wait, or says nothing for `timeout` seconds."""
+        """Return its answer; None if it does not wait, or does not answer within `timeout` seconds."""
 
     def end(self) -> None:
         """End it, if it waits."""
@@ -57,7 +55,7 @@ class SyntaxChecker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PreflightResult:
-    """What the checks of one burst have found. `doubts` are sentences on what counts as passed unchecked."""
+    """The result for one burst. `doubts` are sentences, one for each check without a result."""
 
     checked: int
     problems: tuple[CheckFailure, ...] = ()
@@ -66,7 +64,7 @@ class PreflightResult:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """Why a check could not tell."""
+    """The reason, as a sentence, why a check has no result."""
 
     sentence: str
 
@@ -77,8 +75,8 @@ CheckOutcome = CheckFailure | Inconclusive | None
 class Preflight:
     """Checks files as they change.
 
-    `node` is the program to ask about JavaScript, None if there is none; `asks_node` whether it is the one to ask.
-    `checker` is asked first, if it waits; what it does not pass, node does or does not: its word alone is shown.
+    `node` is the program that checks JavaScript, None if there is none, and `asks_node` whether it is the right one to
+    ask. `checker` is asked first, if it waits; files that it does not pass are left to node, whose messages are better.
     `command` is run once for each burst, in addition. `timeout`: seconds for all of that, from `arm` on.
     """
 
@@ -100,30 +98,30 @@ class Preflight:
         self._command = command
         self._timeout = timeout
         self._name = name
-        #: Grows with every change: what was found at an earlier count may not hold any more.
+        #: Grows with every change: results from an earlier count may be outdated.
         self.count = 0
         self.deadline = 0.0
         self._armed = False
-        self._told_no_node = False
+        self._reported_no_node = False
         self._checks: dict[Path, asyncio.Task[CheckOutcome]] = {}
-        #: The command's last run, and for which count it was.
+        #: The command's last run, and the count at its start.
         self._ran: tuple[int, asyncio.Task[CheckOutcome]] | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def stand_by(self) -> None:
-        """The bot is up, and its files may change soon."""
+        """Start the waiting checker: the bot is up, and its files may change soon."""
         if self._checker is not None and self._asks_node():
             self._checker.start()
 
     def arm(self, changed: Iterable[Path]) -> None:
-        """Check what has changed, and from now on what does, for as long as the timeout lasts."""
+        """Check what has changed, and what changes from now on, until the timeout is over."""
         self._armed = True
         self.deadline = asyncio.get_running_loop().time() + self._timeout
         for path in changed:
             self._begin(path)
 
     def note(self, path: Path) -> None:
-        """A file has another content than before: what was found out about it holds no more."""
+        """Take note of a file's new content, which outdates the results for the old one."""
         self.count += 1
         if (check := self._checks.pop(path, None)) is not None:
             check.cancel()
@@ -133,7 +131,7 @@ class Preflight:
             self._begin(path)
 
     async def halt(self) -> None:
-        """End the checks under way; none of their processes is left. What has been found out stays."""
+        """End the checks under way and their processes; results stay."""
         self._armed = False
         cut = [check for check in self._all() if check.cancel()]
         self._checks = {path: check for path, check in self._checks.items() if check not in cut}
@@ -142,16 +140,16 @@ class Preflight:
             self._checker.end()
 
     def forget(self) -> None:
-        """The bot is being started on the files as they are: nothing has changed any more."""
+        """Drop all results: the bot is being started on the files as they are."""
         self._armed = False
         for check in self._all():
             check.cancel()
         self._checks.clear()
 
     async def verdict(self, changed: Iterable[Path]) -> PreflightResult:
-        """What is to be said of the files that have changed, at the deadline at the latest.
+        """Return the result for the changed files, at the deadline at the latest.
 
-        A further change while this waits may make it incomplete: `count` tells.
+        It may be incomplete if a file changes meanwhile, as `count` then shows.
         """
         wanted = [path for path in changed if _is_checked(path)]
         for path in wanted:
@@ -172,8 +170,6 @@ class Preflight:
     def _all(self) -> list[asyncio.Task[CheckOutcome]]:
         return [*self._checks.values(), *([self._ran[1]] if self._ran else [])]
 
-    # -- files -------------------------------------------------------------------------------------------------------
-
     def _begin(self, path: Path) -> None:
         if path in self._checks or not _is_checked(path) or len(self._checks) >= MOST_FILES:
             return
@@ -187,19 +183,20 @@ class Preflight:
         if not self._asks_node():
             return None
         if self._node is None:
-            return self._doubt_without_node()
+            reported, self._reported_no_node = self._reported_no_node, True
+            no_node = "JavaScript is not checked before a restart: node was not found on the bot's PATH"
+            return None if reported else Inconclusive(no_node)
         if self._checker is not None:
-            answer = await self._checker.ask(javascript.question(path), min(_ANSWERS, self._left()))
+            answer = await self._checker.ask(javascript.question(path), min(_ANSWER_TIMEOUT, self._left()))
             if answer == javascript.PASSED:
                 return None
         async with self._slots:
             outcome = await self._ask_node(path, ("--check", str(path)))
             if outcome is None and javascript.needs_a_second_look(path):
                 as_module = await self._ask_node(path, javascript.AS_MODULE, given=path)
-                if isinstance(as_module, CheckFailure) and await self._ask_node(
-                    path, javascript.AS_COMMONJS, given=path
-                ):
-                    outcome = as_module
+                if isinstance(as_module, CheckFailure):
+                    as_commonjs = await self._ask_node(path, javascript.AS_COMMONJS, given=path)
+                    outcome = as_module if as_commonjs else None
         return outcome
 
     async def _ask_node(self, path: Path, words: Sequence[str], given: Path | None = None) -> CheckOutcome:
@@ -216,16 +213,8 @@ class Preflight:
             f"{self._name(path)} was not checked: node --check ended with code {code}"
         )
 
-    def _doubt_without_node(self) -> CheckOutcome:
-        if self._told_no_node:
-            return None
-        self._told_no_node = True
-        return Inconclusive("JavaScript is not checked before a restart: node was not found on the bot's PATH")
-
-    # -- the command -------------------------------------------------------------------------------------------------
-
     def _run_command(self) -> asyncio.Task[CheckOutcome]:
-        """The command's run for the files as they are now."""
+        """The command's run on the files as they are now."""
         if self._ran is None or self._ran[0] != self.count or self._ran[1].cancelled():
             self._ran = self.count, asyncio.create_task(self._ask_command(), name="preflight command")
         return self._ran[1]
@@ -244,8 +233,6 @@ class Preflight:
         lines = [line.rstrip() for line in output.splitlines() if line.strip()]
         return CheckFailure(None, None, f"{shown} {ending}", output=tuple(lines[:_MOST_LINES]))
 
-    # -- time --------------------------------------------------------------------------------------------------------
-
     def _left(self) -> float:
         return max(0.0, self.deadline - asyncio.get_running_loop().time())
 
@@ -262,8 +249,8 @@ def _is_gone(path: Path) -> bool:
 
 
 def _result(check: asyncio.Task[CheckOutcome]) -> CheckOutcome:
-    """What a check has found; nothing if a further change has cut it short, for which there will be another."""
+    """The outcome of a check; None if a further change has cancelled it, for which there will be another."""
     if check.cancelled():
         return None
     error = check.exception()
-    return Inconclusive(f"a check has failed itself: {error!r}") if error is not None else check.result()
+    return Inconclusive(f"a check has failed: {error!r}") if error is not None else check.result()

@@ -1,10 +1,8 @@
-"""Checking JavaScript with node: which files, with which words, and what the answer means.
-
-Pure but for reading files: nothing is run here.
+"""Checking JavaScript with node: which files, with which arguments, and how to read the answer. Runs nothing itself.
 
 `node --check` tells ES modules from CommonJS as node does when it runs a file: by its extension, else by the `type` of
-the nearest `package.json`, else by its syntax. The last it only half does (read in `lib/internal/main/check_syntax.js`
-of Node.js 20 and tried there): a file without either mark that looks like a module passes unread. Such a file is
+the nearest `package.json`, else by its syntax. The last works only half (`lib/internal/main/check_syntax.js` of
+Node.js 20, and tried there): a file without extension or `type` that looks like a module passes unread. Such a file is
 checked once more as a module.
 """
 
@@ -22,16 +20,16 @@ EXTENSIONS = frozenset({".js", ".mjs", ".cjs"})
 
 AS_MODULE = ("--check", "--input-type=module", "-")
 AS_COMMONJS = ("--check", "--input-type=commonjs", "-")
-"""The words for a file that is given on standard input."""
+"""Arguments of node for a file that is given on standard input."""
 
 CHECKER = ("--experimental-vm-modules", "--no-warnings", str(Path(__file__).with_name("check_syntax.cjs")))
-"""The words for a node that checks one file after the other, when it gets a `question`, and says `PASSED` of some."""
+"""Arguments for a node that checks one file after the other: it answers each `question`, with `PASSED` or otherwise."""
 
 PASSED = "passed"
 
 _NODE = frozenset({"node", "nodejs", "node.exe"})
 
-#: Parts of the names of programs and hooks that translate what they load: their input need not be what node can read.
+#: Names of programs and hooks that translate what they load: their input need not be valid for node.
 _TRANSLATORS = {
     *("babel", "babel-node", "bun", "coffee", "deno", "electron-vite", "esbuild", "esbuild-register", "esbuild-runner"),
     *("esm", "flow-node", "jiti", "sucrase", "sucrase-node", "swc", "swc-node", "ts-node", "ts-node-dev", "tsc"),
@@ -42,7 +40,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: Options of node whose value is the next word.
 _WITH_VALUE = {"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"}
 
-#: Options that change nothing of what node does before its program, or only what it does after all preloading.
+#: Options without effect before the program starts, or only after all preloading.
 _HARMLESS = re.compile(
     r"-r|-C|--(require|import|conditions)(=.*)?|--disable-warning=.*|--dns-result-order=.*|--enable-source-maps"
     r"|--experimental-(fetch|json-modules|require-module|strip-types|transform-types|vm-modules|wasm-modules)"
@@ -60,24 +58,24 @@ _LONGEST_SOURCE = 120
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
-    """What is wrong with a file; `path` is None for what a command of the user's has found."""
+    """A fault that a check found in a file; `path` is None for a fault found by the user's own command."""
 
     path: Path | None
     line: int | None
     message: str
     source: str | None = None
-    """The line in error, where it is short enough to be shown."""
+    """The wrong line, if it is short enough to be shown."""
     output: tuple[str, ...] = ()
-    """What the command has said."""
+    """Lines of the command's output."""
 
 
 def is_node(program: str) -> bool:
-    """Whether a program, by its path, is node."""
+    """Whether a program is node, by its path."""
     return _basename(program) in _NODE
 
 
 def is_plain_node(commands: Iterable[Sequence[str]], node_options: str = "") -> bool:
-    """Whether a bot, given the command lines of its processes, is run by node itself and by nothing that translates."""
+    """Whether a bot, by the command lines of its processes, is run by node and without a translator."""
     nodes = [words for words in commands if words and is_node(words[0])]
     if not nodes or _translates(node_options.split()):
         return False
@@ -85,11 +83,10 @@ def is_plain_node(commands: Iterable[Sequence[str]], node_options: str = "") -> 
 
 
 def starts_plainly(command: Sequence[str], node_options: str = "") -> bool:
-    """Whether a command has node do nothing before its program's first line that must not be done early.
+    """Whether node can be started early with this command: nothing before the program's first line may depend on time.
 
-    A debugger's port may still be taken, a file of variables may yet change, a test runner or `--watch` is no program
-    that waits. Of node's many options only those count as harmless that are known to be; `--require` and `--import` are
-    carried out one after the other, after those that stand before.
+    A debugger's port may still be taken, an environment file may yet change, a test runner or `--watch` never waits.
+    Only options known as harmless are accepted; `--require` and `--import` are executed in order, so ours comes first.
     """
     if not command or not is_node(command[0]):
         return False
@@ -99,12 +96,12 @@ def starts_plainly(command: Sequence[str], node_options: str = "") -> bool:
 
 
 def _options(words: Iterable[str]) -> Iterator[str]:
-    """Options of node without the words that are their values."""
+    """The options of node without the words that are their values."""
     return (word for word, is_value in _told_apart(words) if not is_value)
 
 
 def _told_apart(words: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Words of node's, and whether each is the value of the option before it."""
+    """Arguments of node, and whether each is the value of the option before it."""
     is_value = False
     for word in words:
         yield word, is_value
@@ -112,7 +109,7 @@ def _told_apart(words: Iterable[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _up_to_script(words: Sequence[str]) -> list[str]:
-    """The options of a node command line with their values, and its script; what follows is the script's own."""
+    """The options of a node command line with their values, and its script, without the script's own arguments."""
     taken: list[str] = []
     for word, is_value in _told_apart(words[1:]):
         taken.append(word)
@@ -122,7 +119,7 @@ def _up_to_script(words: Sequence[str]) -> list[str]:
 
 
 def _translates(words: Iterable[str]) -> bool:
-    """Whether one of these words names a translator; of a path, what is below `node_modules` counts, or its end."""
+    """Whether one of these words names a translator, by its path below `node_modules`, else by its last part."""
     for word in words:
         _, below, package = word.replace("\\", "/").rpartition("node_modules/")
         name = package if below else word if word.startswith(("-", "@")) else _basename(word)
@@ -136,14 +133,14 @@ def _basename(word: str) -> str:
 
 
 def question(path: Path) -> str:
-    """What to ask the `CHECKER` of a file. Of one that does not pass it may have been asked too much: node tells."""
+    """Return the question on a file for `CHECKER`, which may be stricter than node; node decides if it fails there."""
     kind = {".mjs": "module", ".cjs": "commonjs"}.get(path.suffix) or _package_type(path.resolve().parent)
     kinds = [kind] if kind in {"module", "commonjs"} else ["commonjs", "module"]
     return json.dumps({"path": str(path), "kinds": kinds})
 
 
 def needs_a_second_look(path: Path) -> bool:
-    """Whether a file bears no mark of its kind and looks like a module."""
+    """Whether a file looks like a module and has neither the extension nor the `type` of one."""
     if path.suffix != ".js" or _package_type(path.parent) is not None:
         return False
     try:
@@ -153,7 +150,7 @@ def needs_a_second_look(path: Path) -> bool:
 
 
 def _package_type(folder: Path) -> object:
-    """The `type` of the nearest `package.json` at or above a folder, None if it has none or there is no such file."""
+    """The `type` in the nearest `package.json` at or above a folder, None if it is missing."""
     for above in (folder, *folder.parents):
         if above.name == "node_modules":
             break
@@ -161,14 +158,14 @@ def _package_type(folder: Path) -> object:
             package = json.loads((above / "package.json").read_bytes())
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, RecursionError):  # its own check tells
+        except (OSError, ValueError, RecursionError):  # its own check reports it
             return None
         return package.get("type") if isinstance(package, dict) else None
     return None
 
 
 def read_answer(output: str, path: Path) -> CheckFailure | None:
-    """The syntax error that node has printed; None if it failed for another reason, which says nothing of the file."""
+    """Return the syntax error that node has printed, None if it failed for a reason that is not in the file."""
     lines = output.splitlines()
     message = next((line for line in lines if _MESSAGE.match(line)), None)
     if message is None:
@@ -183,7 +180,7 @@ def read_answer(output: str, path: Path) -> CheckFailure | None:
 
 
 def _names(text: str, path: Path) -> bool:
-    """Whether what node prints before a line number stands for this file: its path, its URL, or standard input."""
+    """Whether node means this file by what it prints before a line number: a path, a URL, or standard input."""
     if text.startswith("file:"):
         text = unquote(urlsplit(text).path)
     if text.startswith("["):

@@ -1,4 +1,4 @@
-"""Checking data files before a restart, in process: a JSON file that does not parse ends the bot that loads it."""
+"""Checking JSON files before a restart, in process: one that does not parse ends the bot that loads it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import NoReturn
 
 from supervisor.preflight.javascript import CheckFailure
 
-#: Files above this many bytes are not parsed: the event loop would wait for it.
+#: Larger files, in bytes, are not parsed: that would block the event loop.
 JSON_LIMIT = 1024 * 1024
 
-#: Files that may hold comments although they are called JSON: their own programs read them, and no bot.
+#: Beginnings of names of files that may hold comments although they are called JSON, and are not read by bots.
 _WITH_COMMENTS = ("tsconfig", "jsconfig", "devcontainer", ".", "tslint", "api-extractor")
 
 
 def check_json(path: Path) -> CheckFailure | None:
-    """What `JSON.parse` would not take; None if it would, or if that cannot be told.
+    """Return the fault for which `JSON.parse` would refuse a file, None if there is none or the file cannot be read.
 
-    An empty file passes: editors make new files so, and to hold up every restart for one would be worse.
+    An empty file passes: editors create new files so, and that must not block every restart.
     """
     if path.name.startswith(_WITH_COMMENTS):
         return None
     try:
         if path.stat().st_size > JSON_LIMIT:
             return None
-        text = path.read_text(encoding="utf-8-sig", errors="replace")  # `require` drops the mark as well
-    except OSError:  # gone again, or not ours to read
+        text = path.read_text(encoding="utf-8-sig", errors="replace")  # `require` drops the byte order mark as well
+    except OSError:  # gone again, or not readable
         return None
     if not text.strip():
         return None
