@@ -1,8 +1,7 @@
-"""Whether the program that drives a browser still reads what the browser tells it.
+"""Whether the program that drives a browser still reads what the browser sends.
 
-A program that hangs, in an endless loop, in a lock or stopped, can be told from one that has nothing to do by its
-sockets: what the browser sends stays in them. That needs nothing of the program's, and says nothing about one that
-speaks to its browser through a pipe.
+What the browser sends stays in the sockets of a program that hangs, in an endless loop, in a lock or stopped, but not
+of one that is idle. That needs nothing from the program, and does not work for one with a pipe to its browser.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ _ESTABLISHED = "01"
 
 
 def unread_bytes(port: int, pids: Iterable[int]) -> int:
-    """Bytes that wait unread in these processes' connections to `port` on this machine; 0 where the system hides it.
+    """Return the bytes unread in these processes' connections to `port` on this machine, 0 where that is hidden.
 
-    Source: `/proc/net/tcp` (proc_pid_net(5)), whose reading costs some milliseconds, as the kernel walks all
+    Source: `/proc/net/tcp` (proc_pid_net(5)). To read it takes some milliseconds, since the kernel walks all
     connections. DevTools listens on IPv4 only.
     """
     try:
@@ -28,24 +27,17 @@ def unread_bytes(port: int, pids: Iterable[int]) -> int:
     except OSError:  # another system, or a sandbox
         return 0
     waiting = dict(found for line in lines if (found := _waiting(line.split(), port)) is not None)
-    if not waiting:
-        return 0
-    return sum(size for inode, size in waiting.items() if inode in _sockets(pids))
+    ours: set[str] = set()
+    for pid in pids if waiting else ():
+        with contextlib.suppress(OSError):  # the process is gone, or another user's
+            ours.update(sockets(pid))
+    return sum(size for inode, size in waiting.items() if inode in ours)
 
 
 def _waiting(fields: list[str], port: int) -> tuple[str, int] | None:
-    """The inode of a connection to `port`, and what waits in it, if anything does."""
+    """The inode of a connection to `port` and its unread bytes, None if there are none."""
     remote, state, queues, inode = fields[2], fields[3], fields[4], fields[9]
     size = int(queues.partition(":")[2], 16)
     if size and state == _ESTABLISHED and int(remote.partition(":")[2], 16) == port:
         return inode, size
     return None
-
-
-def _sockets(pids: Iterable[int]) -> set[str]:
-    """The inodes of the sockets that these processes have open."""
-    inodes: set[str] = set()
-    for pid in pids:
-        with contextlib.suppress(OSError):  # it is gone, or another user's
-            inodes.update(sockets(pid))
-    return inodes

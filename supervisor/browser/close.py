@@ -1,8 +1,8 @@
 """Closing a browser so that it writes everything it holds to disk.
 
-`Browser.close` over DevTools and SIGINT to the main process are the two ways that flush IndexedDB, localStorage and
-cookies alike. SIGTERM takes Chromium's fast exit, which leaves the cookies out, and SIGKILL loses up to five seconds of
-localStorage; both are here for a browser that does not answer only (measured; `docs/how-it-works.md`).
+`Browser.close` over DevTools and SIGINT to the main process both flush IndexedDB, localStorage and cookies. SIGTERM
+takes Chromium's fast exit, which leaves the cookies out, and SIGKILL loses up to five seconds of localStorage; both are
+only for a browser that does not answer (measured; `docs/how-it-works.md`).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from supervisor.process.handle import Handle
 from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill, terminate
 from supervisor.session.profiles import singleton
 
-#: Seconds between the start of a browser and the writing of its port file by which their two clocks may disagree.
+#: Seconds by which the clocks of a browser's start time and of its port file's mtime may differ.
 _CLOCK_SLACK = 2.0
 
-#: Seconds between two looks at whether a closing browser has let go of its profile.
-_LOOK = 0.002
+#: Seconds between two checks whether a closing browser has released its profile.
+_POLL = 0.002
 
 #: Seconds given to processes after SIGKILL; one in uninterruptible sleep takes as long as its device does.
-_KILL_PATIENCE = 5.0
+_KILL_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class CloseResult:
-    """How a browser ended. `clean`: it was asked in a way that flushes, did exit, and left no lock behind."""
+    """How a browser ended. `clean`: it was asked in a way that flushes, exited, and left no lock. `survivors`: pids."""
 
     profile: Path
     pid: int
@@ -53,16 +53,15 @@ async def close(
 ) -> CloseResult:
     """Close one browser: DevTools or SIGINT, then SIGTERM, then SIGKILL; timeouts in seconds.
 
-    `devtools` is a connection that is already open, if there is one. `released` is settled as soon as the browser can
-    write nothing more, which is before it is gone, with whether it has left no lock. Never raises for a browser that
-    does not answer: the result says how it went.
+    `devtools` is an open connection, if there is one. `released` is settled as soon as the browser can write nothing
+    more, which is before its exit: True if it left no lock. A browser that does not answer is no error: see the result.
     """
     began = time.monotonic()
     handles = [entry.handle for entry in browser.processes]
     tasks = [asyncio.create_task(_await_release(browser, released))]
 
     def ask(handle: Handle) -> None:
-        # A supervisor that was killed while it took a live snapshot has left it frozen, and frozen it answers nothing.
+        # A supervisor that was killed during a live snapshot has left it suspended, so that it cannot answer.
         handle.resume()
         if handle is browser.main.handle:
             tasks.append(asyncio.create_task(_ask(browser, devtools, close_timeout)))
@@ -70,7 +69,7 @@ async def close(
     steps = (
         TerminationStep("asked", ask, close_timeout),
         TerminationStep("SIGTERM", terminate, term_timeout),
-        TerminationStep("SIGKILL", kill, _KILL_PATIENCE),
+        TerminationStep("SIGKILL", kill, _KILL_TIMEOUT),
     )
     try:
         how, survivors = await escalate(handles, steps, urgency)
@@ -85,15 +84,15 @@ async def close(
 
 
 async def _await_release(browser: Browser, released: asyncio.Future[bool]) -> None:
-    """Settle the future when none of the processes that write runs any code of its own any more.
+    """Settle the future when none of the processes that write executes code of its own any more.
 
-    In the last third of a close the kernel only takes apart what the main process had in memory, and the processes that
-    do not write wait for that (measured; `docs/how-it-works.md`). The lock is looked at now: once the bot goes on it
-    may open another browser on the same profile, whose lock would be taken for this one's.
+    In the last third of a close the kernel only frees the memory of the main process, and the processes that do not
+    write wait for that (measured; `docs/how-it-works.md`).
     """
     writers = browser.writers
-    while not all(entry.handle.leaving for entry in writers):  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(_LOOK)
+    while not all(entry.handle.leaving for entry in writers):  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(_POLL)
+    # Closes a race: once resumed, the bot may open another browser on the profile, whose lock is not this one's.
     _settle(released, browser.profile)
 
 
@@ -103,7 +102,7 @@ def _settle(released: asyncio.Future[bool], profile: Path) -> None:
 
 
 async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> None:
-    """Ask for a flushing exit, by DevTools if it answers and by SIGINT otherwise."""
+    """Ask for an exit that flushes, by DevTools if it answers and by SIGINT otherwise."""
     try:
         if devtools is not None and not devtools.closed:
             await devtools.request_browser_close(timeout=timeout / 2)
@@ -116,12 +115,12 @@ async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> N
 
 
 def _interrupt(main: Handle) -> None:
-    if sys.platform != "win32":  # there is no SIGINT for another process there; the next rung must do
+    if sys.platform != "win32":  # there it cannot be sent to another process; the next step follows
         main.signal(signal.SIGINT)
 
 
 def live_endpoint(browser: Browser) -> str | None:
-    """The DevTools address of this very browser: the port file survives an exit, so its age is compared."""
+    """Return the DevTools address of this browser, None if there is none or the port file is older than the browser."""
     endpoint = read_endpoint(browser.profile)
     if endpoint is None or endpoint.written_at < browser.main.started - _CLOCK_SLACK:
         return None

@@ -1,12 +1,12 @@
 """A small DevTools client: one WebSocket to the browser, one reader task, no polling.
 
-Theory of operation. `DevTools.call` numbers a request, sends it and waits for the future under that number. The
-reader task takes every incoming message: an answer settles its future, an event goes to its subscribers through
-`loop.call_soon`, so that a subscriber's fault reaches the loop's exception handler and never ends the reader. When
-the connection ends, for whatever reason, the reader settles everything that still waits and is done; nothing else
-owns state that would need cleaning up.
+Theory of operation. `DevTools.call` numbers a request, sends it and waits for the future under that number. The reader
+task takes every incoming message: an answer settles its future; an event goes to its subscribers through
+`loop.call_soon`, so that an exception of theirs reaches the loop's handler and does not end the reader. When the
+connection ends, the reader settles all pending calls and exits; there is no other state to clean up.
 
-Protocol: https://chromedevtools.github.io/devtools-protocol/ (sessions in its "flat" form).
+Protocol: https://chromedevtools.github.io/devtools-protocol/ (sessions in its "flat" form). Why not a library: see
+`docs/architecture.md`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     EventCallback = Callable[[dict[str, Any], str | None], None]
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""Largest message taken from the browser. We ask for nothing near it; past it the connection is given up."""
+"""Largest message accepted from the browser, far above any that we request; a larger one ends the connection."""
 
 CLOSE_GRACE = 0.25
-"""Seconds for the WebSocket's closing handshake. A frozen browser never answers it."""
+"""Seconds for the WebSocket's closing handshake, which a suspended browser never answers."""
 
 _ENDPOINT_MAX_BYTES = 4096
 _ENDPOINT = re.compile(
@@ -46,13 +46,13 @@ _ENDPOINT = re.compile(
 )
 _SESSION_NOT_FOUND = -32001
 
-# websockets logs whole frames at DEBUG, and a frame may hold a QR code, which is a secret: never let it.
+# websockets logs whole frames at DEBUG, and a frame may hold a QR code, which is a secret.
 _wire_log = logging.getLogger(__name__ + ".wire")
 _wire_log.setLevel(logging.WARNING)
 
 
 class DevToolsError(Exception):
-    """Something between us and the browser failed; the subclasses say what."""
+    """Base of the errors of this module."""
 
 
 class ConnectionLostError(DevToolsError):
@@ -60,11 +60,11 @@ class ConnectionLostError(DevToolsError):
 
 
 class CallTimeoutError(DevToolsError):
-    """The browser did not answer in time. It may still carry the call out."""
+    """The browser did not answer in time. It may still execute the call."""
 
 
 class SessionLostError(DevToolsError):
-    """The page that the call was meant for is gone, or we are no longer attached to it."""
+    """The page that was called is gone, or no longer attached."""
 
 
 class CallError(DevToolsError):
@@ -79,20 +79,20 @@ class CallError(DevToolsError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a browser says its DevTools are, and when it wrote so (`st_mtime`, seconds since the epoch)."""
+    """The DevTools address that a browser has written, and when (`st_mtime`, seconds since the epoch)."""
 
     url: str
     written_at: float
 
 
 def read_endpoint(profile: Path) -> Endpoint | None:
-    """Read `<profile>/DevToolsActivePort`; None when it is absent, damaged, or not wholly written yet.
+    """Read `<profile>/DevToolsActivePort`; None if it is absent, damaged, or incomplete.
 
-    Chromium writes the port and, on a second line without a newline at its end, the WebSocket's path. The write is
-    not atomic, so only a path with a complete UUID counts. The file survives the browser's exit: the caller must
-    compare `written_at` with the start of a live process before trusting it.
+    Chromium writes the port and, on a second line without a newline, the WebSocket's path. The write is not atomic, so
+    only a path with a complete UUID counts. The file survives the browser's exit: compare `written_at` with the start
+    of a living process.
     """
-    # The profile's content is not ours: a FIFO must not block us, a link must not lead us elsewhere.
+    # The profile may contain anything: a FIFO must not block us, a link must not lead to another file.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with os.fdopen(os.open(profile / "DevToolsActivePort", flags), "rb") as file:
@@ -107,7 +107,7 @@ def read_endpoint(profile: Path) -> Endpoint | None:
 
 
 def _loopback_address(url: str) -> tuple[str, int]:
-    """Host and port of a DevTools URL; ConnectionLostError unless it is a plain WebSocket on this machine."""
+    """Host and port of a DevTools URL. Raises ConnectionLostError unless it is a plain WebSocket on this machine."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -119,7 +119,7 @@ def _loopback_address(url: str) -> tuple[str, int]:
 
 
 class DevTools:
-    """A connection to one browser. Make it with `connect`; use it as an async context manager or `close` it."""
+    """A connection to one browser, made by `connect`. Use it as an async context manager, or `close` it."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -131,18 +131,16 @@ class DevTools:
 
     @classmethod
     async def connect(cls, url: str, *, timeout: float) -> Self:
-        """Connect to a browser's WebSocket on this machine within `timeout` seconds.
+        """Connect to a browser's WebSocket on this machine within `timeout` seconds. Raises ConnectionLostError.
 
-        No `Origin` header, because Chromium refuses those it does not know; no keep-alive pings, because a browser
-        that is suspended for a snapshot must not lose us; no proxy and no redirect, whatever the environment says.
-
-        Raises ConnectionLostError.
+        There is no `Origin` header, because Chromium refuses unknown ones; there are no keep-alive pings, because a
+        browser that is suspended for a snapshot cannot answer them; proxies of the environment are not used.
         """
         host, port = _loopback_address(url)
         try:
             socket = await connect_websocket(
                 url,
-                # Given explicitly, these also make the library refuse a redirect to any other place.
+                # Given explicitly, these also make the library refuse a redirect to another address.
                 host=host,
                 port=port,
                 proxy=None,
@@ -175,9 +173,9 @@ class DevTools:
         await self._ended.wait()
 
     def subscribe(self, method: str, callback: EventCallback) -> Callable[[], None]:
-        """Call `callback(params, session)` for each event `method`, in order; returns what ends it.
+        """Call `callback(params, session)` on the event loop for each event `method`, in order.
 
-        The callback runs on the event loop, outside the reader, and must not block.
+        Returns the function that ends the subscription.
         """
         self._subscribers[method].append(callback)
         return lambda: self._subscribers[method].remove(callback)
@@ -190,7 +188,7 @@ class DevTools:
         session: str | None = None,
         timeout: float = 5.0,
     ) -> dict[str, Any]:
-        """Call a method and return its result; `session` addresses an attached page, `timeout` is in seconds.
+        """Call a method, of an attached page if `session` is given, and return its result; `timeout` is in seconds.
 
         Raises CallError, CallTimeoutError, SessionLostError or ConnectionLostError.
         """
@@ -202,7 +200,7 @@ class DevTools:
         self._pending[number] = pending
         try:
             async with asyncio.timeout(timeout):
-                if self.closed:  # the reader is gone, and nobody would settle the future
+                if self.closed:  # the reader, which would settle the future, is gone
                     raise ConnectionLostError(f"the connection to the browser has ended; {method} was not sent")
                 await self._socket.send(json.dumps(message, separators=(",", ":")))
                 answer = await pending.answer
@@ -217,10 +215,10 @@ class DevTools:
                 raise answer
             return answer
         finally:
-            del pending, answer  # both hold the error, and its traceback this frame
+            del pending, answer  # break the cycle: both hold the error, whose traceback holds this frame
 
     def abandon_session(self, session: str, reason: str) -> None:
-        """Fail every call that waits on `session` with SessionLostError, without telling the browser."""
+        """Fail every pending call of `session` with SessionLostError, without a message to the browser."""
         for pending in list(self._pending.values()):
             if pending.session == session:
                 pending.settle(SessionLostError(f"{pending.method} was not answered: {reason}"))
@@ -228,20 +226,20 @@ class DevTools:
     async def request_browser_close(self, *, timeout: float = 5.0) -> None:
         """Send `Browser.close`, and wait for its answer or the end of the connection, not for the browser's exit.
 
-        Raises CallError or CallTimeoutError.
+        It flushes all data. Raises CallError or CallTimeoutError.
         """
         try:
             await self.call("Browser.close", timeout=timeout)
         except ConnectionLostError:
-            # The browser may be gone before its answer is out. If it was gone already, it needs no closing.
+            # The browser may exit before it answers, or have exited before the call.
             return
 
     async def close(self) -> None:
-        """End the connection; the browser goes on. May be called more than once, and when already ended."""
+        """End the connection, not the browser. May be called more than once, and when it has ended."""
         try:
             await self._socket.close()
         finally:
-            # Also when cancelled, and when a frozen browser let the closing handshake time out.
+            # Also after a cancellation, and when a suspended browser lets the closing handshake time out.
             self._socket.transport.abort()
         await asyncio.wait([self._reader])
 
@@ -262,11 +260,11 @@ class DevTools:
         try:
             message = json.loads(raw)
         except (ValueError, RecursionError):
-            return  # not the protocol; whoever waits for an answer has a timeout
+            return  # not the protocol; pending calls have a timeout
         if not isinstance(message, dict):
             return
         number = message.get("id")
-        if isinstance(number, int):  # an answer; nobody waits for it any more when its call timed out
+        if isinstance(number, int):  # an answer; its call may have timed out
             if (pending := self._pending.get(number)) is not None:
                 pending.settle(_outcome(pending.method, message))
             return
@@ -274,7 +272,7 @@ class DevTools:
         if not isinstance(method, str) or not isinstance(params, dict):
             return
         if method == "Target.detachedFromTarget" and isinstance(lost := params.get("sessionId"), str):
-            # Chromium does not answer what was pending on a session that ends with its page.
+            # Chromium does not answer the pending calls of a session that ends with its page.
             self.abandon_session(lost, "the page is gone")
         for callback in self._subscribers.get(method, ()):
             asyncio.get_running_loop().call_soon(callback, params, message.get("sessionId"))
@@ -282,14 +280,14 @@ class DevTools:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A call that waits. Failures travel as values: an exception nobody waits for any more would be logged."""
+    """A pending call. Errors are passed as values: asyncio would log an exception that is never retrieved."""
 
     method: str
     session: str | None
     answer: asyncio.Future[dict[str, Any] | DevToolsError]
 
     def settle(self, outcome: dict[str, Any] | DevToolsError) -> None:
-        if not self.answer.done():  # the caller's timeout or cancellation may have come first
+        if not self.answer.done():  # by the caller's timeout or cancellation
             self.answer.set_result(outcome)
 
 
@@ -308,7 +306,7 @@ def _outcome(method: str, message: dict[str, Any]) -> dict[str, Any] | DevToolsE
 
 
 async def close_browser(url: str, *, timeout: float = 5.0) -> None:
-    """Connect to the browser at `url` and ask it to close, flushing all it holds; does not wait for its exit.
+    """Connect to the browser at `url` and have it close; see `DevTools.request_browser_close`.
 
     `timeout` bounds the connection and the answer, each, in seconds. Raises DevToolsError.
     """
@@ -317,16 +315,16 @@ async def close_browser(url: str, *, timeout: float = 5.0) -> None:
 
 
 async def ping(devtools: DevTools, *, timeout: float) -> None:
-    """Have the browser itself answer, however busy its pages are, and say something to all who drive it.
+    """Have the browser itself answer, however busy its pages are, and send an event to all its clients.
 
-    To attach to the browser, and detach at once, is announced to every client that watches for targets, as puppeteer
-    does; none acts on it, since the browser is no page. Raises DevToolsError.
+    It attaches to the browser target and detaches at once: every client that watches for targets, such as puppeteer,
+    gets an event, and ignores it, since this target is no page. Raises DevToolsError.
     """
     session = (await devtools.call("Target.attachToBrowserTarget", timeout=timeout)).get("sessionId")
     await devtools.call("Target.detachFromTarget", {"sessionId": session}, timeout=timeout)
 
 
 async def browser_version(devtools: DevTools) -> str:
-    """The browser's own version, such as `156.0.8078.79`. Raises DevToolsError."""
+    """Return the browser's version, such as `156.0.8078.79`. Raises DevToolsError."""
     product = (await devtools.call("Browser.getVersion")).get("product", "")
     return str(product).rpartition("/")[2]

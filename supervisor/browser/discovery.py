@@ -1,10 +1,13 @@
-"""Which Chromium browsers run in a tree of processes, and which profile each of them holds."""
+"""Which Chromium browsers run in a tree of processes, which profile each of them holds, and their version."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from supervisor.process.table import ProcessEntry, working_directory
@@ -15,10 +18,12 @@ _TYPE_SWITCH = " --type="
 _ZYGOTE = " --type=zygote "
 _CRASHPAD = "crashpad_handler"
 
-#: Programs that run scripts. A launcher script (Debian's `chromium` is one) carries the browser's arguments, and so
-#: does every subshell that it forks, before it becomes the browser.
+#: Programs that run scripts. A launcher script, such as Debian's `chromium`, has the browser's arguments, and so has
+#: every subshell that it forks, before it becomes the browser.
 _INTERPRETERS = re.compile(r"(?:ba|da|z|a|k|fi)?sh|busybox|node(?:js)?|bun|deno|python[\d.]*|perl|ruby")
 
+_VERSION_TIMEOUT = 5.0  # seconds; Chromium answers in some 50 ms
+_VERSION = re.compile(r"(?:chrom|brave|edge|opera|vivaldi)\D*(\d+(?:\.\d+)+)", re.IGNORECASE)
 
 #: Packages of npm that drive a browser.
 _LIBRARIES = (
@@ -35,7 +40,7 @@ _LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """One running browser: its profile, its main process, and every process that belongs to it."""
+    """One running browser: its profile, its main process, and all its processes, `main` included."""
 
     profile: Path
     main: ProcessEntry
@@ -43,9 +48,9 @@ class Browser:
 
     @property
     def writers(self) -> tuple[ProcessEntry, ...]:
-        """Those that may write to the profile, or have others write: all but its crash handler and its zygotes.
+        """The processes that may write to the profile: all but the crash handler and the zygotes.
 
-        A zygote is what Chromium forks its renderers from; both live until the main process is gone.
+        Chromium forks its renderers from a zygote; both live until the main process is gone.
         """
         return tuple(
             entry for entry in self.processes if _ZYGOTE not in f"{entry.command_line} " and _CRASHPAD not in entry.name
@@ -53,10 +58,10 @@ class Browser:
 
 
 def profile_of(entry: ProcessEntry) -> Path | None:
-    """The profile that a browser's main process was started with; None for any other process.
+    """Return the profile that a browser's main process was started with, None for any other process.
 
-    The main process is the one without `--type=`. Chromium's children write their arguments as one string joined by
-    blanks, the main process does not: there a profile's path may contain blanks.
+    The main process has no `--type=`. Its arguments are separate, so a profile's path may contain blanks; Chromium's
+    children write theirs as one string joined by blanks.
     """
     if _TYPE_SWITCH in f" {entry.command_line}" or _CRASHPAD in entry.name or _INTERPRETERS.fullmatch(entry.name):
         return None
@@ -74,7 +79,7 @@ def profile_of(entry: ProcessEntry) -> Path | None:
 
 
 def find_browsers(tree: Iterable[ProcessEntry]) -> list[Browser]:
-    """The browsers among these processes, one per profile, parents before children."""
+    """Return the browsers among these processes, one per profile; `tree` has parents before children."""
     entries = list(tree)
     mains: dict[Path, ProcessEntry] = {}
     for entry in entries:
@@ -85,13 +90,13 @@ def find_browsers(tree: Iterable[ProcessEntry]) -> list[Browser]:
 
 
 def _the_main(profile: Path, known: ProcessEntry | None, other: ProcessEntry) -> ProcessEntry:
-    """Of two candidates for one profile, the one that holds it.
+    """Return the one of two candidates that holds the profile.
 
-    A launcher of the user's may carry the same argument as the browser that it starts, and comes before it in the
-    tree. The profile's lock names the true holder, once it has one. A child that Chromium has just forked is the very
-    image of its parent until it becomes a renderer, a crash handler or the like: that can be seen on a busy machine,
-    also before there is a lock. Of two with the same arguments it is the elder, wherever in the tree they are: who
-    forks twice, as for the crash handler, leaves an orphan.
+    A launcher may have the same argument as the browser that it starts, and comes before it in the tree; the profile's
+    lock, once there is one, names the holder. A child that Chromium has just forked has its parent's arguments until it
+    becomes a renderer, a crash handler or the like, which a look on a busy machine can see, also before there is a
+    lock. Of two with the same arguments it is therefore the elder, wherever in the tree: a double fork, as for the
+    crash handler, leaves an orphan.
     """
     if known is None:
         return other
@@ -104,7 +109,7 @@ def _the_main(profile: Path, known: ProcessEntry | None, other: ProcessEntry) ->
 def _family(main: ProcessEntry, entries: Sequence[ProcessEntry]) -> Iterable[ProcessEntry]:
     pids = {main.pid}
     for entry in entries:
-        # With its arguments, and not itself: one that it has just forked, and perhaps not as a child of its own.
+        # The same arguments: a process that it has just forked, which need not be its child.
         if (
             entry.pid == main.pid
             or entry.parent in pids
@@ -116,7 +121,7 @@ def _family(main: ProcessEntry, entries: Sequence[ProcessEntry]) -> Iterable[Pro
 
 
 def without_browsers(tree: Iterable[ProcessEntry]) -> list[ProcessEntry]:
-    """The processes that belong to no browser: the bot proper and whatever it has started beside."""
+    """Return the processes that belong to no browser: the bot itself and its other children."""
     entries = list(tree)
     theirs = {entry.pid for browser in find_browsers(entries) for entry in browser.processes}
     return [
@@ -127,3 +132,27 @@ def without_browsers(tree: Iterable[ProcessEntry]) -> list[ProcessEntry]:
 def drives_a_browser(folder: Path) -> bool:
     """Whether a library that drives a browser is installed for a bot in this folder."""
     return any((folder / "node_modules" / name).is_dir() for name in _LIBRARIES)
+
+
+def version_if_replaced(program: str, since: datetime) -> str | None:
+    """Run `program --version` if the program has been replaced since then, and return the version.
+
+    None if it has not been replaced (which takes one `stat`), is gone, or prints no version as Chromium and its
+    derivatives do.
+    """
+    try:
+        # Not the mtime, which comes from the package.
+        if os.stat(program).st_ctime <= since.timestamp():  # noqa: PTH116 - argv holds what may be no path
+            return None
+        asked = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_VERSION_TIMEOUT,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    found = _VERSION.search(asked.stdout.decode("utf-8", "replace"))
+    return found[1] if found else None

@@ -1,4 +1,4 @@
-"""Watching one session's page through DevTools, read-only, beside the bot that drives it."""
+"""Watching the page of one session through DevTools, read-only, while the bot drives it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from supervisor.browser.presets import PagePreset, PageState, SessionStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PagePreset", "PageState", "PageWatcher", "SessionStatus"]
-
 FASTEST = 0.05
-"""Seconds between two readings just after something changed."""
+"""Seconds between two readings just after a change."""
 
 WAIT_SHARE = 0.05
-"""Between changes the pause grows with the time already waited, so that a change is seen at most 5 % late."""
+"""Without a change the pause grows to this share of the time waited, so a change is seen at most 5 % late."""
 
 BROWSER_TIMEOUT = 5.0
 """Seconds for calls that the browser itself answers, however busy its pages are."""
@@ -32,32 +30,32 @@ STUCK_AFTER = 10.0
 """Seconds without an answer after which a page counts as stuck. A first sync may keep one busy for some seconds."""
 
 GIVE_UP_AFTER = 60.0
-"""Seconds without an answer after which we attach anew, in case the answer was lost."""
+"""Seconds without an answer after which the watcher attaches anew, in case the answer was lost."""
 
 EVALUATION_LIMIT_MS = 1000
-"""The browser ends an evaluation that takes longer: a custom expression must not be able to hang the bot's page."""
+"""The browser ends an evaluation that takes longer, so that a custom expression cannot hang the bot's page."""
 
 ENDED_PAUSE = 20.0
-"""Seconds until an expression that had to be ended is tried again: at most 5 % of the page's time."""
+"""Seconds until such an expression is tried again: it takes at most 5 % of the page's time."""
 
 EXPRESSION_ENDED = PageState(SessionStatus.UNKNOWN, "the readiness expression did not come to an end and was stopped")
 
 PAGE_CRASHED = PageState(SessionStatus.STUCK, "the page has crashed")
-"""Its renderer is gone ("Aw, snap!"). It stays so until somebody loads it anew."""
+"""Its renderer is gone ("Aw, snap!") until the page is loaded anew."""
 
 _OWN_SCHEMES = ("about:", "chrome:", "chrome-untrusted:", "devtools:")
-"""Addresses of the browser's own pages: where a page is before it has gone anywhere."""
+"""Addresses of the browser's own pages, such as a new tab."""
 
 
 class PageWatcher:
-    """Follows the page of one session and reports each change of its state.
+    """Reads the page of one session at intervals and reports each change of its state.
 
-    Pages are found by the browser's own announcements. The first one whose URL matches is read at intervals; when it
-    goes away, the next one takes over. There is never more than one reading under way, however long the page is busy,
-    frozen or paused in a debugger.
+    Pages are found by the browser's events. The first one whose URL matches the preset's is read until it is gone or
+    elsewhere, then the next. There is never more than one reading under way, even while the page is busy, suspended or
+    paused in a debugger.
 
-    `interval` bounds the pause between readings until the session is ready, `ready_interval` applies from then on;
-    both are seconds. `on_state` is called on the event loop, only when the state differs from the last one reported.
+    `interval` is the longest pause between readings until the session is ready, `ready_interval` the pause from then
+    on; both are seconds. `on_state` is called on the event loop with each state that differs from the last.
     """
 
     def __init__(
@@ -81,12 +79,12 @@ class PageWatcher:
         self._state: PageState | None = None
         self._changed_at = 0.0
         self.elsewhere = False
-        """Whether a page is open that has gone to an address which is none of the preset's: another application."""
+        """Whether a page has gone to an address that does not match the preset: another application."""
 
     async def run(self) -> None:
-        """Watch until the connection ends. Raises DevToolsError if the browser refuses to announce its pages.
+        """Watch until the connection ends. Raises DevToolsError if the browser refuses to report its pages.
 
-        When cancelled it leaves the connection open and possibly attached to a page; closing the connection detaches.
+        A cancellation leaves the connection open and possibly attached to a page; closing the connection detaches.
         """
         subscriptions = [
             self._devtools.subscribe("Target.targetCreated", self._on_target),
@@ -118,7 +116,7 @@ class PageWatcher:
             try:
                 await self._watch(next(iter(self._urls)))
             except ConnectionLostError:
-                return  # `run` learns of it from the connection itself
+                return  # `run` waits for the end of the connection itself
             except CallTimeoutError:
                 await self._pause()  # the browser itself was too busy to attach or detach
 
@@ -127,7 +125,7 @@ class PageWatcher:
         try:
             answer = await self._call("Target.attachToTarget", {"targetId": target, "flatten": True})
         except CallError:
-            self._urls.pop(target, None)  # it went away as we came; if not, its next change announces it again
+            self._urls.pop(target, None)  # it is gone, or its next change is reported again
             return
         session = str(answer.get("sessionId"))
         self._attached = (target, session)
@@ -138,7 +136,7 @@ class PageWatcher:
                 await self._read(target, session)
                 await self._pause()
         except (SessionLostError, CallTimeoutError):
-            # Gone, crashed, or silent for too long. If it is announced still, we attach anew after the usual pause.
+            # Gone, crashed, or silent for too long. If it is still among the pages, attach anew after the usual pause.
             await self._pause()
         finally:
             self._attached = None
@@ -151,12 +149,12 @@ class PageWatcher:
             return  # the session ended with its page
 
     async def _read(self, target: str, session: str) -> None:
-        """Evaluate once and report; a page that takes long is reported as stuck meanwhile, and still waited for."""
+        """Evaluate once and report; a page that takes long is reported as stuck, and still waited for."""
         stuck = PageState(SessionStatus.STUCK, f"the page has not answered for {STUCK_AFTER:g} s")
         alarm = asyncio.get_running_loop().call_later(STUCK_AFTER, self._report_of, target, stuck)
         parameters = {
-            # A new page is announced with the address it is going to, while it still holds an empty document: each
-            # reading therefore says which document it is of.
+            # A new page is reported with the address that it is going to, while it still has an empty document: each
+            # reading therefore includes its document's address.
             "expression": f"[location.href, {self._preset.expression}]",
             "returnByValue": True,
             "silent": True,
@@ -165,7 +163,7 @@ class PageWatcher:
         try:
             answer = await self._devtools.call("Runtime.evaluate", parameters, session=session, timeout=GIVE_UP_AFTER)
         except CallError as error:
-            # Otherwise the page was navigating, and the next reading finds the new document.
+            # In any other case the page was navigating, and the next reading finds the new document.
             if "Execution was terminated" in error.message:
                 self._report_of(target, EXPRESSION_ENDED)
             return
@@ -184,7 +182,7 @@ class PageWatcher:
         return self._preset.interpret({})
 
     def _report_of(self, target: str, state: PageState) -> None:
-        # An answer may have come in just before the news that its page is gone, and be looked at just after it.
+        # Closes a race: the event that the page is gone may be handled between the answer and this call.
         if target in self._urls:
             self._report(state)
 
@@ -195,7 +193,7 @@ class PageWatcher:
             self._on_state(state)
 
     async def _pause(self) -> None:
-        """Wait for the next reading, or until the matching pages or their URLs change."""
+        """Wait until the next reading is due, or the matching pages or their URLs change."""
         waited = asyncio.get_running_loop().time() - self._changed_at
         seconds = pause_after(self._state, waited, interval=self._interval, ready_interval=self._ready_interval)
         try:
@@ -233,7 +231,7 @@ class PageWatcher:
 
 
 def pause_after(state: PageState | None, waited: float, *, interval: float, ready_interval: float) -> float:
-    """The pause before the next reading, given the last state and the time since it changed; all in seconds."""
+    """Return the seconds before the next reading, given the last state and the seconds since it changed."""
     if state == EXPRESSION_ENDED:
         return ENDED_PAUSE
     if state is not None and state.status is SessionStatus.READY:
@@ -242,7 +240,7 @@ def pause_after(state: PageState | None, waited: float, *, interval: float, read
 
 
 def _thrown(fault: dict[str, Any]) -> str:
-    """What an evaluation threw, in words."""
+    """The description of what an evaluation threw."""
     match fault:
         case {"exception": {"description": str(description)}}:
             return description

@@ -1,7 +1,7 @@
-"""What a page says about its session, and the presets that read it.
+"""The state of a session as its page shows it, and the presets that read it.
 
-A preset is a URL pattern, one read-only JavaScript expression, and a pure function that maps what the expression
-returned to a `PageState`. The expression runs in the page of a bot that is at work: it must not write, wait or throw.
+A preset is a URL pattern, one read-only JavaScript expression, and a pure function from the expression's result to a
+`PageState`. The expression runs in the page of a working bot: it must not write, wait or throw.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _QR_LIMIT = 2953
 
 
 class SessionStatus(StrEnum):
-    """Where a session stands, in the words that its user sees."""
+    """The status of a session, in the words that its user sees."""
 
     STARTING = "starting"
-    """The page is loading, or (re)opening its connection; of the link nothing is known yet."""
+    """The page is loading, or (re)opening its connection; the link is not known yet."""
     NEEDS_LINK = "needs_link"
     """The page shows a QR code or a login form."""
     LINKING = "linking"
@@ -34,7 +34,7 @@ class SessionStatus(StrEnum):
     """Linked, but still catching up."""
     READY = "ready"
     CONFLICT = "conflict"
-    """The session has been opened elsewhere, and this page waits."""
+    """The session has been opened in another browser, and this page waits."""
     LOGGED_OUT = "logged_out"
     """Logged out by the phone. Final: no snapshot can undo it."""
     BLOCKED = "blocked"
@@ -42,14 +42,14 @@ class SessionStatus(StrEnum):
     STUCK = "stuck"
     """The page does not answer, or has crashed."""
     UNKNOWN = "unknown"
-    """There is no page to ask, or its answer makes no sense."""
+    """There is no page, or its answer is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """A session's status, one line on why, and the QR code's text while one is shown.
+    """A session's status, one line with the reason, and the QR code's text while one is shown.
 
-    The QR text is a secret (whoever scans it owns the account), so it is kept out of the representation.
+    The QR text is a secret (to scan it is to own the account), so it is kept out of the representation.
     """
 
     status: SessionStatus
@@ -71,8 +71,8 @@ class PagePreset:
     interpret: Callable[[Mapping[str, Any]], PageState]
 
 
-# Modules are required only once the app has booted (`Debug.VERSION`), as whatsapp-web.js itself does: requiring one
-# earlier would run its factory at a time that its authors did not foresee.
+# Modules are required only once the app has booted (`Debug.VERSION`), as in whatsapp-web.js: to require one earlier
+# would run its factory too early.
 _WHATSAPP_EXPRESSION = """(() => {
   const attempt = (read) => { try { return read() ?? null; } catch { return null; } };
   const socket = attempt(() => window.Debug.VERSION && window.require('WAWebSocketModel').Socket);
@@ -105,10 +105,10 @@ _WHATSAPP_STATES = {
 
 
 def interpret_whatsapp(reading: Mapping[str, Any]) -> PageState:
-    """Map a reading of WhatsApp Web to a state; see `_WHATSAPP_EXPRESSION` for the reading's keys.
+    """Map a reading of WhatsApp Web (keys: see `_WHATSAPP_EXPRESSION`) to a state.
 
-    `post_logout=1` in the URL is final for the session that was. It yields only to a new link made on that same
-    page, which the URL survives.
+    `post_logout=1` in the URL means that the session was logged out for good. It stays there even when the device is
+    linked anew on the same page, so CONNECTED and PAIRING win over it.
     """
     state = _text(reading.get("state"))
     qr = _text(reading.get("qr"), limit=_QR_LIMIT) or None
@@ -154,18 +154,18 @@ WHATSAPP = PagePreset(
 
 
 def custom_preset(url: str, *, ready: str, needs_login: str | None = None) -> PagePreset:
-    """A preset from a URL, in which `*` stands for anything, and one or two JavaScript expressions.
+    """Return a preset for a URL, in which `*` stands for anything, and one or two JavaScript expressions.
 
-    An expression counts when its value is truthy; one that throws does not count, since it may ask for something that
-    the page has not loaded yet, and the state's detail says what it threw. Neither is asked of a document half parsed,
-    in which the absence of something means nothing. `ready` wins over `needs_login`.
+    An expression counts when its value is truthy. One that throws does not, since it may need something that the page
+    has not loaded yet; the state's detail has the exception. Neither is evaluated before the document is parsed, when
+    the absence of an element means nothing. `ready` wins over `needs_login`.
     """
     expression = _CUSTOM_EXPRESSION % (_operand(ready), _operand(needs_login or "false"))
     pattern = ".*".join(re.escape(part) for part in url.split("*"))
     return PagePreset("custom", re.compile(pattern, re.DOTALL), expression, interpret_custom)
 
 
-# Every operand stands on lines of its own, so that a `//` comment in it ends where it should.
+# Every operand stands on lines of its own, so that a `//` comment in it ends there.
 _CUSTOM_EXPRESSION = """(() => {
   if (document.readyState === 'loading') return {loading: true};
   const attempt = (read) => { try { return Boolean(read()); } catch (error) { return String(error).slice(0, 200); } };
@@ -199,7 +199,7 @@ def interpret_custom(reading: Mapping[str, Any]) -> PageState:
 
 
 def _text(value: object, *, limit: int | None = _TEXT_LIMIT) -> str:
-    """A string from the page, made safe for one line of a terminal; empty for anything that is no string."""
+    """A string from the page, made safe for one line of a terminal; empty for any other value."""
     if not isinstance(value, str):
         return ""
     return one_line(value[:limit])

@@ -21,8 +21,8 @@ from supervisor.browser.devtools import (
     close_browser,
     read_endpoint,
 )
-from supervisor.browser.page import PageState, PageWatcher, SessionStatus
-from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
+from supervisor.browser.page import PageWatcher
+from supervisor.browser.presets import WHATSAPP, PagePreset, PageState, SessionStatus, custom_preset
 from supervisor.session.profiles import singleton
 from tests.e2e.browsers import Chromium, chromium, pages
 

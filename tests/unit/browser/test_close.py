@@ -95,7 +95,7 @@ async def closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Closing:
         """Do nothing: the test is the browser."""
 
     monkeypatch.setattr(module, "_ask", ask)
-    monkeypatch.setattr(module, "_LOOK", 0)
+    monkeypatch.setattr(module, "_POLL", 0)
     return Closing(tmp_path / "profile")
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from supervisor.browser import page as module
 from supervisor.browser.devtools import CallError, DevTools
-from supervisor.browser.page import PageState, PageWatcher, SessionStatus, pause_after
-from supervisor.browser.presets import PagePreset, interpret_custom
+from supervisor.browser.page import PageWatcher, pause_after
+from supervisor.browser.presets import PagePreset, PageState, SessionStatus, interpret_custom
 from tests.unit.browser.fake import FakeBrowser, fake_browser
 
 if TYPE_CHECKING:
