@@ -1,4 +1,4 @@
-"""What is watched and why, for a person to read (`scanonce dev --explain-watch`)."""
+"""The explanation of what is watched and why (`scanonce dev --explain-watch`)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from supervisor.watch.rules import WatchRules
 
 @dataclass(slots=True)
 class Explanation:
-    """`files` are the watched files with the reason, `folders` the folders that they lie in, or may lie in later, with
-    their number; `left_out` the folders that are not watched, with the reason; `other` counts the remaining files of
-    the watched folders by the reason why they do not count."""
+    """`files`: the watched files, each with the reason; `folders`: the watched folders, each with its number of watched
+    files; `left_out`: the folders that are not watched, each with the reason; `other`: numbers of the other files in
+    watched folders, by reason; `links`: links to folders that would count."""
 
     root: Path
     files: dict[Path, str] = field(default_factory=dict)
@@ -23,7 +23,6 @@ class Explanation:
     left_out: dict[Path, str] = field(default_factory=dict)
     other: Counter[str] = field(default_factory=Counter)
     links: set[Path] = field(default_factory=set)
-    """The links to folders that would count."""
 
     def lines(self) -> Iterator[str]:
         """The explanation as text."""
@@ -44,7 +43,7 @@ class Explanation:
             yield f"  {count}  {reason}"
 
     def refuse(self, folder: str, error: OSError) -> None:
-        """A folder that cannot be read."""
+        """Note a folder that cannot be read."""
         self.left_out[Path(folder)] = f"cannot be read: {error.strerror}"
 
     def _name(self, folder: Path) -> str:
@@ -56,7 +55,7 @@ class Explanation:
 
 
 def explain(rules: WatchRules) -> Explanation:
-    """Look at the tree as the watcher does, and note what is left out as well."""
+    """Walk the watched paths as the watcher does, and explain what is left out as well."""
     found = Explanation(rules.root)
     entered: dict[str, str] = {}
     for watched in rules.watched_paths:
@@ -90,11 +89,11 @@ def _count(number: int, what: str) -> str:
 
 
 def _nothing(_folder: str) -> None:
-    """Looking needs no watch."""
+    """Walk without watching."""
 
 
 def _note_the_rest(rules: WatchRules, folder: str, found: Explanation) -> None:
-    """The entries of a watched folder that do not count."""
+    """Note the entries of a watched folder that do not count."""
     for entry in sorted(Path(folder).iterdir()):
         if entry.is_dir():
             reason = rules.folder_refusal(str(entry))
@@ -105,4 +104,4 @@ def _note_the_rest(rules: WatchRules, folder: str, found: Explanation) -> None:
         else:
             reason = rules.refusal(folder, entry.name)
             if reason is not None:
-                found.other[reason.removeprefix(f"{entry.name} is ")] += 1  # counted, so the name means nothing
+                found.other[reason.removeprefix(f"{entry.name} is ")] += 1  # counted, so without the name

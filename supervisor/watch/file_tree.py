@@ -21,7 +21,7 @@ from supervisor.watch.rules import WatchRules, is_below
 
 @dataclass(slots=True)
 class Listing:
-    """One folder as it was found; `links` are its symbolic links to files that count, with the file behind each."""
+    """The content of a folder that counts; `links`: symbolic links to files, with their targets."""
 
     path: str
     real: str
@@ -40,9 +40,8 @@ def walk(
 ) -> Iterator[Listing]:
     """Yield each folder from `start` down that the rules enter.
 
-    A folder that cannot be armed or read goes to `refused`, unless it has just vanished. Linked folders are followed
-    once everything else has been seen, and only where they lead to something new: `entered` holds the folders seen so
-    far by their real path, and gets those seen now.
+    A folder that cannot be armed or read is passed to `refused`, unless it was removed just now. Linked folders are
+    followed last, and only those not visited yet: `entered` holds the visited folders by real path, and is added to.
     """
     folders = deque([(start, os.path.realpath(start))])
     links: deque[str] = deque()
@@ -53,7 +52,7 @@ def walk(
             path = links.popleft()
             real = os.path.realpath(path)
             if is_below(os.path.realpath(os.path.dirname(path)), real):
-                continue  # the link lies in the folder that it leads to: a loop
+                continue  # a loop: the link is in its own target
         if real in entered:
             continue
         try:
@@ -71,7 +70,7 @@ def walk(
 
 
 def _list(rules: WatchRules, folder: str, real: str) -> tuple[Listing, list[str], list[str]]:
-    """A folder, the names of its subfolders that count, and of its links to folders that count."""
+    """A folder's listing, the names of its subfolders that count, and of its links to folders that count."""
     listing = Listing(folder, real)
     below: list[str] = []
     linked: list[str] = []
@@ -80,7 +79,7 @@ def _list(rules: WatchRules, folder: str, real: str) -> tuple[Listing, list[str]
             is_link = entry.is_symlink()
             try:
                 is_folder = entry.is_dir()
-            except OSError:  # a link whose target may not be looked at
+            except OSError:  # a link whose target is not accessible
                 continue
             if is_folder:
                 if rules.enters(entry.path):
@@ -97,9 +96,9 @@ def _list(rules: WatchRules, folder: str, real: str) -> tuple[Listing, list[str]
 
 
 def sign(path: str) -> Signature | None:
-    """The signature of a regular file, of the one behind a link; None if there is none."""
+    """The signature of a regular file or a link's target; None if it is no regular file."""
     try:
-        return signature(os.stat(path))  # not a directory entry's stat, which on Windows knows no inode
+        return signature(os.stat(path))  # not the directory entry's stat, which has no inode on Windows
     except OSError:
         return None
 
@@ -112,28 +111,24 @@ class _Folder:
 
 
 class FileTree:
-    """What is known: the watched folders and their files, and which files changed since the last `commit`."""
+    """The watched folders, the state of their files, and the files that changed since the last `commit`."""
 
     def __init__(self) -> None:
         self.known: dict[str, Fingerprint] = {}
-        #: Real path -> path, of each watched folder.
+        #: The watched folders: real path -> path.
         self.entered: dict[str, str] = {}
         self._folders: dict[str, _Folder] = {}
         self._before: dict[str, Fingerprint | None] = {}
 
     @property
     def folders(self) -> KeysView[str]:
-        """The watched folders; a view, which changes with them."""
+        """The watched folders, as a live view."""
         return self._folders.keys()
 
-    def holds(self, folder: str) -> bool:
-        """Whether a folder is watched."""
-        return folder in self._folders
-
     def add_folder(self, path: str, real: str) -> None:
-        """Know a folder, after its parent."""
+        """Add a folder, or its new target if it is a link; its parent must have been added before."""
         known = self._folders.setdefault(path, _Folder(real))
-        if known.real != real:  # a link that leads elsewhere by now
+        if known.real != real:  # a link with a new target
             self.entered.pop(known.real, None)
             known.real = real
         self.entered[real] = path
@@ -146,7 +141,7 @@ class FileTree:
         return self._folders[folder].real
 
     def drop_folder(self, path: str) -> tuple[list[str], list[str]]:
-        """Forget a folder and all below it: the folders, and the files that were known there and still are."""
+        """Remove a folder and those below it. Returns these folders, and their files, whose state is kept."""
         parent = self._folders.get(os.path.dirname(path))
         if parent is not None:
             parent.folders.discard(path)
@@ -163,33 +158,30 @@ class FileTree:
             below.extend(folder.folders)
         return folders, files
 
-    def note(self, path: str, found: Fingerprint) -> None:
-        """Know a file as it is, without calling that a change."""
-        self._keep(path, found)
-
     def record(self, path: str, found: Fingerprint | None) -> bool:
-        """A file as it was just looked at; True if its content is another than before."""
+        """Set the state of a file; True if its content has changed."""
         before = self.known.get(path)
         changed = not same(before, found)
         if changed:
             self._before.setdefault(path, before)
-        self._keep(path, found)
+        self.set(path, found)
         return changed
 
     def forget(self, path: str) -> None:
-        """A file counts no more, nor does what happened to it."""
-        self._keep(path, None)
+        """Remove a file, and its change if there was one."""
+        self.set(path, None)
         self._before.pop(path, None)
 
     def changed(self) -> tuple[str, ...]:
-        """The files whose content is another than at the last `commit`, in order; back to what it was is no change."""
+        """The files whose content differs from that at the last `commit`, in the order of their changes."""
         return tuple(path for path, before in self._before.items() if not same(before, self.known.get(path)))
 
     def commit(self) -> None:
-        """From here on changes count anew."""
+        """Take the present state as the one to compare with."""
         self._before.clear()
 
-    def _keep(self, path: str, found: Fingerprint | None) -> None:
+    def set(self, path: str, found: Fingerprint | None) -> None:
+        """Set the state of a file without counting that as a change."""
         folder = self._folders.get(os.path.dirname(path))
         if found is None:
             self.known.pop(path, None)

@@ -1,9 +1,9 @@
-"""`.gitignore` files, nested ones and negations included, read the way git reads them.
+"""`.gitignore` files, including nested ones and negations, interpreted as git does.
 
-pathspec translates the patterns. Which of them has the last word is decided here, because pathspec knows one list of
-patterns for files, while git judges each folder on the way down: the nearest `.gitignore` with an opinion wins, and
-below an ignored folder nothing can be brought back. `tests/triggers/test_gitignore.py` checks it against git itself.
-Not read: `.git/info/exclude` and the user's global file, which say what a machine ignores, not what the project does.
+pathspec translates the patterns. Which of them decides is determined here, because pathspec matches files against one
+list of patterns, while git checks each folder on the way down: the nearest `.gitignore` with a match decides, and
+nothing below an ignored folder can be included again. `tests/unit/watch/test_gitignore.py` compares it with git itself.
+`.git/info/exclude` and the user's global file are not read: they belong to a machine, not to the project.
 """
 
 # ruff: noqa: PTH118, PTH120  (paths are strings: git's rules are asked for each entry of the tree)
@@ -20,41 +20,42 @@ from pathspec import GitIgnoreSpec
 
 FILE_NAME = ".gitignore"
 
-#: Folders to remember; a bot that makes new ones for ever must not fill the memory.
-_MEMORY = 50_000
+#: Folders that are cached; a bot that keeps creating folders must not fill the memory.
+_CACHE_SIZE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line: `negated` brings back, `text` is the line as written."""
+    """A pattern; `negated` if it includes files again, `text` is the line as written."""
 
     regex: re.Pattern[str]
     negated: bool
     text: str
 
     def matches(self, relative: str) -> bool:
-        """Whether it names this very entry; `relative` is in POSIX form, a folder's ends in a slash."""
+        """Whether it matches the entry itself; `relative` is in POSIX form, with a trailing slash for a folder."""
         return any(_is_direct(match, relative) for match in self.regex.finditer(relative))
 
 
 def _is_direct(match: re.Match[str], relative: str) -> bool:
-    """Whether the entry itself was matched. pathspec also matches what lies below a matched folder: here that folder
-    has been judged on its own, on the way down."""
-    if match.lastindex is not None:  # the slash behind a matched folder
+    """Whether a match is one of the entry itself: pathspec also matches all entries below a matched folder."""
+    if match.lastindex is not None:  # the slash after a matched folder
         return match.end(match.lastindex) == len(relative)
-    return match.end() < len(relative) or not relative.endswith("/")  # `a/**` matches what is in a, but not a itself
+    return match.end() < len(relative) or not relative.endswith(
+        "/"
+    )  # `a/**` matches the entries of a, but not a itself
 
 
 Patterns = tuple[Pattern, ...]
 
 
 def compile_patterns(lines: Iterable[str]) -> Patterns:
-    """The patterns of some lines, the last one first; a line that is none (blank, comment, malformed) is left out."""
+    """The patterns of `lines`, the last one first, without blank lines, comments and malformed patterns."""
     patterns: list[Pattern] = []
     for line in lines:
         try:
             compiled = GitIgnoreSpec.from_lines([_spelled_out(line)]).patterns
-        except ValueError:  # git, too, takes a malformed pattern to match nothing
+        except ValueError:  # malformed: matches nothing in git, too
             continue
         patterns.extend(
             Pattern(pattern.regex, not pattern.include, line.strip())
@@ -65,18 +66,18 @@ def compile_patterns(lines: Iterable[str]) -> Patterns:
 
 
 def _spelled_out(line: str) -> str:
-    """`a/**/` with its meaning spelled out: the folders below a. pathspec takes it for a itself."""
+    """`a/**/*/` for `a/**/`, which means the folders below a, and to pathspec a itself."""
     return f"{line}*/" if line.endswith("/**/") else line
 
 
 def decide(patterns: Patterns, relative: str) -> Pattern | None:
-    """The pattern that has the last word on an entry; None if no pattern names it."""
+    """The pattern that decides about an entry; None if none matches it."""
     return next((pattern for pattern in patterns if pattern.matches(relative)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """The patterns of one `.gitignore`; `prefix` is its folder with the separator behind it."""
+    """The patterns of one `.gitignore`; `prefix` is its folder with a trailing separator."""
 
     prefix: str
     patterns: Patterns
@@ -86,31 +87,18 @@ _Chain = tuple[_File, ...]  # the nearest file first
 
 
 class GitIgnores:
-    """The `.gitignore` files that bear on some folders, each read once: make a new one when such a file changed."""
+    """The `.gitignore` files that apply to entries below `bases`, each read once: make a new one when they change.
 
-    def __init__(self) -> None:
-        self._bases: dict[str, _Chain] = {}
+    The files above a base, up to the top of its repository, apply as well, unless they ignore the base itself: it was
+    asked for (`--watch dist`).
+    """
+
+    def __init__(self, bases: Iterable[str]) -> None:
+        self._bases = {base: _chain_of_base(base) for base in bases}
         self._chains: dict[str, _Chain] = {}
 
-    def enter(self, base: str) -> None:
-        """Prepare for the entries below `base`.
-
-        The files above it, up to the top of its repository, count as well, unless they ignore `base` itself: whoever
-        asks to watch an ignored folder (`--watch dist`) means it.
-        """
-        chain: _Chain = ()
-        for folder in _down_from_repository_top(base):
-            if _refusal(chain, folder, is_folder=True) is not None:
-                chain = _extended((), base)
-                break
-            chain = _extended(chain, folder)
-        self._bases[base] = chain
-
     def refusal(self, path: str, *, is_folder: bool) -> str | None:
-        """Why git ignores an entry whose parent it does not ignore; None if it does not.
-
-        The parent is a folder that was entered, or lies below one.
-        """
+        """The reason why git ignores an entry below a base whose parent it does not ignore; None if it does not."""
         return _refusal(self._chain(os.path.dirname(path)), path, is_folder=is_folder)
 
     def _chain(self, folder: str) -> _Chain:
@@ -118,14 +106,23 @@ class GitIgnores:
         if chain is None:
             chain = self._chains.get(folder)
         if chain is None:
-            if len(self._chains) >= _MEMORY:
+            if len(self._chains) >= _CACHE_SIZE:
                 self._chains.clear()
             chain = self._chains[folder] = _extended(self._chain(os.path.dirname(folder)), folder)
         return chain
 
 
+def _chain_of_base(base: str) -> _Chain:
+    chain: _Chain = ()
+    for folder in _down_from_repository_top(base):
+        if _refusal(chain, folder, is_folder=True) is not None:
+            return _extended((), base)
+        chain = _extended(chain, folder)
+    return chain
+
+
 def _down_from_repository_top(base: str) -> list[str]:
-    """The folders from the top of the repository down to `base`; `base` alone outside of any repository."""
+    """The folders from the top of the repository down to `base`; `base` alone outside of a repository."""
     path = Path(base)
     lineage = (path, *path.parents)
     for height, folder in enumerate(lineage):
@@ -138,7 +135,7 @@ def _extended(chain: _Chain, folder: str) -> _Chain:
     """`chain` with the `.gitignore` of `folder` before it, if there is a readable one."""
     try:
         data = Path(folder, FILE_NAME).read_bytes()
-    except OSError:  # none, a folder of that name, or not ours to read: git goes on without it, too
+    except OSError:  # missing, a folder, or not readable: git ignores such a file, too
         return chain
     lines = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
     patterns = compile_patterns(line.removesuffix("\r") for line in lines)

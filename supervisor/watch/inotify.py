@@ -1,11 +1,10 @@
-"""Linux: one inotify descriptor, read by the event loop itself.
+"""The source on Linux: one inotify descriptor, read by the event loop.
 
-watchfiles is what tells of changes elsewhere (`watch_native`), and would here, but for four things, read in its source
-and measured with its version 1.3 (`docs/watching.md`): it sleeps in steps to collect events, so that waking fast enough
-to keep up with nodemon (10 ms from write to signal) takes 200 wake-ups a second and 0.7 % of a core at rest; it cannot
-take on folders while it runs; it drops the kernel's word that its queue has overflowed; and one file name that is not
-UTF-8 makes it unusable. Reading inotify directly costs nothing at rest and tells when a file was closed after writing,
-so that no half-written file is looked at.
+The reasons against watchfiles here, from its source and measured with version 1.3: it sleeps in steps to collect
+events, so that reacting as fast as nodemon (10 ms from write to signal) takes 200 wake-ups a second and 0.7 % of a core
+at rest; it cannot add folders while it runs; it drops the kernel's report that its queue has overflowed; and one file
+name that is not UTF-8 makes it unusable. inotify costs nothing at rest, and reports that a file was closed after
+writing, so that no half-written file is read.
 
 See inotify(7) for the structure of an event and the meaning of the masks.
 """
@@ -37,19 +36,19 @@ _ONLYDIR = 0x1000000
 _EXCL_UNLINK = 0x4000000
 _ISDIR = 0x40000000
 
-#: Neither opening nor reading is asked for, so that our own looks wake nobody.
+#: Without opening and reading, so that our own reads cause no events.
 _MASK = (_MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF) | (
     _ONLYDIR | _EXCL_UNLINK
 )
 
 _HEADER = struct.Struct("iIII")
 
-#: Room for some 2,000 events a read; the kernel keeps 16,384 (fs.inotify.max_queued_events).
+#: About 2,000 events per read; the kernel queues 16,384 (fs.inotify.max_queued_events).
 _BUFFER = 64 * 1024
 
 
 class InotifySource:
-    """Watches single folders, as many as needed; the kernel's word that it lost events comes through as a hint."""
+    """Watches single folders. The kernel's report of lost events becomes a hint."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -64,26 +63,26 @@ class InotifySource:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, folder: str) -> None:
-        """One watch; a folder that is watched already costs nothing."""
+        """Add one watch, or none for a folder that is watched already."""
         watch = self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), _MASK)
         if watch < 0:
             code = ctypes.get_errno()
             if code == errno.ENOSPC:
                 raise WatchLimitError("fs.inotify.max_user_watches")
             raise OSError(code, os.strerror(code), folder)
-        # A bind mount shows one folder in two places under one watch: the place seen last gets the hints.
+        # With a bind mount one folder is in two places and has one watch: the place added last gets the hints.
         self._folders[watch] = folder
         self._watches[folder] = watch
 
     def remove(self, folder: str) -> None:
-        """Drop the watch; the kernel may have dropped it already with the folder."""
+        """Remove the watch; the kernel may have removed it already, with the folder."""
         watch = self._watches.pop(folder, None)
         if watch is not None and self._folders.get(watch) == folder:
             del self._folders[watch]
             self._libc.inotify_rm_watch(self._descriptor, watch)
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` once; not again for what is left unread, so that the reader may take its time."""
+        """Call `wake` once, and not again for hints left unread, so that the reader may take its time."""
         loop = self._loop = asyncio.get_running_loop()
 
         def readable() -> None:
@@ -93,7 +92,7 @@ class InotifySource:
         loop.add_reader(self._descriptor, readable)
 
     def read(self) -> Iterator[Hint]:
-        """The kernel's queue, until it is empty."""
+        """The hints of the kernel's queue, until it is empty."""
         while True:
             try:
                 data = os.read(self._descriptor, _BUFFER)
@@ -128,7 +127,7 @@ class InotifySource:
         if folder is None:  # queued before its watch was removed
             return None
         if mask & _IGNORED:
-            # The watch is gone for good, and its number may be given out again.
+            # The watch is removed, and its number may be used again.
             del self._folders[watch]
             if self._watches.get(folder) == watch:
                 del self._watches[folder]

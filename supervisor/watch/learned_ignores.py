@@ -1,7 +1,7 @@
-"""What the bot was seen writing to, remembered from one run to the next.
+"""Patterns of files that the bot was seen writing, remembered from run to run.
 
-It is kept as patterns that come before the user's own, so that `!pattern` under `[watch] ignore` brings a file back,
-and so does naming it with `--watch`.
+They come before the user's own patterns, so that `!pattern` under `[watch] ignore` includes a file again, and so does
+naming it with `--watch`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from supervisor.system.documents import parse_object
 
 _NAME = "written.json"
 
-#: Patterns that are kept, the latest ones: a bot with more is better served by a line of configuration.
-_MOST = 200
+_MOST = 200  # patterns that are kept, the latest ones
 
 
 def seen(cache: Path) -> tuple[str, ...]:
-    """The patterns of what was seen; none if nothing was, or if the file cannot be read: then it is found out again."""
+    """The patterns, the oldest first; none if the file is missing or cannot be read: they are then learned again."""
     try:
         found = parse_object((cache / _NAME).read_bytes()).get("patterns")
     except (OSError, ValueError):
@@ -29,7 +28,7 @@ def seen(cache: Path) -> tuple[str, ...]:
 
 
 def remember(cache: Path, pattern: str) -> None:
-    """Add a pattern. Where that cannot be written it is found out again in the next run."""
+    """Add a pattern. If it cannot be written, the next run learns it again."""
     patterns = [*(one for one in seen(cache) if one != pattern), pattern][-_MOST:]
     with contextlib.suppress(OSError):
         files.replace_file(cache / _NAME, json.dumps({"version": 1, "patterns": patterns}).encode(), durable=False)

@@ -1,8 +1,8 @@
-"""Whether a system tells of changes at all, and what to say when it does not.
+"""Checks whether file events arrive, and the explanation of a limit that is reached.
 
-Two questions, since either alone misses cases. Does the file system belong to another machine (a network drive, a
-folder shared into a container or a virtual machine)? Then edits made over there raise no events here, although our own
-would. And does a file that we write ourselves raise an event? In some sandboxes it does not.
+There are two checks, since each misses cases. On a file system of another machine (a network drive, a folder shared
+into a container or virtual machine) edits made there raise no events here, although our own writes do. In some
+sandboxes not even a file that we write ourselves raises an event.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from supervisor.watch.rules import is_below
 from supervisor.watch.source import Source, WatchLimitError
 
-#: Types of file systems, as in /proc/self/mountinfo, whose files are changed from elsewhere: network drives; 9p (WSL's
-#: view of Windows drives, QEMU); shared folders of Docker Desktop, VirtualBox, VMware, Parallels and of sshfs.
+#: Types of file systems, as in /proc/self/mountinfo, whose files other machines change: network drives; 9p (WSL's view
+#: of Windows drives, QEMU); shared folders of Docker Desktop, VirtualBox, VMware, Parallels; sshfs.
 # fmt: off
 REMOTE_TYPES = frozenset({
     "9p", "afs", "ceph", "cifs", "coda", "drvfs", "fakeowner", "fuse.glusterfs", "fuse.grpcfuse", "fuse.osxfs",
@@ -32,7 +32,7 @@ _PROBE_NAME = ".scanonce-probe-{pid}"
 
 
 def remote_type(path: str, mounts: str | None = None) -> str | None:
-    """The type of the file system that holds `path`, if it is one that is changed from elsewhere; None if not known.
+    """The type of the file system of `path` if other machines may change it; None if not, or if unknown.
 
     `mounts` is the text of a mountinfo file, see proc(5).
     """
@@ -44,19 +44,19 @@ def remote_type(path: str, mounts: str | None = None) -> str | None:
     best, kind = "", None
     for line in mounts.splitlines():
         fields, _, rest = line.partition(" - ")
-        # Spaces and such are written as octal numbers; those in a mount point only.
+        # Spaces and the like in mount points are written as octal escapes.
         point = fields.split(" ")[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
         point = os.fsdecode(point.encode("latin-1"))
-        # The last mount on one point is the one seen.
+        # Of several mounts on one point the last one is visible.
         if len(point) >= len(best) and is_below(path, point):
             best, kind = point, rest.split(" ")[0]
     return kind if kind in REMOTE_TYPES else None
 
 
 async def events_arrive(source: Source, folder: str, *, within: float) -> bool | None:
-    """Write a hidden file into `folder` and see whether a hint of it comes; None if nothing can be written there.
+    """Whether a hidden file written into `folder` raises a hint `within` seconds; None if none can be written.
 
-    What `source` tells meanwhile is read and dropped.
+    Drops all other hints of `source` meanwhile.
     """
     probe = Path(folder, _PROBE_NAME.format(pid=os.getpid()))
     woken = asyncio.Event()
@@ -74,7 +74,7 @@ async def events_arrive(source: Source, folder: str, *, within: float) -> bool |
     except TimeoutError:
         return False
     finally:
-        _removed(probe)
+        _remove(probe)
 
 
 def _written(probe: Path) -> bool:
@@ -85,13 +85,13 @@ def _written(probe: Path) -> bool:
     return True
 
 
-def _removed(probe: Path) -> None:
-    with suppress(OSError):  # a folder that has become read-only or is gone by now
+def _remove(probe: Path) -> None:
+    with suppress(OSError):  # the folder is read-only or gone by now
         probe.unlink()
 
 
 def explain_limit(error: WatchLimitError, folders: Iterable[str], base: str) -> str:
-    """What to do about a limit of inotify: which it is, what it is now, and which folder takes most of it."""
+    """Explain which limit of inotify is reached, its value, the folder that uses most of it, and the remedy."""
     paths = list(folders)
     top = Path(base)
     heads = Counter(path.relative_to(top).parts[:1] for path in map(Path, paths) if top in path.parents)
@@ -114,7 +114,7 @@ def _sysctl(name: str) -> str:
 
 
 def _suggested(name: str, needed: int) -> int:
-    """A round number with room to spare."""
+    """A power of two, at least twice what is needed."""
     present = _sysctl(name)
     wanted = 2 * max(int(present) if present.isdecimal() else 0, needed)
     return 1 << (wanted - 1).bit_length()

@@ -1,12 +1,12 @@
-"""A bot that restarts itself: it writes a watched file, or a new one in a watched folder, soon after each start.
+"""Detection of a bot that restarts itself by writing a watched file, or new files in a watched folder, when it starts.
 
-What gives it away: the same file changes soon after one start after the other, each time with about the same delay. A
-person who saves again and again is slower, or less regular, or saves other files in between; but not always: who tries
-something out saves as soon as the bot is back. Source files are therefore never suspected. What bots write is data, and
-to stop watching the file that somebody is working on costs more than a storm, which is seen at once. A folder is
-suspected only if it holds no source at all and it is another of its files each time.
+The same file then changes after several starts in a row, each time with about the same delay. A person's saves are
+mostly slower, less regular, or of different files, but not always: when trying something out, one saves as soon as the
+bot is back. Source files are therefore never suspected: bots write data, and to stop watching a file that a person is
+editing is worse than a restart loop, which is noticed at once. A folder is suspected only if it holds no source files
+and a different file in it changes each time.
 
-Pure: times come in, in seconds of one clock; nothing is read or done here.
+Times are in seconds of one clock. Nothing is read or done here.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: A change counts as the bot's own if it comes within so many seconds of the start. whatsapp-web.js bots write their
-#: state when they become ready, 1 to 3 s after the start.
+#: Seconds after a start within which a change may be the bot's own. whatsapp-web.js bots write their state when they
+#: become ready, 1 to 3 s after the start.
 WINDOW = 5.0
 
-#: So many starts in a row must be followed by it.
-ROUNDS = 4
+ROUNDS = 4  # starts in a row that such a change must follow
 
-#: The delays may differ by so much: a share of the shortest, or that many seconds for very short ones.
+#: By how much the delays may differ: a share of the shortest, or seconds for very short ones.
 _SPREAD_SHARE, _SPREAD_MIN = 0.5, 0.3
 
-
-#: What people write. A build that writes such files at each start changes nothing in them, which is no change.
+#: Written by people. A build at each start writes such files with the same content, which is no change.
 _SOURCES = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".py"})
 
-#: What people have npm write, perhaps several times in a row, each time with the delay that npm has.
+#: Written by npm for a person, perhaps several times in a row and each time with npm's delay.
 _MANIFESTS = frozenset({"package.json", "package-lock.json", "npm-shrinkwrap.json"})
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """A file, or a folder by its files, that restarted the bot after each of the last `rounds` starts; `delay` is the
-    usual time after a start in seconds."""
+    """A file, or a folder with changing files, that the bot wrote after each of the last `rounds` starts.
+
+    `delay`: the usual time after a start in seconds.
+    """
 
     path: Path
     pattern: str
@@ -46,7 +46,7 @@ class Storm:
 
     @property
     def config_line(self) -> str:
-        """What to add to the section `[watch]` of the configuration."""
+        """The line to add to the section `[watch]` of the configuration."""
         return f"ignore = [{json.dumps(self.pattern, ensure_ascii=False)}]"
 
     def __str__(self) -> str:
@@ -65,39 +65,28 @@ class _Streak:
 
 
 class StormDetector:
-    """Fed with each change that asks for a restart; `root` is the project, for naming files.
+    """Observes each change that causes a restart; `root` is the project, to which patterns are relative.
 
-    `holds_sources(folder)` tells whether a folder has, at any depth, a file that people write; it is then never
-    suspected as a whole.
+    `holds_sources(folder)`: whether a folder has a source file at any depth, and is therefore never suspected.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        rounds: int = ROUNDS,
-        window: float = WINDOW,
-        holds_sources: Callable[[Path], bool] = lambda _: True,
-    ) -> None:
+    def __init__(self, root: Path, holds_sources: Callable[[Path], bool]) -> None:
         self._root = root
         self._holds_sources = holds_sources
-        self._rounds = rounds
-        self._window = window
         self._started = float("-inf")
         self._streaks: dict[Path, _Streak] = {}
 
     def observe(self, at: float, paths: Iterable[Path], started: float) -> Storm | None:
-        """Files changed at `at`, and the bot that runs was started at `started`; the storm that this proves, if any.
+        """Files changed at `at`, after a start at `started`. Returns the storm that this proves, once for each file.
 
-        Call it without paths for a start that nobody's change asked for, which breaks every streak. A file is reported
-        once; whoever gets the report excludes it from watching.
+        Called without paths for a start that no change caused, which breaks every streak.
         """
         if started != self._started:
-            # The streaks of files that did not change after the previous start are broken.
+            # A file that did not change after the previous start breaks its streak.
             self._streaks = {path: s for path, s in self._streaks.items() if s.started == self._started}
             self._started = started
         delay = at - started
-        if not 0 <= delay <= self._window:
+        if not 0 <= delay <= WINDOW:
             return None
         data = [path for path in paths if not is_source(path)]
         for path in data:
@@ -113,22 +102,22 @@ class StormDetector:
         return None
 
     def _note(self, what: Path, path: Path, delay: float, started: float) -> Storm | None:
-        """One more change of a file, or in a folder; a folder counts only while it is another file each time."""
+        """One more change of the file or in the folder `what`; in a folder only if the file is a new one each time."""
         streak = self._streaks.setdefault(what, _Streak(started, [], set()))
         if not streak.delays or streak.started != started:
             if what != path and path in streak.files:
                 streak.delays, streak.files = [], set()
             streak.started = started
-            streak.delays = [*streak.delays, delay][-self._rounds :]
+            streak.delays = [*streak.delays, delay][-ROUNDS:]
         streak.files.add(path)
-        if len(streak.delays) < self._rounds or not _regular(streak.delays):
+        if len(streak.delays) < ROUNDS or not _regular(streak.delays):
             return None
         del self._streaks[what]
-        usual = sorted(streak.delays)[self._rounds // 2]
-        return Storm(what, self._pattern(what) + ("" if what == path else "/"), self._rounds, usual)
+        usual = sorted(streak.delays)[ROUNDS // 2]
+        return Storm(what, self._pattern(what) + ("" if what == path else "/"), ROUNDS, usual)
 
     def _pattern(self, path: Path) -> str:
-        """A file as a pattern of `[watch] ignore`: anchored, and with wildcards taken literally."""
+        """The anchored pattern for `[watch] ignore` that matches only `path`."""
         try:
             name = path.relative_to(self._root).as_posix()
         except ValueError:
@@ -137,14 +126,14 @@ class StormDetector:
 
 
 def is_source(path: Path) -> bool:
-    """Whether this is a file that people write, by its name."""
+    """Whether a file is one that people write, by its name."""
     return path.suffix in _SOURCES or path.name in _MANIFESTS
 
 
 def _literally(character: str) -> str:
     if character in "*?[\\":
         return f"\\{character}"
-    # A byte that is not UTF-8 cannot stand in the configuration.
+    # A byte that is not UTF-8 cannot be written in the configuration.
     return "?" if "\ud800" <= character <= "\udfff" else character
 
 

@@ -1,10 +1,10 @@
-"""Which files restart the bot, and which folders need to be looked into.
+"""The rules that decide which files restart the bot, and which folders have to be watched.
 
-A file counts if it lies under a watched path, has a watched extension, and nothing leaves it out. Left out, strongest
-first: what the caller excludes (profiles, the supervisor's own files); folders that hold no source in any project;
+A file counts if it is below a watched path, has a watched extension, and no rule excludes it. Excluding rules, in this
+order: the caller's exclusions (profiles, the supervisor's own files); folders that hold no source in any project;
 temporary files of editors; hidden files and folders, as in nodemon, except `.env*`; the user's patterns; `.gitignore`.
-A path that the user names is meant: none of this is asked about the named path itself or what lies above it, apart
-from the exclusions. `.env*` and the configuration count although git ignores them, which most projects make it do.
+Apart from the exclusions, none of them applies to a path that the user names, or to the folders above it. `.env*` and
+the configuration count although most projects make git ignore them.
 """
 
 # ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH119, PTH120  (paths are strings inside: the rules are asked for each event and each entry of the tree)
@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.watch.gitignore import GitIgnores, Patterns, compile_patterns, decide
 
-#: What is watched unless the user says otherwise. "env" stands for `.env` and `.env.<name>`.
+#: The extensions that are watched by default. "env" stands for `.env` and `.env.<name>`.
 DEFAULT_EXT = frozenset({"js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "json", "py", "env"})
 
 CONFIG_NAME = "scanonce.toml"
 
-#: Folders that are never looked into, wherever they lie. Every hidden folder is left out; these give a better reason.
+#: Folders that are never entered, wherever they are. All hidden folders are left out; these get a better reason.
 NEVER_FOLDERS = {
     "node_modules": "installed packages",
     "bower_components": "installed packages",
@@ -40,23 +40,23 @@ NEVER_FOLDERS = {
     "logs": "logs",
 }
 
-#: Files that the supervisor or the bot's session layer writes while it runs.
+#: Files that the supervisor or the bot's session layer writes while running.
 NEVER_FILES = {"session-state.json": "written by the supervisor", "device-status.json": "written by the bot"}
 
 #: vim's backup, swap and write probe; JetBrains' safe write; the usual suffixes of half-written files.
 _TEMPORARY = ("~", ".swp", ".swo", ".swx", ".tmp", ".bak", ".log", "___jb_tmp___", "___jb_old___")
 
-#: Folders to remember the verdict on; a bot that makes new ones for ever must not fill the memory.
-_MEMORY = 50_000
+#: Folders whose result is cached; a bot that keeps creating folders must not fill the memory.
+_CACHE_SIZE = 50_000
 
 _GLOB = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedPath:
-    """One watched path; `text` is how the user wrote it.
+    """A watched path; `text` is how the user wrote it.
 
-    `glob`: only files that match it, relative to `path`, at most `depth` folders down.
+    With a `glob` only files that match it count, relative to `path` and at most `depth` folders below it.
     """
 
     path: str
@@ -66,21 +66,21 @@ class WatchedPath:
     any_extension: bool = False
 
     def exists(self) -> bool:
-        """Whether there is anything at that path."""
+        """Whether the path exists."""
         return os.path.exists(self.path)
 
     def is_folder(self) -> bool:
-        """Whether there is a folder at that path, or a link to one."""
+        """Whether it is a folder, or a link to one."""
         return os.path.isdir(self.path)
 
     def covers(self, folder: str) -> bool:
-        """Whether a folder lies at or below it, and not deeper than its pattern reaches."""
+        """Whether a folder is this path or below it, and not deeper than the pattern reaches."""
         if not is_below(folder, self.path):
             return False
         return self.depth == sys.maxsize or self.relative(folder).count("/") < self.depth
 
     def selects(self, path: str) -> bool:
-        """Whether a file lies below it and matches its pattern, if it has one."""
+        """Whether a file is below this path and matches its pattern, if there is one."""
         if not self.covers(os.path.dirname(path)):
             return False
         return not self.glob or decide(self.glob, self.relative(path)[1:]) is not None
@@ -90,77 +90,62 @@ class WatchedPath:
         return path.removeprefix(self.path.rstrip(os.sep)).replace(os.sep, "/")
 
 
-@dataclass(frozen=True, slots=True)
 class WatchRules:
     """The rules for one project.
 
     `paths`: watched files, folders and glob patterns, relative to `root` or absolute; none means `root`. `ext`:
     extensions without their dot; none means every file. `ignore`: patterns as in `.gitignore`, relative to `root`.
-    `excluded`: folders or files that never count. Reads no files but `.gitignore` ones, each once: `reread` forgets
-    them.
+    `excluded`: folders or files that never count. Reads no files but `.gitignore` ones, each once: `reread` reads them
+    again.
     """
 
-    root: Path
-    paths: tuple[Path, ...] = ()
-    ext: frozenset[str] = DEFAULT_EXT
-    ignore: tuple[str, ...] = ()
-    gitignore: bool = True
-    excluded: tuple[Path, ...] = ()
-    watched_paths: tuple[WatchedPath, ...] = field(init=False, repr=False, compare=False)
-    _root: str = field(init=False, repr=False, compare=False)
-    _named: frozenset[str] = field(init=False, repr=False, compare=False)
-    _spelled: tuple[WatchedPath, ...] = field(init=False, repr=False, compare=False)
-    _suffixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _patterns: Patterns = field(init=False, repr=False, compare=False)
-    _excluded: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _git: GitIgnores | None = field(init=False, repr=False, compare=False)
-    _folders: dict[str, str | None] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        root = os.path.abspath(self.root)
-        watched_paths = tuple(_watched_path(root, os.fspath(path)) for path in self.paths or (self.root,))
-        git = GitIgnores() if self.gitignore else None
-        if git is not None:
-            for watched in watched_paths:
-                git.enter(watched.path)
-        derived: dict[str, object] = {
-            "watched_paths": watched_paths,
-            "_root": root,
-            "_named": frozenset(watched.path for watched in watched_paths if not watched.glob),
-            "_spelled": tuple(watched for watched in watched_paths if watched.any_extension),
-            "_suffixes": tuple(f".{ext.lstrip('.').lower()}" for ext in sorted(self.ext)),
-            "_patterns": compile_patterns(_anchored(root, pattern) for pattern in self.ignore),
-            "_excluded": tuple(_lexical(root, os.path.join(root, path)) for path in self.excluded),
-            "_git": git,
-            "_folders": {},
-        }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)  # frozen: the way dataclasses themselves set what is derived
+    def __init__(
+        self,
+        root: Path,
+        paths: tuple[Path, ...] = (),
+        ext: frozenset[str] = DEFAULT_EXT,
+        ignore: tuple[str, ...] = (),
+        gitignore: bool = True,
+        excluded: tuple[Path, ...] = (),
+    ) -> None:
+        self.root = root
+        self.gitignore = gitignore
+        self._given = (root, paths, ext, ignore, gitignore)
+        self._exclusions = excluded
+        self._root = os.path.abspath(root)
+        self.watched_paths = tuple(_watched_path(self._root, os.fspath(path)) for path in paths or (root,))
+        self._named = frozenset(watched.path for watched in self.watched_paths if not watched.glob)
+        self._any_extension = tuple(watched for watched in self.watched_paths if watched.any_extension)
+        self._suffixes = tuple(f".{one.lstrip('.').lower()}" for one in sorted(ext))
+        self._patterns = compile_patterns(_anchored(self._root, pattern) for pattern in ignore)
+        self._excluded = tuple(_lexical(self._root, os.path.join(self._root, path)) for path in excluded)
+        self._git = GitIgnores(watched.path for watched in self.watched_paths) if gitignore else None
+        self._folders: dict[str, str | None] = {}
 
     def wants(self, path: Path) -> bool:
         """Whether a change of this file restarts the bot."""
         return self.refusal(*os.path.split(self._absolute(path))) is None
 
     def why(self, path: Path) -> str:
-        """One clause saying why a file counts or does not."""
+        """The reason why a file counts or does not, as one clause."""
         refusal = self.refusal(*os.path.split(self._absolute(path)))
         return f"watched: {self._reason(path.name)}" if refusal is None else f"not watched: {refusal}"
 
     def enters(self, folder: str) -> bool:
-        """Whether anything in this folder can count: only then does it cost a watch."""
+        """Whether files in this folder can count: only then is it watched."""
         return self.folder_refusal(folder) is None
 
     def reread(self) -> WatchRules:
-        """The same rules, with the `.gitignore` files as they are now."""
-        return replace(self)
+        """The same rules, with the `.gitignore` files read again."""
+        return WatchRules(*self._given, self._exclusions)
 
     def excluding(self, path: Path) -> WatchRules:
-        """The same rules, with one more folder or file that never counts."""
-        return replace(self, excluded=(*self.excluded, path))
+        """The same rules, with one more folder or file excluded."""
+        return WatchRules(*self._given, (*self._exclusions, path))
 
     def refusal(self, folder: str, name: str) -> str | None:
-        """Why a file does not count; None if it does. Called for every event, so the cheap tests come first."""
-        path = f"{folder.rstrip(os.sep)}{os.sep}{name}"  # a project may lie in / itself, in a container
+        """The reason why a file does not count; None if it does. Called for each event, so cheap tests come first."""
+        path = f"{folder.rstrip(os.sep)}{os.sep}{name}"  # in a container the project may be / itself
         if path in self._named:
             return self._exclusion(path)
         reason = self._name_refusal(folder, name, path)
@@ -169,11 +154,11 @@ class WatchRules:
         return reason
 
     def folder_refusal(self, folder: str) -> str | None:
-        """Why nothing in a folder counts; None if something may."""
+        """The reason why nothing in a folder counts; None if something may."""
         try:
             return self._folders[folder]
         except KeyError:
-            if len(self._folders) >= _MEMORY:
+            if len(self._folders) >= _CACHE_SIZE:
                 self._folders.clear()
             reason = self._folders[folder] = self._judge_folder(folder)
             return reason
@@ -198,7 +183,7 @@ class WatchRules:
         return self._exclusion(folder) or self._pattern_refusal(folder, is_folder=True)
 
     def _name_refusal(self, folder: str, name: str, path: str) -> str | None:
-        """What the name alone says."""
+        """The reason that follows from the name alone."""
         if name.endswith(_TEMPORARY) or name == "4913":
             return f"{name} is a temporary file or a log"
         if name in NEVER_FILES:
@@ -209,8 +194,8 @@ class WatchRules:
             return f"{name} is hidden"
         if not self._suffixes or name.lower().endswith(self._suffixes):
             return None
-        # A pattern that spells out an extension (`--watch "*.yaml"`) stands in for the list.
-        if self._spelled and any(watched.selects(path) for watched in self._spelled):
+        # A pattern with an extension (`--watch "*.yaml"`) takes precedence over the list of extensions.
+        if any(watched.selects(path) for watched in self._any_extension):
             return None
         return "its extension is not watched"
 
@@ -220,9 +205,9 @@ class WatchRules:
         return self._pattern_refusal(path, is_folder=False, git=not self._is_always_wanted(folder, name))
 
     def _pattern_refusal(self, path: str, *, is_folder: bool, git: bool = True) -> str | None:
-        """What the user's patterns and `.gitignore` say."""
+        """The reason that follows from the user's patterns or `.gitignore`."""
         if self._patterns:
-            # Outside of the project a pattern is an absolute path, or names files wherever they lie.
+            # Outside of the project a pattern is an absolute path, or matches names in any folder.
             below = path[len(self._root) :] if is_below(path, self._root) else os.path.splitdrive(path)[1]
             relative = below.replace(os.sep, "/").lstrip("/") + ("/" if is_folder else "")
             pattern = decide(self._patterns, relative)
@@ -239,7 +224,7 @@ class WatchRules:
         return None
 
     def _is_always_wanted(self, folder: str, name: str) -> bool:
-        """Environment files, and the project's configuration: wanted although git ignores them."""
+        """Environment files, and the project's configuration: they count although git ignores them."""
         if name.startswith(".env"):
             return (name == ".env" or name.startswith(".env.")) and (not self._suffixes or ".env" in self._suffixes)
         return name == CONFIG_NAME and folder == self._root
@@ -256,16 +241,16 @@ class WatchRules:
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Whether `path` is `folder` or lies below it; both absolute and normalised."""
+    """Whether `path` is `folder` or below it; both absolute and normalised."""
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _watched_path(root: str, path: str) -> WatchedPath:
-    """A watched path as the user wrote it; only the part from the first wildcard on is a pattern."""
+    """The watched path that the user wrote as `path`; the part from the first wildcard on is a pattern."""
     parts = Path(path).parts
     fixed = next((i for i, part in enumerate(parts) if _GLOB & set(part)), len(parts))
     full = os.path.abspath(os.path.join(root, path))
-    if fixed == len(parts) or os.path.lexists(full):  # a file may well be called [id].ts
+    if fixed == len(parts) or os.path.lexists(full):  # a file may be called [id].ts
         return WatchedPath(full, path)
     glob = parts[fixed:]
     suffix = Path(glob[-1]).suffix
@@ -279,14 +264,14 @@ def _watched_path(root: str, path: str) -> WatchedPath:
 
 
 def _lexical(root: str, path: str) -> str:
-    """An excluded path as the rules see it: Chromium may name a profile by its real path, with links resolved."""
+    """An excluded path below `root` as given: Chromium may report a profile by its real path, with links resolved."""
     path = os.path.abspath(path)
     real = os.path.realpath(root)
     return root + path[len(real) :] if is_below(path, real) else path
 
 
 def _anchored(root: str, pattern: str) -> str:
-    """The user's pattern as a line of a `.gitignore` in `root`: absolute paths and `./` are nodemon habits."""
+    """The user's pattern as a line of a `.gitignore` in `root`; nodemon also takes absolute paths and `./`."""
     bang, pattern = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
     if is_below(pattern, root):
         pattern = pattern[len(root) :]

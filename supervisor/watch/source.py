@@ -1,6 +1,6 @@
-"""Where hints of changes come from: the face that the systems' ways of telling have in common.
+"""The interface of the sources of file events, which differ from system to system.
 
-A hint says "look there again", never "this has changed": it may be late, doubled or wrong. Whoever gets it looks.
+A hint says "check this entry", never "this has changed": it may be late, duplicate or wrong. Its receiver checks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 
 class HintKind(Enum):
-    """What kind of look a hint asks for."""
+    """The kinds of hints."""
 
     WRITTEN = auto()  # a file is complete: closed after writing, or moved in
     TOUCHED = auto()  # a file may be in the middle of being written
@@ -22,7 +22,7 @@ class HintKind(Enum):
 
 
 class Hint(NamedTuple):
-    """An entry of a folder to look at."""
+    """An entry of a folder to check."""
 
     folder: str
     name: str
@@ -30,7 +30,7 @@ class Hint(NamedTuple):
 
 
 class WatchLimitError(Exception):
-    """The system refuses more watches; `sysctl` names the limit."""
+    """The system's limit on watches is reached; `sysctl` is its name."""
 
     def __init__(self, sysctl: str) -> None:
         super().__init__(sysctl)
@@ -38,30 +38,27 @@ class WatchLimitError(Exception):
 
 
 class Source(Protocol):
-    """A system's file notices. Used from one event loop; `add` and `remove` may be called from a worker thread while
-    nobody reads."""
+    """A source of hints, for one event loop; `add` and `remove` may be called from a worker thread while no `read`
+    runs."""
 
     def add(self, folder: str) -> None:
-        """Give hints for the entries of this folder from now on.
-
-        Raises `WatchLimitError`, or `OSError` if this folder cannot be watched.
-        """
+        """Watch the entries of a folder. Raises `WatchLimitError`, or `OSError` if the folder cannot be watched."""
 
     def remove(self, folder: str) -> None:
-        """No more hints for this folder."""
+        """Stop watching a folder."""
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` in the running event loop, at least once, when there is something to read."""
+        """Call `wake` in the running event loop, at least once, when there are hints to read."""
 
     def read(self) -> Iterable[Hint]:
-        """Everything there is, oldest first, without waiting."""
+        """All hints that have arrived, oldest first, without waiting."""
 
     def close(self) -> None:
-        """Release the watches; nothing of it is left behind, no thread and no descriptor."""
+        """Release all watches, threads and descriptors."""
 
 
 class NoSource:
-    """Tells nothing: surveys take its place."""
+    """A source without hints, for polling."""
 
     def add(self, folder: str) -> None:
         """Nothing to do."""
@@ -70,11 +67,11 @@ class NoSource:
         """Nothing to do."""
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Never wakes anybody."""
+        """Nothing to do."""
 
     def read(self) -> Iterable[Hint]:
-        """Nothing, ever."""
+        """No hints."""
         return ()
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Nothing to do."""

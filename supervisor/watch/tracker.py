@@ -140,7 +140,7 @@ class Tracker:
         for link, target in survey.links.items():
             self._anchor_target(link, target)
         for watched in self.rules.watched_paths:
-            if not self.tree.holds(watched.path):
+            if watched.path not in self.tree.folders:
                 self._await(watched.path)
                 # A folder that came after the survey had looked for it, and before anybody waited there.
                 self._enter(watched.path)
@@ -150,7 +150,7 @@ class Tracker:
         if self.rules.refusal(folder, name) is not None:
             return  # excluded in the meantime
         if silent or (before is not None and before.refusal(folder, name) is not None):
-            self.tree.note(path, Fingerprint(found, None))
+            self.tree.set(path, Fingerprint(found, None))
         else:
             self._burst.hint(path, complete=True)
 
@@ -187,12 +187,12 @@ class Tracker:
             return
         for path in tuple(self._anchors.get(folder, {}).get(name, ())):
             self._attend(path)
-        if not self.tree.holds(folder):
+        if folder not in self.tree.folders:
             return
         path = os.path.join(folder, name)
         if name == GITIGNORE and self.rules.gitignore:
             self.rules_changed = True
-        elif self.tree.holds(path):
+        elif path in self.tree.folders:
             if kind is HintKind.GONE or not self._is_still(path):
                 self._drop(path)
                 self._enter(path)  # another folder may have taken its name by now
@@ -302,5 +302,5 @@ class Tracker:
                     del names[name]
             if not names:
                 del self._anchors[folder]
-                if not self.tree.holds(folder):
+                if folder not in self.tree.folders:
                     self.source.remove(folder)

@@ -354,7 +354,7 @@ class FileWatcher:
                 for path, found in await asyncio.to_thread(read_ahead, batch):
                     known = self._tree.known.get(path)
                     if known is not None and known.digest is None and known.signature == found.signature:
-                        self._tree.note(path, found)
+                        self._tree.set(path, found)
 
     def _first_change(self, path: str, since: float) -> None:
         if not self._draining:

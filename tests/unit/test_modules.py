@@ -38,7 +38,6 @@ MODULES_TO_RENAME = {
     "report",
     "snapshot",
     "table",
-    "toml_writer",
 }
 
 #: Names of public classes that still stand for two things.
@@ -47,18 +46,14 @@ CLASSES_TO_RENAME = {
     "LogReader",
     "Memory",
     "Outcome",
-    "Place",
     "Planned",
     "Problem",
     "Request",
     "Restart",
     "SessionStatus",
     "Snapshot",
-    "Source",
     "Status",
-    "Taken",
     "Target",
-    "Verdict",
 }
 
 #: Packages whose `__init__` holds more than a docstring: the version, and SessionManager for users of the library.

@@ -18,7 +18,7 @@ CODE = ROOT / "index.js"
 
 def run(delays: Iterable[float], path: Path = DATA) -> list[Storm]:
     """The bot starts, and `path` changes so long after each start, which starts it again."""
-    detector = StormDetector(ROOT)
+    detector = StormDetector(ROOT, holds_sources=lambda _: True)
     now = 100.0
     found = []
     for delay in delays:
@@ -91,13 +91,13 @@ def test_a_person_who_saves_as_soon_as_the_bot_is_back_is_still_watched() -> Non
 
 
 def test_other_files_at_the_same_time_do_not_hide_it() -> None:
-    detector = StormDetector(ROOT)
+    detector = StormDetector(ROOT, holds_sources=lambda _: True)
     found = [detector.observe(start + 1, [ROOT / f"{start}.js", DATA], start) for start in range(0, 40, 10)]
     assert [storm.path for storm in found if storm] == [DATA]
 
 
 def test_a_start_without_it_breaks_the_streak() -> None:
-    detector = StormDetector(ROOT)
+    detector = StormDetector(ROOT, holds_sources=lambda _: True)
     for start in (0, 10, 20):
         assert detector.observe(start + 1, [DATA], start) is None
     assert detector.observe(31, [CODE], 30) is None
@@ -105,7 +105,7 @@ def test_a_start_without_it_breaks_the_streak() -> None:
 
 
 def test_a_restart_by_hand_breaks_the_streak() -> None:
-    detector = StormDetector(ROOT)
+    detector = StormDetector(ROOT, holds_sources=lambda _: True)
     for start in (0, 10, 20):
         assert detector.observe(start + 1, [DATA], start) is None
     assert detector.observe(31, [], 30) is None
@@ -113,7 +113,7 @@ def test_a_restart_by_hand_breaks_the_streak() -> None:
 
 
 def test_many_changes_after_one_start_are_one_round() -> None:
-    detector = StormDetector(ROOT)
+    detector = StormDetector(ROOT, holds_sources=lambda _: True)
     assert all(detector.observe(i / 10, [DATA], 0) is None for i in range(20))
 
 
