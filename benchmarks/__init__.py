@@ -1,1 +1,1 @@
-"""Measurements against the tools that people use today, and what they need to run."""
+"""Benchmarks of scanonce against the tools in use today."""

@@ -12,9 +12,9 @@ FOLDER = Path(__file__).parent
 
 
 def benchmarks() -> dict[str, str]:
-    """The name of every module here that can be run, and the first line of what it says about itself.
+    """The name of every benchmark, with the first line of its docstring.
 
-    They are read and not imported: a list should not need what some benchmark needs.
+    The modules are parsed and not imported, because a benchmark may need packages that are not installed.
     """
     found = {}
     for module in pkgutil.iter_modules([str(FOLDER)]):
@@ -27,7 +27,7 @@ def benchmarks() -> dict[str, str]:
 
 
 def main() -> int:
-    """Run the benchmark that is named on the command line, or list what there is."""
+    """Run the benchmark named on the command line, or list all of them."""
     known = benchmarks()
     name, *arguments = sys.argv[1:] or [""]
     if name in known:

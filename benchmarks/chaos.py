@@ -1,12 +1,12 @@
-"""Kill, stop and crash every part of a running bot: is it back without a QR code, and what is lost?
+"""Kill, stop and crash every part of a running bot; check that it comes back without a QR code, and count lost writes.
 
     python -m benchmarks chaos --times 10
 
 SIGKILL, SIGSTOP and SIGSEGV of node, of Chromium's main process and of its renderer, GPU and network processes, and an
-endless loop in node and in the page. Each time the bot must be ready again, or never have been disturbed, without a QR
-code; every IndexedDB write that the page saw complete must be there, and of the other stores all that was on disk
-already: what the start before had found. Where the browser was closed cleanly, nothing at all may be lost. Hangs are
-borne for three seconds instead of a minute. The status is 1 if anything of that did not hold.
+endless loop in node and in the page. After each incident the bot must be ready without a QR code, or not have been
+disturbed at all. Every IndexedDB write that had completed in the page must be there, and of the other stores every
+write that the previous start had found on disk. If the browser was closed cleanly, no write may be lost. The timeout
+for hangs is three seconds instead of a minute. The status is 1 if one of these conditions failed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _HELPERS, _PATIENCE = {"gpu", "network"}, 8.0
 
 @dataclass
 class Row:
-    """What came of one kind of incident."""
+    """The results of one kind of incident."""
 
     what: str
     back: int = 0
@@ -60,7 +60,7 @@ class Row:
     reasons: set[str] = field(default_factory=set)
 
     def line(self, times: int) -> str:
-        """A row of the table."""
+        """The result as a row of the table."""
         took = describe(self.seconds, ".1f") if self.seconds else "-"
         why = ", ".join(sorted(self.reasons)) or "-"
         return (
@@ -78,7 +78,7 @@ def _add(one: Tally, other: Tally) -> Tally:
 
 
 async def strike(bot: Supervised, role: str, how: str) -> None:
-    """Do it."""
+    """Cause the incident."""
     if how == LOOP and role == "renderer":
         async with await bot.phone() as phone:
             await phone.devtools.evaluate(_PAGE_HANGS)
@@ -87,7 +87,7 @@ async def strike(bot: Supervised, role: str, how: str) -> None:
 
 
 async def incident(bot: Supervised, role: str, how: str, row: Row) -> bool:
-    """One incident; whether the bot was back without a QR code."""
+    """Cause one incident; returns whether the bot was back without a QR code."""
     before, written = await bot.found(), await bot.written()
     began, seen = time.monotonic(), len(bot.events)
     await strike(bot, role, how)
@@ -111,7 +111,7 @@ async def incident(bot: Supervised, role: str, how: str, row: Row) -> bool:
 
 
 async def chaos(folder: Path, times: int, roles: Sequence[str]) -> bool:
-    """Every incident so many times, on one bot; prints the table."""
+    """Cause every incident so many times, on one bot, and print the table."""
     (folder / "scanonce.toml").write_text(CONFIGURATION)
     with (folder / "index.js").open("a") as file:
         file.write(_HANGS)
@@ -119,7 +119,7 @@ async def chaos(folder: Path, times: int, roles: Sequence[str]) -> bool:
     async with supervised(folder, "run", options=["--grace=50ms"]) as bot:
         await bot.until("restart.done", outcome="needs_link")
         await bot.link()
-        # A link that is a moment old is in Chromium's memory alone: what is killed here is to have been on the disk.
+        # A new link is only in Chromium's memory; before anything is killed, it must be on the disk.
         if not await incident(bot, "node", "SIGKILL", Row("")):
             return False
         print("| what | back, no QR | undisturbed | flushed writes lost | writes lost in all | s to ready | reason |")
@@ -140,7 +140,7 @@ def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks chaos", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--times", type=int, default=10, help="incidents of each kind (%(default)s)")
-    parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES, help="whom it hits (all)")
+    parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES, help="the processes to hit (all)")
     options = parser.parse_args(arguments)
     ensure_node_modules()
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")

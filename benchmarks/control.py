@@ -1,10 +1,11 @@
-"""The control API under load: 10,000 requests from 50 clients while the bot is restarted again and again.
+"""The control API under load: 10,000 requests from 50 clients while the bot is restarted repeatedly.
 
     python -m benchmarks control --clients 50 --requests 200 --restarts 20
 
-One request in four is malformed, oversized or for nothing that there is, each client now and then breaks off in the
-middle of one, and a fifth as many connections stay half open. The bot is the scripted one, with a browser. The status
-is 1 if an answer was not the one that is described, a restart did not end ready and clean, or something has grown.
+One request in four is malformed, oversized or for something that does not exist. Each client sometimes breaks off in
+the middle of a request, and a fifth as many connections stay half open. The bot is the scripted one, with a browser.
+The status is 1 if an answer differs from its description, a restart did not end ready and clean, or the supervisor
+has grown.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ GROWTH = 3.0
 
 
 class Load:
-    """What the clients have met."""
+    """The clients' results."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = str(socket)
@@ -53,7 +54,7 @@ class Load:
         self.times: list[float] = []
 
     async def client(self, number: int, requests: int) -> None:
-        """One client, one request after the other."""
+        """Run one client, which sends one request after the other."""
         dice = random.Random(number)
         kinds = [(data, status) for data, status, _ in REQUESTS]
         weights = [weight for _, _, weight in REQUESTS]
@@ -68,7 +69,7 @@ class Load:
                 self.wrong[f"{status} for {expected}"] += 1
 
     async def half_open(self) -> None:
-        """Send half a request, wait until that is refused, and come back, until cancelled."""
+        """Send half a request, wait until it is refused, and repeat, until cancelled."""
         while True:
             reader, writer = await asyncio.open_unix_connection(self._socket)
             try:
@@ -82,7 +83,9 @@ class Load:
     async def _send(self, data: bytes) -> int:
         reader, writer = await asyncio.open_unix_connection(self._socket)
         try:
-            with contextlib.suppress(OSError):  # refused before it was all sent: the answer is there all the same
+            with contextlib.suppress(
+                OSError
+            ):  # refused before it was sent completely: the answer is there all the same
                 writer.write(data)
                 await writer.drain()
             return _status(await reader.read())
@@ -102,7 +105,7 @@ def _status(answer: bytes) -> int:
 
 
 async def restart(socket: Path) -> dict[str, object]:
-    """One restart, waited for; its record."""
+    """Request one restart and wait for it; returns its record."""
     reader, writer = await asyncio.open_unix_connection(str(socket))
     writer.write(b"POST /v1/restart?wait=ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
@@ -113,19 +116,19 @@ async def restart(socket: Path) -> dict[str, object]:
 
 
 def measured(running: Running) -> tuple[float, int, int]:
-    """Megabytes, descriptors and threads of the supervisor."""
+    """The supervisor's memory in megabytes, its descriptors and threads."""
     process = psutil.Process(running.process.pid)
     return process.memory_info().rss / 1e6, process.num_fds(), process.num_threads()
 
 
 def _highest(one: tuple[float, int, int], other: tuple[float, int, int]) -> tuple[float, int, int]:
-    """Of each figure the higher one: not all are at their peak at the same time."""
+    """The maximum of each figure: they do not peak at the same time."""
     return max(one[0], other[0]), max(one[1], other[1]), max(one[2], other[2])
 
 
 async def run(project: Project, clients: int, requests: int, restarts: int) -> bool:
-    """The whole; prints what came of it, and returns whether all was well."""
-    # Long enough for the scripted browser to be up: one that is asked to close while it still starts is another matter.
+    """Run the benchmark and print the results; returns whether every condition held."""
+    # Long enough for the scripted browser to be up: closing one that is still starting is not part of this benchmark.
     project.configure('[ready]\nmethod = "up"\nsettle = "300ms"\n')
     running = await project.start("run", f"browser={project.profile('1')}")
     await running.until("restart.done")
@@ -186,8 +189,8 @@ async def _in_a_new_project(clients: int, requests: int, restarts: int) -> bool:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks control", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--clients", type=int, default=50, help="clients at a time (%(default)s)")
-    parser.add_argument("--requests", type=int, default=200, help="requests of each (%(default)s)")
+    parser.add_argument("--clients", type=int, default=50, help="number of clients at the same time (%(default)s)")
+    parser.add_argument("--requests", type=int, default=200, help="requests of each client (%(default)s)")
     parser.add_argument("--restarts", type=int, default=20, help="restarts meanwhile (%(default)s)")
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")

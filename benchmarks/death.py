@@ -1,12 +1,12 @@
-"""SIGKILL of the supervisor at random moments: is the bot back, linked, alone, and with all that it had written?
+"""SIGKILL of the supervisor at random moments: the bot must be back, linked, alone, and without lost writes.
 
     python -m benchmarks death --kills 100
 
-One bot under `scanonce run`, whose supervisor alone is killed again and again: while all is well, while it starts the
-bot over what the last kill has left, and, three times in ten, inside a restart that `scanonce restart` has asked for.
-The next supervisor must be ready without a QR code, with one browser, nothing frozen, nothing left of what was there
-before, and every write that the page had seen acknowledged. The moments are drawn from `--seed`. The status is 1 if
-anything was lost, left or doubled.
+One bot under `scanonce run`. The supervisor alone is killed repeatedly: while the bot is up, while the supervisor
+starts the bot after the previous kill, and, three times in ten, during a restart requested by `scanonce restart`. The
+next supervisor must be ready without a QR code, with one browser, no frozen process, nothing left of the previous run,
+and every write that was acknowledged to the page. The moments are drawn with `--seed`. The status is 1 if a write was
+lost or a process was left or doubled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.helpers.shell import SCANONCE
 Kind = Literal["restart", "start", "up"]
 
 SPAN = {"restart": 3.0, "start": 3.0, "up": 1.0}
-"""Seconds from which the moment of a kill is drawn. A start or a restart of this bot takes about as long."""
+"""Seconds within which the moment of a kill is drawn. A start or a restart of this bot takes about as long."""
 
 _RESTARTS = 0.3
 _ALIVE = 2.0  # seconds to reach the page of a bot whose supervisor was killed
@@ -44,18 +44,18 @@ _ALIVE = 2.0  # seconds to reach the page of a bot whose supervisor was killed
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill and what came of it."""
+    """One kill and its result."""
 
     kind: Kind
     last: str
-    """The event that the supervisor had told last."""
+    """The last event that the supervisor had logged."""
     problems: Sequence[str]
     seconds: float
-    """From the next start until the bot is ready."""
+    """Seconds from the next start until the bot is ready."""
 
 
 async def kill(folder: Path, kind: Kind, moment: float, bot: Supervised) -> tuple[str, Tally]:
-    """Kill a supervisor whose bot is up, `moment` seconds into what `kind` says; its last event, and what was written.
+    """Kill a supervisor whose bot is up, `moment` seconds into the phase `kind`; returns its last event and the writes.
 
     For "start" that is the supervisor after it.
     """
@@ -71,7 +71,7 @@ async def kill(folder: Path, kind: Kind, moment: float, bot: Supervised) -> tupl
         await asking.wait()
         return last, written
     last = await _kill_after(bot, moment)
-    # Nobody has told the bot: it writes on.
+    # The bot is not affected by the kill: it writes on.
     with contextlib.suppress(PageError):
         async with await Phone.connect(profile_of(folder, DEFAULT_NUMBER), _ALIVE) as phone:
             await phone.wait_state(State.READY, timeout=_ALIVE)
@@ -87,7 +87,7 @@ async def _kill_after(bot: Supervised, moment: float) -> str:
 
 
 async def judge(folder: Path, bot: Supervised, before: Tally, left: Sequence[psutil.Process]) -> list[str]:
-    """What is wrong with the bot that a new supervisor has brought up, in words."""
+    """The problems of the bot that a new supervisor has brought up, in words."""
     outcome = (await bot.until("restart.done"))["outcome"]
     problems = [] if outcome == "ready" else [f"the start has ended as {outcome}"]
     problems += [f"session.{name}" for name in ("needs_link", "restored", "damaged") if bot.named(f"session.{name}")]
@@ -127,7 +127,7 @@ async def death(folder: Path, kinds: Sequence[Kind], moments: random.Random) -> 
 
 
 def draw(kills: int, moments: random.Random) -> list[Kind]:
-    """What each kill falls into: three in ten a restart, the others a start or a bot that is up, in turns."""
+    """The phase of each kill: three in ten a restart, the others in turns a start or a bot that is up."""
     restarts = round(kills * _RESTARTS)
     others: list[Kind] = ["start" if number % 2 else "up" for number in range(kills - restarts)]
     kinds: list[Kind] = [*others]
@@ -137,7 +137,7 @@ def draw(kills: int, moments: random.Random) -> list[Kind]:
 
 
 def report(results: Sequence[Kill]) -> str:
-    """What came of it, as text."""
+    """The results as text."""
     good = sum(not one.problems for one in results)
     kinds = Counter(one.kind for one in results)
     lines = [
@@ -155,8 +155,13 @@ def report(results: Sequence[Kill]) -> str:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks death", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--kills", type=int, default=100, help="how often the supervisor is killed (%(default)s)")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="of the moments")
+    parser.add_argument("--kills", type=int, default=100, help="number of kills (%(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.SystemRandom().randrange(1 << 32),
+        help="seed of the random moments, to repeat a run",
+    )
     options = parser.parse_args(arguments)
     ensure_node_modules()
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, seed {options.seed}", flush=True)

@@ -1,12 +1,11 @@
-"""Random edits of a tree of 5,000 files: each final content runs soon after, and nothing else restarts.
+"""Random edits of a tree of 5,000 files: each final content runs soon after, and nothing else causes a restart.
 
     python -m benchmarks edits --minutes 10
 
-The bot is plain node; at its start it reads every source file and says a digest of them all. Files are created,
-written, renamed and removed, one by one or in bursts, among them files that count, that do not, and saves that change
-nothing. After each round there is quiet: then the bot that runs must have read exactly what is on the disk, and the
-number of its restarts must be what the round gave cause for: one or more if a file that counts has another content,
-none otherwise.
+The bot is a plain node script that reads every source file at its start and prints a digest of them all. Files are
+created, written, renamed and removed, one by one or in bursts; some of them are watched, some are not, and some saves
+change nothing. Each round ends with a quiet time. Then the running bot must have read exactly the content on the disk,
+and the number of restarts must fit the round: one or more if a watched file has changed, otherwise none.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ setInterval(() => {}, 60000);
 
 
 class Tree:
-    """The bot's source files, and what can happen to them."""
+    """The bot's source files, and the random edits of them."""
 
     def __init__(self, root: Path, chance: random.Random) -> None:
         self.root = root
@@ -58,7 +57,7 @@ class Tree:
         (root / "index.js").write_text(BOT)
 
     def digest(self) -> str:
-        """What a bot that starts now would say."""
+        """The digest that a bot started now would print."""
         found = hashlib.sha256()
 
         def walk(folder: Path, name: str) -> None:
@@ -73,7 +72,7 @@ class Tree:
         return found.hexdigest()
 
     def some(self) -> Path:
-        """One of the files that count."""
+        """A random watched file."""
         folder = self.chance.choice([folder for folder in (self.root / "src").iterdir() if any(folder.iterdir())])
         return self.chance.choice(list(folder.iterdir()))
 
@@ -82,53 +81,53 @@ class Tree:
         return f"module.exports = {self._number};\n"
 
     def write(self) -> None:
-        """In place."""
+        """Write a file in place."""
         self.some().write_text(self._text())
 
     def safe_write(self) -> None:
-        """As most editors do it."""
+        """Write a file as most editors do: to a temporary file, then renamed."""
         file = self.some()
         temporary = file.with_name(f"{file.name}~")
         temporary.write_text(self._text())
         temporary.replace(file)
 
     def create(self) -> None:
-        """A new file, at times in a new folder."""
+        """Create a file, sometimes in a new folder."""
         self._number += 1
         folder = self.some().parent if self.chance.random() < 0.7 else self.root / "src" / f"n{self._number}"
         folder.mkdir(exist_ok=True)
         (folder / f"new{self._number}.js").write_text(self._text())
 
     def rename(self) -> None:
-        """Away, over another, or to another folder."""
+        """Rename a file to a new name, over another file, or into another folder."""
         file, other = self.some(), self.some()
         file.rename(other if self.chance.random() < 0.3 else other.with_name(f"moved{self._number}{file.name}"))
 
     def delete(self) -> None:
-        """For good."""
+        """Remove a file."""
         self.some().unlink()
 
     def same(self) -> None:
-        """A save that changes nothing."""
+        """Save a file unchanged."""
         file = self.some()
         file.write_bytes(file.read_bytes())
 
     def there_and_back(self) -> None:
-        """Removed and put back."""
+        """Remove a file and put it back."""
         file = self.some()
         content = file.read_bytes()
         file.unlink()
         file.write_bytes(content)
 
     def elsewhere(self) -> None:
-        """What does not count."""
+        """Write a file that is not watched."""
         (self.root / "node_modules" / "d0" / "x.js").write_text(self._text())
         (self.root / "src" / "d1").mkdir(exist_ok=True)
         (self.root / "src" / "d1" / "notes.txt").write_text(self._text())
         (self.root / "src" / "d1" / "notes.txt").unlink()
 
     def edit(self) -> list[str]:
-        """Do one thing, or a burst of them; their names."""
+        """Make one edit or a burst of edits; returns their names."""
         verbs: list[Callable[[], None]] = [self.write, self.safe_write, self.create, self.rename, self.delete]
         verbs += [self.same, self.there_and_back, self.elsewhere]
         burst = self.chance.choice([1, 1, 1, 2, 5, 20, 100])
@@ -141,14 +140,14 @@ class Tree:
 
 
 def run(minutes: float, root: Path, chance: random.Random) -> str:
-    """Edit for so long, and say what has come of it. Raises AssertionError at the first round that went wrong."""
+    """Edit for that long and print the results. Raises AssertionError at the first round that fails."""
     tree = Tree(root, chance)
     done: Counter[str] = Counter()
     rounds = restarts = 0
     delays: list[float] = []
     with Plain("scanonce", root) as launcher:
         said = launcher.line("read ")[1].split()[1]
-        time.sleep(2)  # every file has been read ahead by then
+        time.sleep(2)  # every file has been hashed by then
         until = time.monotonic() + 60 * minutes
         while time.monotonic() < until:
             before = tree.digest()
@@ -163,12 +162,12 @@ def run(minutes: float, root: Path, chance: random.Random) -> str:
                 said = line.split()[1]
                 if said == after:
                     delays.append(at - quiet)
-            # What should not have come is seen until here, or in the next round.
+            # An unnecessary restart is seen until here, or in the next round.
             time.sleep(chance.uniform(0.3, 0.6))
             told = launcher.waiting("")
             late = cause and delays[-1] > LIMIT
             while late and not (phases := _phases(told)):
-                time.sleep(0.05)  # between two looks at what it has said
+                time.sleep(0.05)  # between two reads of the output
                 told += launcher.waiting("")
             more = [line for line in told if line.startswith("read ")]
             assert cause or not more, f"a restart without cause after {names}"
@@ -186,7 +185,7 @@ def run(minutes: float, root: Path, chance: random.Random) -> str:
 
 
 def _phases(lines: list[str]) -> str:
-    """Where the time of the last restart has gone, in milliseconds; nothing if the lines do not tell of its end."""
+    """The phases of the last restart in milliseconds; empty if its end has not been logged."""
     events = [json.loads(line) for line in lines if line.startswith("{")]
     done = [event["phases_ms"] for event in events if event["event"] == "restart.done"]
     return ", ".join(f"{name} {ms}" for name, ms in done[-1].items() if ms) if done else ""
@@ -195,8 +194,8 @@ def _phases(lines: list[str]) -> str:
 def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks edits", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long (%(default)s)")
-    parser.add_argument("--seed", type=int, default=None, help="to repeat a run")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration (%(default)s)")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the random edits, to repeat a run")
     options = parser.parse_args(arguments)
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     print(f"load before: {os.getloadavg()[0]:.2f}, seed {seed}", flush=True)

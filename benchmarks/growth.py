@@ -1,4 +1,4 @@
-"""What a supervisor holds, restart after restart: memory, descriptors, threads, processes, files."""
+"""The resources of a supervisor from restart to restart: memory, descriptors, threads, processes, files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _OTHERS = ("backup-", "session-", "node_modules")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is held at one moment. Memory is resident, in megabytes; processes are the supervisor's, bot and browsers
-    included. Of files those count that are neither the live profiles' nor the snapshots'."""
+    """The resources in use at one moment. Memory is resident, in megabytes. Processes include the bot and its browsers.
+    Files in live profiles and snapshots are not counted."""
 
     memory: float
     descriptors: int
@@ -42,7 +42,7 @@ class Held:
     snapshots: int
 
     def line(self) -> str:
-        """As a cell of a table."""
+        """The figures as cells of a table."""
         return (
             f"{self.memory:.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
             f"{self.processes} processes, {self.files} files, {self.snapshots} snapshots"
@@ -50,24 +50,24 @@ class Held:
 
 
 class Growth:
-    """Watches one supervisor by its pid, and the folders in which it and its bot may leave files."""
+    """Watches one supervisor, by its pid, and the folders in which it and its bot may leave files."""
 
     def __init__(self, pid: int, folders: Iterable[Path]) -> None:
         self._process = psutil.Process(pid)
         self._folders = tuple(folders)
         self.marks: list[tuple[int, Held]] = []
         self.most = 0
-        """Descriptors at any moment that was looked at."""
+        """The number of descriptors in every sample."""
 
     def look(self) -> None:
-        """In between: only what cannot wait until it rests."""
+        """Sample the descriptors between restarts, while the supervisor is not at rest."""
         self.most = max(self.most, self._process.num_fds())
 
     async def mark(self, restarts: int) -> None:
-        """At rest, after so many restarts."""
+        """Sample all resources at rest, after so many restarts."""
         await asyncio.sleep(REST)
         descriptors = []
-        for _ in range(_LOOKS):  # one may fall on a look of its own at its processes
+        for _ in range(_LOOKS):  # one sample may coincide with the supervisor's own process listing
             await asyncio.sleep(0.1)
             descriptors.append(self._process.num_fds())
         found = [self._files(folder) for folder in self._folders]
@@ -91,7 +91,7 @@ class Growth:
         return files, snapshots
 
     def grown(self) -> Sequence[str]:
-        """What has grown since the caches are full: past its bar, where it has one, or at all.
+        """The resources that have grown since the caches were full: past their limit, if they have one, or at all.
 
         Snapshots may become as many as are kept.
         """
@@ -103,5 +103,5 @@ class Growth:
 
 
 def marks(restarts: int) -> tuple[int, ...]:
-    """After which restarts to look: the first, when caches are full, half of them, and all."""
+    """The restarts after which to sample: the first, when caches are full, half of them, and all."""
     return tuple(sorted({1, min(restarts, max(_WARM, restarts // 10)), max(1, restarts // 2), restarts}))

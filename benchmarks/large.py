@@ -1,11 +1,10 @@
-"""What a large profile costs: a restart against that of an empty one, and the pause of a live snapshot.
+"""The cost of a large profile: its restart against that of an empty one, and the pause for a live snapshot.
 
     python -m benchmarks large --edits 10 --takes 10
 
-Two bots run under scanonce, each in a folder of its own: one as it was linked, one whose page has stored 60,000
-messages (126 MB). The edits go to them in turns. Then `scanonce snapshot take` copies the large one while it runs and
-its page writes; the pause is what the command itself measures: from before the first process stands still until the
-last goes on.
+Two bots run under scanonce, each in a folder of its own: one freshly linked, one whose page has stored 60,000 messages
+(126 MB). They are edited in turns. Then `scanonce snapshot take` copies the large profile while its page writes. The
+pause is measured by the command itself: from just before the first process is frozen until the last one is thawed.
 """
 
 from __future__ import annotations
@@ -27,11 +26,13 @@ from tests.helpers.shell import SCANONCE
 
 EMPTY, LARGE = "as it was linked", "126 MB"
 MESSAGES = 60_000
-_BATCH = 5_000  # messages that the page is asked to store at once; the connection would wait too long for all of them
+_BATCH = (
+    5_000  # messages that the page stores per request; storing all in one would take longer than the connection waits
+)
 
 
 async def fill(run: Launched, messages: int) -> None:
-    """Have a page store so many messages of about 2 kB, and restart its bot once, so that they are in tables."""
+    """Let a page store that many messages of about 2 kB, and restart its bot once, so that they are in tables."""
     async with await Phone.connect(run.profile) as phone:
         for _ in range(messages // _BATCH):
             await phone.fill(_BATCH)
@@ -39,7 +40,7 @@ async def fill(run: Launched, messages: int) -> None:
 
 
 async def take(run: Launched) -> float:
-    """Take a snapshot of a running bot; the pause in milliseconds."""
+    """Take a snapshot of a running bot; returns the pause in milliseconds."""
     process = await asyncio.create_subprocess_exec(
         SCANONCE, "snapshot", "take", "--json", cwd=run.folder, stdout=asyncio.subprocess.PIPE
     )
@@ -51,7 +52,7 @@ async def take(run: Launched) -> float:
 
 
 async def measure_pauses(run: Launched, takes: int) -> tuple[float, list[float]]:
-    """The pause of a first snapshot, which copies everything, and of those after it."""
+    """The pause for the first snapshot, which copies everything, and for those after it."""
     for snapshot in (run.folder / ".session-cache").glob("backup-*"):
         shutil.rmtree(snapshot)
     first = await take(run)
@@ -59,7 +60,7 @@ async def measure_pauses(run: Launched, takes: int) -> tuple[float, list[float]]
 
 
 def report(results: Mapping[str, Sequence[Restart]], first: float, later: Sequence[float]) -> str:
-    """The figures, least / median / greatest."""
+    """The results as text: minimum / median / maximum."""
     lines = []
     for name, restarts in results.items():
         lines.append(f"{name:18}edit to ready, s: {describe([restart.seconds for restart in restarts], '.2f')}")
@@ -75,7 +76,7 @@ def report(results: Mapping[str, Sequence[Restart]], first: float, later: Sequen
 
 
 async def run_all(options: argparse.Namespace, folder: Path) -> str:
-    """Lay everything out, measure, and end what was started."""
+    """Prepare the bots, measure, and stop everything."""
     linked = await link_once(folder / "linked", folder / "t0")
     runs: dict[str, Launched] = {}
     try:
@@ -93,13 +94,13 @@ async def run_all(options: argparse.Namespace, folder: Path) -> str:
 def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks large", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--edits", type=int, default=10, help="edits of each bot (%(default)s)")
-    parser.add_argument("--takes", type=int, default=10, help="live snapshots after the first (%(default)s)")
+    parser.add_argument("--edits", type=int, default=10, help="number of edits of each bot (%(default)s)")
+    parser.add_argument("--takes", type=int, default=10, help="number of live snapshots after the first (%(default)s)")
     parser.add_argument(
-        "--messages", type=int, default=MESSAGES, help="messages of 2 kB in the large one (%(default)s)"
+        "--messages", type=int, default=MESSAGES, help="number of 2 kB messages in the large profile (%(default)s)"
     )
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two edits (%(default)s)")
-    help_busy = "edit only while no more than this share of the machine is busy, in percent (%(default)s)"
+    help_busy = "edit only while at most this percentage of the machine's processor time is in use (%(default)s)"
     parser.add_argument("--busy", type=float, default=100.0, help=help_busy)
     options = parser.parse_args(arguments)
     ensure_node_modules()

@@ -1,8 +1,8 @@
-"""Launchers under measurement: each runs the same linked bot in a folder of its own, and each is seen in the same way.
+"""Launchers under measurement: each runs the same linked bot in its own folder, observed in the same way.
 
-What sees is a DevTools client beside the launcher. It waits for a new `DevToolsActivePort`, attaches to the page once,
-and has the page itself note the time at which it was ready, so that the seeing adds the same few milliseconds of load
-to whichever launcher it sees, and nothing to the figure.
+The observer is a DevTools client beside the launcher. It waits for a new `DevToolsActivePort`, attaches to the page
+once, and lets the page itself record the time at which it was ready. So the observation adds the same few milliseconds
+of load for each launcher, and nothing to the figure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.helpers.shell import SCANONCE
 NODEMON = "3.1.10"
 CACHE = Path(__file__).parent / ".cache"
 PATIENCE = 60.0
-"""Seconds that a start may take before the benchmark gives up."""
+"""Seconds after which a start counts as failed."""
 
 _POLL = 0.005
 _OUTCOME = """new Promise((done) => {
@@ -46,17 +46,17 @@ _OUTCOME = """new Promise((done) => {
 
 
 def scanonce() -> list[str]:
-    """Ours, as it is used while writing a bot, in the form that can be read by a program."""
+    """scanonce in development, with JSON output."""
     return [str(SCANONCE), "dev", "--log-format=json", "--", "node", "index.js"]
 
 
 def scanonce_unchecked() -> list[str]:
-    """The same, but a change is not checked before the bot is stopped for it."""
+    """The same without preflight checks."""
     return [str(SCANONCE), "dev", "--no-preflight", "--log-format=json", "--", "node", "index.js"]
 
 
 def cached(name: str, program: str, install: Callable[[Path], Sequence[Sequence[str]]]) -> Path:
-    """A program in a folder of the cache; unless it is there, the commands install it, given that folder."""
+    """A program in a folder of the cache; if it is missing, the commands, given that folder, install it."""
     folder = CACHE / name
     found = folder / program
     if not found.exists():
@@ -69,7 +69,7 @@ def cached(name: str, program: str, install: Callable[[Path], Sequence[Sequence[
 
 
 def from_npm(name: str, version: str, script: str) -> Path:
-    """A script of one of npm's packages, in that version."""
+    """A script of an npm package in that version."""
     quiet = ("--no-save", "--no-audit", "--no-fund")
     return cached(
         f"{name}-{version}",
@@ -79,13 +79,13 @@ def from_npm(name: str, version: str, script: str) -> Path:
 
 
 def nodemon() -> list[str]:
-    """nodemon, pinned; told to watch the one file that is edited, which is the least that it can have to do."""
+    """nodemon in a fixed version; it watches only the one edited file, which is the least possible work."""
     program = from_npm("nodemon", NODEMON, "bin/nodemon.js")
     return ["node", str(program), "--quiet", "--watch", "index.js", "index.js"]
 
 
 def node_watch() -> list[str]:
-    """What node itself offers since version 18."""
+    """node's own watch mode, available since version 18."""
     return ["node", "--watch", "index.js"]
 
 
@@ -99,13 +99,13 @@ LAUNCHERS: Mapping[str, Callable[[], list[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One edit and what came of it. `seconds` is from just before the file was written until the page was ready."""
+    """One edit and its result. `seconds` is the time from just before the write until the page was ready."""
 
     seconds: float
     linked: bool
     lost: Tally
     phases: Mapping[str, int]
-    """Milliseconds by phase, where the launcher tells them; `notice` lasts until it has noticed the edit."""
+    """Milliseconds by phase, if the launcher reports them; `notice` lasts until it has noticed the edit."""
 
 
 class Launched:
@@ -117,7 +117,7 @@ class Launched:
         self.profile = profile_of(folder, DEFAULT_NUMBER)
         self.process = process
         self.restarts: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
-        """The launcher's own reports of its restarts, where it makes any."""
+        """The launcher's own reports of its restarts, if it writes any."""
         self._noticed = 0.0
         self._reader = asyncio.create_task(self._read())
 
@@ -125,7 +125,7 @@ class Launched:
     async def start(
         cls, name: str, folder: Path, linked: Path | None, temporary: Path, *, command: Sequence[str] = ()
     ) -> Self:
-        """Lay out the bot in `folder` with a copy of the profile `linked`, start it, and wait until it is up.
+        """Set up the bot in `folder` with a copy of the profile `linked`, start it, and wait until it is up.
 
         `command` stands in for that of the launcher of this name.
         """
@@ -150,7 +150,7 @@ class Launched:
             elif b'"event": "restart.done", "reason": "change"' in line:
                 self.restarts.put_nowait(json.loads(line))
 
-    # -- the one who sees --------------------------------------------------------------------------------------------
+    # -- the observer -------------------------------------------------------------------------------------------------
 
     def _port(self) -> str:
         try:
@@ -170,12 +170,12 @@ class Launched:
                 async with await DevTools.attach(self.profile, PAGE_URL, timeout=PATIENCE) as page:
                     try:
                         outcome, at = await page.evaluate(_OUTCOME)
-                    except PageError:  # the page has navigated under us
+                    except PageError:  # the page has navigated meanwhile
                         continue
                 return outcome == "READY", at / 1000
 
     async def edit(self) -> Restart:
-        """Save a changed source file, and see the bot come back."""
+        """Save a changed source file, and wait until the bot is back."""
         port = self._port()
         async with await Phone.connect(self.profile) as phone:
             written = (await phone.counters()).written
@@ -192,14 +192,14 @@ class Launched:
             phases = {"notice": round((self._noticed - began) * 1000), **phases}
         return Restart(at - began, linked, written.lost_in(found), phases)
 
-    # -- the rest ----------------------------------------------------------------------------------------------------
+    # -- memory and the end -------------------------------------------------------------------------------------------
 
     def rss(self) -> float:
         """Resident memory of the launcher itself, without the bot, in megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
     async def stop(self) -> list[str]:
-        """End the launcher as Ctrl+C does, then whatever it has left behind; returns what that was."""
+        """End the launcher as Ctrl+C does, then end the processes that it left behind; returns those."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -229,7 +229,7 @@ async def link_once(folder: Path, temporary: Path) -> Path:
 
 
 def describe(values: Sequence[float], form: str) -> str:
-    """The least, the middle and the greatest."""
+    """The minimum, median and maximum."""
     ordered = sorted(values)
     middle = len(ordered) // 2
     median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -1,11 +1,12 @@
-"""Memory at rest, beside pm2's daemon and supervisord: each supervises the same plain node bot.
+"""Memory at rest, compared with pm2's daemon and supervisord: each supervises the same plain node bot.
 
     python -m benchmarks memory --rest 60 --samples 9
 
-One after the other, each in a folder of its own, and nothing happens; only scanonce's metrics, where they are turned
-on, are asked for before each sample. What is measured is the one process that stays: the bot's own memory is no
-launcher's. RSS is what is resident, USS what no other process shares, PSS the same with its part of what is shared: a
-launcher in node shares node's own code with the bot. The status is 1 if `scanonce run` holds more than pm2 (RSS).
+The launchers run one after the other, each in a folder of its own, at rest; only scanonce's metrics, where they are on,
+are requested before each sample. Only the launcher's own process is measured, without the bot. RSS is the resident
+memory, USS the part that is not shared with other processes, and PSS the USS plus a proportional part of the shared
+memory; a launcher written in node shares node's code with the bot. The status is 1 if `scanonce run` needs more than
+pm2 (RSS).
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ _KINDS = ("rss", "pss", "uss")
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """A launcher whose bot is up: the pid of the process that stays, and what is done before each sample."""
+    """A launcher whose bot is up: its own pid, and a function to call before each sample."""
 
     pid: int
     ask: Callable[[], object] = lambda: None
 
 
 def _outside(folder: Path) -> dict[str, str]:
-    """An environment in which nothing of this user's is touched."""
+    """An environment that keeps the launchers away from this user's files."""
     names = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
     return os.environ | dict.fromkeys(names, str(folder)) | {"PM2_HOME": str(folder / "pm2")}
 
@@ -56,12 +57,12 @@ def _until(what: str, found: Callable[[], object]) -> None:
     while not found():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {PATIENCE:g} s")
-        time.sleep(0.05)  # between two looks
+        time.sleep(0.05)  # between two tries
 
 
 @contextlib.contextmanager
 def _foreground(command: Sequence[str], folder: Path, outside: Path) -> Iterator[int]:
-    """A launcher that stays in the foreground, from when its bot is there; ended as a service manager does it."""
+    """A launcher that stays in the foreground, once its bot is there; it is ended as by a service manager."""
     null = subprocess.DEVNULL
     with subprocess.Popen(command, cwd=folder, env=_outside(outside), stdin=null, stdout=null, stderr=null) as process:
         try:
@@ -129,14 +130,14 @@ LAUNCHERS: Mapping[str, Callable[[Path, Path], contextlib.AbstractContextManager
 
 
 def sample(resting: Resting) -> Mapping[str, float]:
-    """What a launcher holds now, in megabytes."""
+    """The launcher's present memory in megabytes."""
     resting.ask()
     held = psutil.Process(resting.pid).memory_full_info()
     return {kind: getattr(held, kind) / 1e6 for kind in _KINDS if hasattr(held, kind)}
 
 
 def measure(name: str, rest: float, samples: int, pause: float) -> list[Mapping[str, float]]:
-    """Start one, let it rest for that long, in seconds, and look at it so many times."""
+    """Start a launcher, let it rest for that many seconds, and take so many samples."""
     with tempfile.TemporaryDirectory(prefix="mem-") as top:
         folder, outside = Path(top, "bot"), Path(top, "o")
         folder.mkdir()
@@ -165,8 +166,8 @@ def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks memory", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rest", type=float, default=60.0, help="seconds before the first sample (%(default)s)")
-    parser.add_argument("--samples", type=int, default=9, help="of each (%(default)s)")
-    parser.add_argument("--pause", type=float, default=5.0, help="seconds between two (%(default)s)")
+    parser.add_argument("--samples", type=int, default=9, help="samples of each launcher (%(default)s)")
+    parser.add_argument("--pause", type=float, default=5.0, help="seconds between two samples (%(default)s)")
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
     found = {name: measure(name, options.rest, options.samples, options.pause) for name in LAUNCHERS}

@@ -1,15 +1,15 @@
-"""A bot that floods its output while nobody reads, or the disk is full: how long is it held up, and at what cost?
+"""A bot that floods its output while nothing reads it, or the disk is full: how long its writes take.
 
     python -m benchmarks output --seconds 10 --rate 200
 
-The scripted bot, which has a browser, writes 64 KiB at a time, at the given rate, in turns with: a reader that reads,
-none that reads, one that is stopped (SIGSTOP), one stream for the bot's output and ours that nobody reads, a
-`scanonce logs -f` that is stopped, log files that cannot be written, a disk of 4 MB on which the project and the log
-lie and which the flood fills, standard output in a file on such a disk, and a webhook whose endpoint hangs. Its every
-write is timed.
-In the midst of it all the bot crashes once and is started again. The first line is for comparison: the same bot in a
-pipe to `cat`, with no supervisor. The status is 1 if a write took longer than `--bar`, or a restart or the stop was not
-clean. Only root may mount a small disk; without one, the two that need it are left out, and that is said.
+The scripted bot, which has a browser, writes 64 KiB at a time, at the given rate, in each of these cases: a reader that
+reads; no reader; a stopped reader (SIGSTOP); one stream, without a reader, for the bot's output and scanonce's lines;
+a stopped `scanonce logs -f`; log files that cannot be written; a disk of 4 MB for the project and the log, which the
+flood fills; standard output in a file on such a disk; and a webhook whose endpoint hangs. Every write is timed.
+
+In each case the bot crashes once and is started again. The first line is for comparison: the same bot in a pipe to
+`cat`, without a supervisor. The status is 1 if a write took longer than `--bar`, or a restart or the stop was not
+clean. Only root can mount a small disk; other users skip the two cases that need it, which the output reports.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way for output to go wrong."""
+    """One kind of obstacle for the output."""
 
     name: str
     reader: Literal["cat", "nobody", "stopped", "file"] = "nobody"
-    """Who reads our standard output; or it goes into a file on the small disk."""
+    """The reader of our standard output; or it goes into a file on the small disk."""
     joined: bool = False
     configuration: str = ""
     told: bool = False
-    """A webhook is to be told of each start, and its endpoint takes the connection and never answers."""
+    """A webhook is configured for each start; its endpoint accepts the connection and never answers."""
     followed: bool = False
-    """`scanonce logs -f` follows, into a pipe that nobody reads, and is stopped."""
+    """`scanonce logs -f` runs with a pipe that is not read, and is stopped."""
     small: bool = False
-    """The project and the log lie on a disk of 4 MB."""
+    """The project and the log are on a disk of 4 MB."""
 
 
 CASES = (
@@ -69,24 +69,24 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a case: of each flood the longest write in milliseconds, and the megabytes that were written."""
+    """The result of a case: for each flood the longest write in milliseconds, and the megabytes written."""
 
     longest: list[float]
     written: list[float]
     peak: float
-    """MB that the supervisor held at most."""
+    """Maximum memory of the supervisor in MB."""
     restart: float
     """Seconds from the crash until the bot was up again."""
     stop: float
     """Seconds from SIGTERM to its exit."""
     clean: bool
-    """Whether it ended as it was asked to, and no browser was lost on the way."""
+    """Whether it ended as requested, and no browser was lost."""
 
 
 @contextlib.contextmanager
 def hanging() -> Iterator[str]:
-    """The configuration for an endpoint that never answers, and for a message at each start."""
-    with socket.create_server(("127.0.0.1", 0)) as server:  # the system takes connections, and nobody the requests
+    """The configuration for an endpoint that never answers, with a message at each start."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the system accepts connections, but no request is read
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         yield (
             f'[notify]\nwebhooks = ["{url}"]\nevery = "0s"\ntimeout = "1min"\n'
@@ -96,7 +96,7 @@ def hanging() -> Iterator[str]:
 
 @contextlib.contextmanager
 def output(reader: str, disk: SmallDisk | None) -> Iterator[int]:
-    """Where our output goes: to the end of a pipe that somebody reads, or nobody, or into a file."""
+    """The destination of our output: a pipe with or without a reader, or a file."""
     if reader == "file":
         assert disk is not None
         with (disk.folder / "output").open("wb") as file:
@@ -118,7 +118,7 @@ def output(reader: str, disk: SmallDisk | None) -> Iterator[int]:
 
 @contextlib.contextmanager
 def follower(project: Project) -> Iterator[Callable[[], None]]:
-    """`scanonce logs -f` into a pipe that nobody reads; what is yielded waits for its first byte, and stops it then."""
+    """`scanonce logs -f` with an unread pipe; yields a function that waits for its first byte, then stops it."""
     theirs, ours = os.pipe()
     words = project.scanonce("logs", "-f", "--lines", "all")
     process = subprocess.Popen(words, cwd=project.folder, env=project.environment, stdout=ours)
@@ -137,7 +137,7 @@ def follower(project: Project) -> Iterator[Callable[[], None]]:
 
 
 async def measure(case: Case, seconds: float, rate: float) -> Result | str:
-    """Run one case in a folder of its own; why it cannot be run, if it cannot."""
+    """Run one case in a folder of its own; returns the reason if it cannot be run."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="output-")))
         project = Project(folder, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="o-"))))
@@ -166,7 +166,7 @@ async def measure(case: Case, seconds: float, rate: float) -> Result | str:
 
 
 async def _watch(project: Project, running: Running, flag: Path, seconds: float) -> Result:
-    """See two floods through, with a crash between them, and then a stop."""
+    """Wait for two floods, with a crash between them, and then for a stop."""
     await project.noted("bot", "flooded", deadline=seconds + _PATIENCE)
     flag.unlink()  # noqa: ASYNC240 - one file, and what is measured runs in other processes
     floods = await project.noted("bot", "flooded", 2, deadline=seconds + _PATIENCE)
@@ -182,7 +182,7 @@ async def _watch(project: Project, running: Running, flag: Path, seconds: float)
 
 
 def alone(seconds: float, rate: float) -> tuple[list[float], list[float]]:
-    """The same bot without a supervisor, in a pipe to `cat`."""
+    """Run the same bot without a supervisor, in a pipe to `cat`."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="output-")))
         project = Project(folder, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="o-"))))
@@ -205,10 +205,14 @@ def _peak(pid: int) -> float:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks output", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each flood; two for each case (%(default)s)")
-    parser.add_argument("--rate", type=float, default=200.0, help="megabytes a second that the bot tries (%(default)s)")
-    parser.add_argument("--bar", type=float, default=100.0, help="milliseconds a write may take (%(default)s)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="the cases that have this in their name")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="duration of each flood; two per case (%(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=200.0, help="megabytes a second that the bot tries to write (%(default)s)"
+    )
+    parser.add_argument("--bar", type=float, default=100.0, help="limit for a write in milliseconds (%(default)s)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="run only the cases with this text in their name")
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
     longest, written = alone(options.seconds, options.rate)

@@ -1,4 +1,4 @@
-"""A plain node bot under a launcher, seen from outside: when it is up, told to stop, or standing still."""
+"""A plain node bot under a launcher, observed from outside: when it is up, signalled, or frozen."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ NAMES = ("scanonce", "nodemon")
 
 
 def command(name: str) -> list[str]:
-    """The command line of a launcher, as it is used while writing a bot."""
+    """The command line of a launcher in development."""
     if name == "scanonce":
         return [str(SCANONCE), "dev", "--log-format=json", "--", "node", "index.js"]
     return [*nodemon()[:2], "--quiet", "index.js"]
 
 
 class Plain:
-    """One launcher with the bot in `folder`, which must hold its `index.js`."""
+    """One launcher with the bot in `folder`, which must contain its `index.js`."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class Plain:
             self._lines.put((time.monotonic(), line.decode(errors="replace").rstrip()))
 
     def line(self, start: str) -> tuple[float, str]:
-        """The next line that begins so, after those that were taken; and when it came, on the monotonic clock."""
+        """The next unread line with this beginning, and the monotonic time at which it came."""
         deadline = time.monotonic() + PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -72,14 +72,14 @@ class Plain:
         raise TimeoutError(f"{self.name} has not said {start!r} within {PATIENCE:g} s")
 
     def waiting(self, start: str) -> list[str]:
-        """The lines that begin so, of those that have come and were not taken; all of these are dropped."""
+        """The unread lines with this beginning; all unread lines are then dropped."""
         found = []
         while not self._lines.empty():
             found.append(self._lines.get_nowait()[1])
         return [line for line in found if line.startswith(start)]
 
     def event(self, name: str) -> tuple[float, dict[str, Any]]:
-        """The next event of scanonce's of this name."""
+        """The next event of this name in scanonce's log."""
         while True:
             at, line = self.line("{")
             event = json.loads(line)
@@ -96,13 +96,13 @@ class Plain:
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
     def standby(self, bot: int) -> list[float]:
-        """What each node that waits beside the bot of this pid holds for itself alone, in megabytes."""
+        """The unshared memory, in megabytes, of each waiting node beside the bot of this pid."""
         nodes = [child for child in psutil.Process(self.process.pid).children() if child.name() == "node"]
         return [node.memory_full_info().uss / 1e6 for node in nodes if node.pid != bot]
 
     @property
     def watches(self) -> int:
-        """How many inotify watches it holds."""
+        """The number of its inotify watches."""
         found = 0
         for info in Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
             found += sum(line.startswith("inotify ") for line in info.read_text().splitlines())
@@ -129,7 +129,7 @@ class Plain:
 
 
 def stands_still(pid: int, until: float) -> float:
-    """When a process was first seen stopped, on the monotonic clock; looks without pause, up to `until`."""
+    """The monotonic time at which a process was first seen stopped; polls without pause, up to `until`."""
     file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     try:
         while (now := time.monotonic()) < until:

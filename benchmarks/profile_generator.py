@@ -1,9 +1,9 @@
-"""Make a large, real profile: Chromium itself writes the records, so every file is as it is in the field.
+"""Make a large, real profile: Chromium itself writes the records, so every file is as in normal use.
 
     python -m benchmarks.profile_generator DIR --records 60000
 
 writes 60,000 records of about 2 KB into one IndexedDB (130 MB, 60 tables), and their number into localStorage. The
-records are synthetic. `StorageServer` and `Chromium` also drive the tests that kill the browser while it writes.
+records are synthetic. The tests that kill the browser while it writes use `StorageServer` and `Chromium`, too.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from examples.offline import find_chromium
 if TYPE_CHECKING:
     from types import TracebackType
 
-_START_TIMEOUT = 30.0  # seconds until a page has read what is there
+_START_TIMEOUT = 30.0  # seconds until a page has read the existing records
 _WRITE_TIMEOUT = 600.0  # seconds; 60,000 records take about 8 on a laptop's disk
-_END_TIMEOUT = 20.0  # seconds until a browser that was told to end has ended
+_END_TIMEOUT = 20.0  # seconds until a browser has exited after the signal
 _FLAGS = (
     "--headless",
     "--no-sandbox",  # so that it also starts as root, as in a container
@@ -44,8 +44,8 @@ _FLAGS = (
     "--disable-sync",
 )
 
-# Record n goes to slot n modulo `ring`, in one transaction with the number of the last record. So what was read back is
-# whole if and only if every slot holds the newest record that belongs there.
+# Record n goes to slot n modulo `ring`, in one transaction with the number of the last record. So the database is
+# complete if and only if every slot holds the newest record that belongs there.
 _PAGE = """<!doctype html><title>storage</title><script>
 const query = new URLSearchParams(location.search);
 const [records, size, ring, batch] = ['records', 'size', 'ring', 'batch'].map(name => Number(query.get(name)));
@@ -106,7 +106,7 @@ async function write(database, first, end) {
 
 
 class StorageServer:
-    """Serves the page on loopback, always from one origin, and gathers what it reports. Use it in a `with`."""
+    """Serves the page on loopback, always from one origin, and collects its reports. Use it in a `with`."""
 
     def __init__(self) -> None:
         self.reports: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -153,7 +153,7 @@ class _Server(http.server.ThreadingHTTPServer):
     reports: queue.Queue[dict[str, Any]]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a browser that is killed breaks its connections."""
+        """Print nothing: a browser that is killed breaks its connections."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -173,14 +173,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing on the terminal."""
+        """Print nothing."""
 
 
 class Chromium:
     """A headless Chromium on a profile, showing one page. As a `with`, it is killed at the end if it still runs."""
 
     def __init__(self, profile: Path, url: str) -> None:
-        """Start it. What it leaves outside its profile goes into a folder that is removed with it."""
+        """Start it. Its files outside the profile go into a folder that is removed with it."""
         self._outside = tempfile.TemporaryDirectory(prefix="chromium-")
         names = ("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
         self._process = psutil.Popen(
@@ -201,7 +201,7 @@ class Chromium:
         self._outside.cleanup()
 
     def close(self) -> None:
-        """End it cleanly: on SIGINT (not SIGTERM) Chromium writes out everything that it holds back."""
+        """End it cleanly: on SIGINT (not SIGTERM) Chromium writes all buffered data to disk."""
         family = self._family()
         if self._process.is_running():
             self._process.send_signal(signal.SIGINT)
@@ -209,7 +209,7 @@ class Chromium:
         _wait_until_dead(family)
 
     def kill(self) -> None:
-        """End every one of its processes with SIGKILL, and return when none can write any more."""
+        """Kill all of its processes with SIGKILL, and return when none can write any more."""
         family = self._family()
         for process in (self._process, *family):
             if process.is_running():
@@ -225,12 +225,12 @@ class Chromium:
 
 
 def _wait_until_dead(processes: list[psutil.Process]) -> None:
-    """Until each is gone or a zombie: orphans are reaped by someone else, who may take seconds over it."""
+    """Wait until each is gone or a zombie: another process reaps the orphans, which may take seconds."""
     deadline = time.monotonic() + _END_TIMEOUT
     while any(map(_alive, processes)):
         if time.monotonic() > deadline:
             raise TimeoutError(f"still alive {_END_TIMEOUT:g} s after the end: {processes}")
-        time.sleep(0.002)  # between two looks
+        time.sleep(0.002)  # between two tries
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -241,7 +241,7 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def generate(profile: Path, *, records: int, size: int = 2000) -> None:
-    """Write `records` records of `size` bytes into a database of their own; a profile that is not there is made."""
+    """Write `records` records of `size` bytes into a database of their own; creates the profile if it is missing."""
     with StorageServer() as server, Chromium(profile, server.url(records=records, size=size)) as browser:
         server.wait_for("read", _START_TIMEOUT)
         server.wait_for("done", _WRITE_TIMEOUT)
@@ -249,9 +249,9 @@ def generate(profile: Path, *, records: int, size: int = 2000) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile_generator", description=__doc__.split("\n")[0])
-    parser.add_argument("profile", type=Path, metavar="DIR", help="the profile folder, made if it is not there")
+    parser.add_argument("profile", type=Path, metavar="DIR", help="the profile folder, created if it is missing")
     parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--size", type=int, default=2000, help="bytes of each record (default: %(default)s)")
     options = parser.parse_args(arguments)

@@ -1,9 +1,9 @@
-"""Write-to-first-action: until scanonce has frozen the bot, against until nodemon's signal has reached it.
+"""The time from a write until scanonce has frozen the bot, and until nodemon's signal has reached it.
 
     python -m benchmarks reaction --edits 100
 
-One plain node bot under each, edits in turns. The time starts before the file is opened. What scanonce does first is
-seen from outside, in the bot's state in /proc; what nodemon does first is noted by the bot's own signal handler.
+One plain node bot under each launcher, edited in turns. The time starts before the file is opened. That scanonce has
+frozen the bot is read from the bot's state in /proc; nodemon's signal is recorded by the bot's own handler.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.plain import BOT, PATIENCE, Plain, stands_still
 
 
 def edit(launcher: Plain, bot: int, number: int) -> tuple[float, int]:
-    """Save a changed file; the seconds until the first thing done to the bot, and the pid of the next one."""
+    """Save a changed file; returns the seconds until the launcher first acts on the bot, and the next bot's pid."""
     began, began_wall = time.monotonic(), time.time()
     with (launcher.folder / "index.js").open("w") as file:
         file.write(f"{BOT}// {number}\n")
@@ -33,14 +33,16 @@ def edit(launcher: Plain, bot: int, number: int) -> tuple[float, int]:
 
 
 def measure(edits: int, pause: float, folder: Path) -> dict[str, list[float]]:
-    """Edit in turns; the seconds of each."""
+    """Edit in turns; returns the seconds of each edit."""
     found: dict[str, list[float]] = {"scanonce": [], "nodemon": []}
     for name in found:
         (folder / name).mkdir()
         (folder / name / "index.js").write_text(BOT)
     with Plain("scanonce", folder / "scanonce") as ours, Plain("nodemon", folder / "nodemon") as theirs:
         bots = {launcher.name: launcher.up() for launcher in (ours, theirs)}
-        time.sleep(2)  # both are at rest then: nodemon has walked the tree, and scanonce has tidied up
+        time.sleep(
+            2
+        )  # until both are at rest: nodemon has walked the tree, and scanonce has finished its background work
         for number in range(edits + 1):
             for launcher in (ours, theirs):
                 took, bots[launcher.name] = edit(launcher, bots[launcher.name], number)
@@ -51,7 +53,7 @@ def measure(edits: int, pause: float, folder: Path) -> dict[str, list[float]]:
 
 
 def report(found: Mapping[str, Sequence[float]]) -> str:
-    """The figures as a table."""
+    """The results as a table."""
     lines = [f"{'':10}{'min / median / max, ms':26}{'p95, ms':>8}"]
     for name, seconds in found.items():
         milliseconds = [one * 1000 for one in seconds]
@@ -66,7 +68,7 @@ def report(found: Mapping[str, Sequence[float]]) -> str:
 def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks reaction", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--edits", type=int, default=100, help="edits under each (%(default)s)")
+    parser.add_argument("--edits", type=int, default=100, help="number of edits under each launcher (%(default)s)")
     parser.add_argument("--pause", type=float, default=0.3, help="seconds between two edits (%(default)s)")
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, {options.edits} edits each")

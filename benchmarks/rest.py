@@ -1,9 +1,9 @@
-"""The supervisor while nothing happens: processor time and wake-ups beside the linked example bot.
+"""The supervisor at rest: processor time and wake-ups beside the linked example bot.
 
     python -m benchmarks rest --seconds 60
 
-`scanonce dev` and `scanonce run` at once; each thread that wakes up at all is counted. Both are first left alone for a
-while: a start, and the live snapshot that follows it, are no rest.
+Runs `scanonce dev` and `scanonce run` at once, and reports every thread that wakes up. The measurement begins some time
+after the start, when the first live snapshot has been taken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODES = ("dev", "run")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one thread has done so far."""
+    """The work of one thread so far."""
 
     wakes: int
     seconds: float
@@ -43,7 +43,7 @@ def work(pid: int) -> dict[int, Work]:
 
 
 def compare(pid: int, before: Mapping[int, Work], after: Mapping[int, Work], seconds: float) -> str:
-    """What was done in between, in words; the main thread first."""
+    """The work done between two samples as text, the main thread first."""
     none = Work(0, 0.0)
     share = 100 * sum(work.seconds - before.get(thread, none).seconds for thread, work in after.items()) / seconds
     wakes = {thread: (work.wakes - before.get(thread, none).wakes) * 60 / seconds for thread, work in after.items()}
@@ -55,7 +55,7 @@ def compare(pid: int, before: Mapping[int, Work], after: Mapping[int, Work], sec
 
 
 async def run(home: Path, after: float, seconds: float) -> None:
-    """Start them all, wait, and measure."""
+    """Start both commands, wait, and measure."""
     linked = await link_once(home / "linked", home / "linked-tmp")
     async with AsyncExitStack() as stack:
         launched = {}
@@ -75,8 +75,12 @@ async def run(home: Path, after: float, seconds: float) -> None:
 def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks rest", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--after", type=float, default=90.0, help="seconds after the start (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="seconds at rest (%(default)s)")
+    parser.add_argument(
+        "--after", type=float, default=90.0, help="seconds from the start until the measurement (%(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="duration of the measurement in seconds (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="bench-") as home:

@@ -3,9 +3,9 @@
     python -m benchmarks restart --vs nodemon --edits 20
     python -m benchmarks restart --vs-version ../before/.venv/bin/scanonce --no-preflight
 
-Each launcher runs the bot in a folder of its own, on its own copy of one linked profile. The edits go to them in turns,
-so that whatever else the machine does meets both. Lost writes are those that the page had seen acknowledged before the
-edit and did not find after it, in IndexedDB, localStorage and cookies.
+Each launcher runs the bot in a folder of its own, on its own copy of one linked profile. They are edited in turns, so
+that other load on the machine affects both. Lost writes are those that were acknowledged to the page before the edit
+and were missing after it, in IndexedDB, localStorage and cookies.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from examples.offline import ensure_node_modules
 
 OURS, UNCHECKED, OTHER = "scanonce", "scanonce --no-preflight", "scanonce, the other"
 DOWN = ("close", "stop", "prove")
-"""The phases of the stop that the project has set itself a limit for."""
+"""The phases of the stop for which there is a limit."""
 
 
 async def quiet(busy: float) -> None:
-    """Wait until no more than this share of the machine, in percent, has been busy for a second."""
+    """Wait until at most this percentage of the machine's processor time was in use for a second."""
     psutil.cpu_percent()
     while True:
         await asyncio.sleep(1)
@@ -59,7 +59,7 @@ async def restart_in_turns(
 async def measure(
     commands: Mapping[str, Sequence[str]], edits: int, pause: float, busy: float, folder: Path
 ) -> tuple[Mapping[str, Sequence[Restart]], str]:
-    """Restart the bot under each launcher, as in `restart_in_turns`. The restarts, and the launchers' memory."""
+    """Restart the bot under each launcher, as in `restart_in_turns`; returns the restarts and the launchers' memory."""
     linked = await link_once(folder / "linked", folder / "t0")
     runs: dict[str, Launched] = {}
     try:
@@ -82,7 +82,7 @@ def median_phases(restarts: Sequence[Restart]) -> str:
 
 
 def report(results: Mapping[str, Sequence[Restart]], memory: str) -> str:
-    """The figures of ours, the first, and of the rival as a table, least / median / greatest."""
+    """The figures of scanonce, the first launcher, and of its rival as a table: minimum / median / maximum."""
     lines = [f"{'':25}{'edit to ready, s':24}{'writes lost':>13}  QR codes"]
     for name, restarts in results.items():
         seconds = describe([restart.seconds for restart in restarts], ".2f")
@@ -103,15 +103,15 @@ def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks restart", description=(__doc__ or "").split("\n")[0])
     rivals = [name for name in LAUNCHERS if name != OURS]
-    help_preflight = "whether scanonce checks a change before it stops the bot (it does)"
+    help_preflight = "whether scanonce checks changed files before it stops the bot (default: yes)"
     parser.add_argument("--preflight", action=argparse.BooleanOptionalAction, default=True, help=help_preflight)
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--vs", choices=rivals, default="nodemon", help="the other launcher (%(default)s)")
-    help_version = "the program of another version of scanonce, to be compared with this one"
+    help_version = "compare with another version of scanonce: the path of its program"
     other.add_argument("--vs-version", metavar="PROGRAM", type=Path, help=help_version)
-    parser.add_argument("--edits", type=int, default=20, help="edits under each (%(default)s)")
+    parser.add_argument("--edits", type=int, default=20, help="number of edits under each launcher (%(default)s)")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two edits (%(default)s)")
-    help_busy = "edit only while no more than this share of the machine is busy, in percent (%(default)s)"
+    help_busy = "edit only while at most this percentage of the machine's processor time is in use (%(default)s)"
     parser.add_argument("--busy", type=float, default=100.0, help=help_busy)
     options = parser.parse_args(arguments)
     ours, rival = OURS if options.preflight else UNCHECKED, OTHER if options.vs_version else options.vs
@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> None:
     ensure_node_modules()
     command = LAUNCHERS[ours]()
     version = options.vs_version
-    # Which may install it: that must not fall into the measurement.
+    # This may install it, which must not be part of the measurement.
     its_command = LAUNCHERS[rival]() if version is None else [str(version.absolute()), *command[1:]]
     commands = {ours: command, rival: its_command}
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, {options.edits} edits each")

@@ -3,8 +3,8 @@
     python -m benchmarks sessions [--rounds 7] [--profile DIR]
 
 A real Chromium writes the profile first (`profile_generator`), unless one is given. Every tool works on its own copy,
-the tools take turns, and each figure is given as minimum, median and maximum. Peers are measured as whole processes,
-scanonce's own steps inside one, as the supervisor does them; what the two have in common is said with each figure.
+the tools take turns, and each figure is printed as minimum, median and maximum. Peers are measured as whole processes,
+scanonce's own steps inside one, as the supervisor runs them; each figure names the work that it includes.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ auth.compressSession();
 
 
 class Table:
-    """Figures in milliseconds, printed as they will stand in `docs/benchmarks.md`."""
+    """Figures in milliseconds, printed in the form used in `docs/benchmarks.md`."""
 
     def __init__(self) -> None:
         self._figures: dict[str, list[float]] = {}
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
-        """Add the time that the block takes."""
+        """Add the duration of the block."""
         began = time.perf_counter()
         yield
         self._figures.setdefault(what, []).append((time.perf_counter() - began) * 1000)
@@ -61,22 +61,22 @@ class Table:
         return statistics.median(self._figures[what])
 
     def ratio(self, what: str, to: str) -> str:
-        """Pair by pair: minimum, median and maximum."""
+        """The ratio, pair by pair: minimum, median and maximum."""
         ratios = [one / other for one, other in zip(self._figures[what], self._figures[to], strict=True)]
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
     def print(self) -> None:
-        """A Markdown table."""
+        """The figures as a Markdown table."""
         print("| what | min | median | max |\n|---|---|---|---|")
         for what, values in self._figures.items():
             print(f"| {what} | {min(values):.0f} ms | {statistics.median(values):.0f} ms | {max(values):.0f} ms |")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it all and print the tables."""
+    """Run all measurements and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks sessions", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--profile", type=Path, help="a quiet profile to copy instead of making one")
+    parser.add_argument("--profile", type=Path, help="a closed profile to copy, instead of generating one")
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="scanonce-bench-", dir=Path.cwd()) as folder:
@@ -134,18 +134,18 @@ def _run(*command: str, **variables: str) -> None:
 
 
 def _firsts(table: Table, base: Path, original: Path, rounds: int) -> None:
-    """The first copy of a profile, each tool into an empty place."""
+    """Measure the first copy of a profile, by each tool into an empty folder."""
     for number in range(rounds):
         project = base / f"first-{number}"
         store, profile = _store(project, original)
         _run("sync", "-f", str(base))
-        with table.timed(FULL_CHECK):  # comes before every start anyway; what it has verified is not verified again
+        with table.timed(FULL_CHECK):  # made before every start anyway; what it has verified is not verified again
             assert store.check(profile, context=CheckContext(free=True)).may_start
         with table.timed(FIRST):
             with table.timed(CAPTURE):
                 capture = store.capture(profile, linked=True, browser_version="1")
             capture.publish()
-        shutil.rmtree(store.cache)  # with it goes what the check has noted
+        shutil.rmtree(store.cache)  # also removes the results of the check
         _run("sync", "-f", str(base))
         with table.timed(COLD):
             assert store.capture(profile, linked=True, browser_version="1").publish().good
@@ -168,7 +168,7 @@ def _remote_auth(profile: Path) -> None:
 
 
 def _peers(project: Path, profile: Path) -> dict[str, Callable[[], None]]:
-    """Backup tools from Debian, each with a repository in the project; those that are not installed are left out."""
+    """Backup tools from Debian, each with a repository in the project; those that are not installed are skipped."""
     peers: dict[str, Callable[[], None]] = {}
     counter = iter(range(1000))
     if shutil.which("restic"):
@@ -184,7 +184,7 @@ def _peers(project: Path, profile: Path) -> dict[str, Callable[[], None]]:
 
 
 def _agains(table: Table, base: Path, original: Path, rounds: int) -> None:
-    """The same profile again: unchanged, then after a start of the browser."""
+    """Measure the same profile again: unchanged, then after a start of the browser."""
     project = base / "again"
     store, profile = _store(project, original)
     _snapshot(store, profile)
@@ -230,7 +230,7 @@ def _start_and_close(profile: Path) -> None:
 
 
 def _large(table: Table, base: Path, original: Path, rounds: int) -> None:
-    """As many files, but 2 GB of them: one IndexedDB blob makes the difference."""
+    """Measure a profile with as many files but 2 GB; the difference is one IndexedDB blob."""
     project = base / "large"
     store, profile = _store(project, original)
     [database] = (profile.path / "Default" / "IndexedDB").glob("*.leveldb")

@@ -1,12 +1,13 @@
-"""Restart after restart: is anything lost, left behind, or growing?
+"""Repeated restarts: nothing may be lost, left behind, or grow.
 
     python -m benchmarks soak --links 20 --restarts 200 --scripted 2000
 
-First the device is linked anew, a source file is saved a second later, and the bot must come back without a QR code;
-that as often as `--links` says, each in a new folder. Then one bot is restarted `--restarts` times in a row, each time
-as soon as its page has written something; and last the scripted bot with a scripted browser `--scripted` times, each
-time as soon as it is ready, every tenth time by a crash. After the first, a tenth (60 at least), half and all of them
-the supervisor is looked at once it rests. The status is 1 if anything was lost or left, or if the supervisor has grown.
+First a new device is linked, a source file is saved a second later, and the bot must come back without a QR code; this
+is repeated `--links` times, each in a new folder. Then one bot is restarted `--restarts` times in a row, each time as
+soon as its page has written something. Last, the scripted bot with a scripted browser is restarted `--scripted` times,
+each time as soon as it is ready, every tenth time by a crash. The supervisor's resources at rest are recorded after the
+first restart, after a tenth of them (60 at least), after half and after all. The status is 1 if something was lost or
+left, or if the supervisor has grown.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _CRASH_EVERY = 10
 
 @contextmanager
 def bot_folder() -> Iterator[Path]:
-    """A new bot's folder, with everything around it of its own in this process's environment."""
+    """A new bot's folder, with private runtime and log folders in this process's environment."""
     with tempfile.TemporaryDirectory(prefix="soak-") as top:
         folder, temporary = Path(top) / "bot", Path(top) / "t"
         temporary.mkdir()
@@ -68,7 +69,7 @@ async def restart(bot: Supervised) -> tuple[bool, Tally, Mapping[str, int]]:
 
 
 async def link_and_save(folder: Path) -> bool:
-    """Link a device, save a file a second later: whether the bot is back without a QR code and nothing is lost."""
+    """Link a device and save a file a second later; returns whether the bot is back, linked, without a loss."""
     async with supervised(folder) as bot:
         await bot.until("restart.done", outcome="needs_link")
         await bot.link()
@@ -78,7 +79,7 @@ async def link_and_save(folder: Path) -> bool:
 
 
 async def soak(folder: Path, restarts: int) -> bool:
-    """Restart one bot again and again; prints what came of it, and returns whether all was well."""
+    """Restart one bot repeatedly and print the results; returns whether every condition held."""
     total, linked, down = Tally(0, 0, 0), 0, []
     async with supervised(folder) as bot:
         await bot.until("restart.done", outcome="needs_link")
@@ -168,9 +169,15 @@ async def nodemon(folder: Path) -> float:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--links", type=int, default=20, help="new devices, each saved a second later (%(default)s)")
-    parser.add_argument("--restarts", type=int, default=200, help="restarts of one bot in a row (%(default)s)")
-    parser.add_argument("--scripted", type=int, default=2000, help="restarts of the scripted bot (%(default)s)")
+    parser.add_argument(
+        "--links", type=int, default=20, help="number of new devices, each with a save a second later (%(default)s)"
+    )
+    parser.add_argument(
+        "--restarts", type=int, default=200, help="number of restarts of one bot in a row (%(default)s)"
+    )
+    parser.add_argument(
+        "--scripted", type=int, default=2000, help="number of restarts of the scripted bot (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     ensure_node_modules()
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")

@@ -1,10 +1,10 @@
-"""What a command costs until it has answered: the CPU time of scanonce's reading commands beside `nodemon --version`.
+"""The CPU time of scanonce's reading commands, compared with `nodemon --version`.
 
     python -m benchmarks startup --rounds 15
 
-The commands run in turns, in a folder whose supervisor is running. CPU time is user and system time of the process as
-`wait4` reports it, and it varies far less with the load of the machine than the time on the clock. The status is 1 if
-the median of a command is a larger share of nodemon's than its limit.
+The commands run in turns, in a folder whose supervisor is running. CPU time is the user and system time of the process
+as reported by `wait4`; it depends far less on the load of the machine than elapsed time. The status is 1 if the median
+of a command exceeds its limit, which is a share of nodemon's.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from examples.offline import SetupError
 from tests.helpers.shell import SCANONCE
 
 LIMITS: Mapping[str, float] = {"scanonce --version": 0.65, "scanonce --help": 0.65, "scanonce status": 1.0}
-"""Shares of nodemon's CPU time."""
+"""The limits, as shares of nodemon's CPU time."""
 
 _NODEMON = "nodemon --version"
 _STARTS = 100  # tries to reach the supervisor, each a `scanonce status`, until it counts as failed
 
 
 def commands() -> dict[str, list[str]]:
-    """Every command that is measured, by the name under which it is printed."""
+    """The measured commands, by the name that is printed."""
     words = (["--version"], ["--help"], ["status"], ["session", "list"])
     return {
         _NODEMON: ["node", str(from_npm("nodemon", NODEMON, "bin/nodemon.js")), "--version"],
@@ -54,7 +54,7 @@ def cpu_time(command: Sequence[str], folder: Path) -> float:
 
 @contextmanager
 def supervised(folder: Path) -> Iterator[None]:
-    """A supervisor with a bot that does nothing, until the block ends."""
+    """Run a supervisor with an idle bot until the block ends."""
     supervisor = subprocess.Popen(
         [SCANONCE, "run", "--", "sleep", "infinity"], cwd=folder, env=_environment(), stderr=subprocess.DEVNULL
     )
@@ -74,7 +74,7 @@ def supervised(folder: Path) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but Python keeps what it has compiled, as it does wherever scanonce is installed."""
+    """This process's environment, but with compiled bytecode kept, as in an ordinary installation."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -1,9 +1,9 @@
-"""From a service manager's SIGTERM to the exit, for the stock bot under `scanonce run` with nothing configured.
+"""The time from a service manager's SIGTERM to the exit, for the stock bot under `scanonce run` without configuration.
 
     python -m benchmarks stop --stops 20
 
 One linked bot is started, and stopped by SIGTERM to the supervisor once its page has written something. Each time the
-exit must come by itself and the browser be closed cleanly, and the next start must find all that was written.
+bot must exit by itself and the browser must be closed cleanly, and the next start must find every write.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from examples.offline import ensure_node_modules
 from tests.e2e.supervised import NOTHING, supervised
 
 FOR_EVER = "setInterval(() => {}, 1000);\n"
-"""Added to a bot, it never ends by itself, as one with a server or a timer of its own."""
+"""Code that keeps a bot running for ever, as a server or a timer of its own does."""
 
 
 async def stops(folder: Path, count: int) -> tuple[list[float], int]:
-    """Start and stop the bot; returns the seconds from each SIGTERM to the exit, and how often nothing was lost."""
+    """Start and stop the bot; returns the seconds from each SIGTERM to the exit, and how many stops lost nothing."""
     seconds: list[float] = []
     whole, before = 0, NOTHING
     for number in range(count + 1):
@@ -48,8 +48,8 @@ async def stops(folder: Path, count: int) -> tuple[list[float], int]:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks stop", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--stops", type=int, default=20, help="how often it is stopped (%(default)s)")
-    parser.add_argument("--for-ever", action="store_true", help="with a bot that never ends by itself")
+    parser.add_argument("--stops", type=int, default=20, help="number of stops (%(default)s)")
+    parser.add_argument("--for-ever", action="store_true", help="use a bot that never ends by itself")
     options = parser.parse_args(arguments)
     ensure_node_modules()
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")

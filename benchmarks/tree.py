@@ -2,8 +2,8 @@
 
     python -m benchmarks tree --rest 60
 
-Under scanonce and then under nodemon; 48,000 of the files lie in node_modules. A start lasts from before the launcher
-is started until the bot says that it is up; for scanonce also until the bot's process exists.
+Measured under scanonce and then under nodemon; 48,000 of the files are in node_modules. A start lasts from just before
+the launcher is started until the bot reports that it is up; for scanonce also until the bot's process exists.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WATCHED, OTHERS, PER_FOLDER = 2000, 48000, 9
 
 
 def build(root: Path) -> int:
-    """Lay out the tree; returns in how many folders there are files that count."""
+    """Create the tree; returns the number of folders that contain watched files."""
     for top, number in (("src", WATCHED - 1), ("node_modules", OTHERS)):
         for i in range(number):
             folder = root / top / f"d{i // PER_FOLDER}"
@@ -35,7 +35,7 @@ def build(root: Path) -> int:
 
 
 def at_rest(pid: int, seconds: float) -> tuple[float, int]:
-    """The share of one core that a process takes while nothing happens, in percent; and how often it wakes up."""
+    """The share of one core that a process takes at rest, in percent, and the number of its wake-ups."""
     process = psutil.Process(pid)
     before, switches = process.cpu_times(), process.num_ctx_switches().voluntary
     time.sleep(seconds)
@@ -45,7 +45,7 @@ def at_rest(pid: int, seconds: float) -> tuple[float, int]:
 
 
 def measure(name: str, root: Path, starts: int, rest: float) -> list[str]:
-    """Start it several times, and look at it at rest; the lines to print."""
+    """Start the launcher several times and measure it at rest; returns the lines to print."""
     spawned, up = [], []
     for _ in range(starts):
         with Plain(name, root) as launcher:
@@ -54,7 +54,7 @@ def measure(name: str, root: Path, starts: int, rest: float) -> list[str]:
             up.append(launcher.line("up ")[0] - launcher.began)
     with Plain(name, root) as launcher:
         bot = launcher.up()
-        time.sleep(5)  # files are read ahead and the start's garbage is collected by then
+        time.sleep(5)  # files are hashed and the start's garbage is collected by then
         watches, memory, waiting = launcher.watches, launcher.rss, launcher.standby(bot)
         share, wakes = at_rest(launcher.process.pid, rest)
     lines = [f"  bot spawned after, s: {describe(spawned, '.2f')}"] if spawned else []
@@ -70,8 +70,10 @@ def measure(name: str, root: Path, starts: int, rest: float) -> list[str]:
 def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks tree", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--starts", type=int, default=5, help="starts of each (%(default)s)")
-    parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest (%(default)s)")
+    parser.add_argument("--starts", type=int, default=5, help="number of starts of each launcher (%(default)s)")
+    parser.add_argument(
+        "--rest", type=float, default=60.0, help="duration of the measurement at rest in seconds (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
