@@ -29,8 +29,7 @@ from supervisor.log.redact import Redactor
 from supervisor.log.sinks import Outputs
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
-from supervisor.session.profile_lock import ProfileLocks
-from supervisor.session.project_lock import project_lock
+from supervisor.session.locks import ProfileLocks, project_lock
 from supervisor.session.snapshot.retention import Retention
 from supervisor.session.store import SessionStore
 from supervisor.supervise import service_notify

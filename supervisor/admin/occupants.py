@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from filelock import FileLock, Timeout
 
 from supervisor.browser.discovery import Browser, find_browsers
 from supervisor.process.table import find_by_argument
-from supervisor.session import names
+from supervisor.session.locks import busy, how_to_stop, running_supervisor
 from supervisor.session.store import SessionStore
-from supervisor.system import files
-from supervisor.system.errors import ProfileInUseError, explained
+from supervisor.system.errors import ProfileInUseError
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from supervisor.session.profiles.profile import Profile
 
 _SWITCH = "--user-data-dir="
-_CLOCK_SLACK = 2.0  # seconds; a process's start time is rounded, and not by the clock of the note
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class Occupant:
     def __str__(self) -> str:
         """Who it is, and what to do about it, in two sentences."""
         if self.supervisor is not None:
-            remedy = _how_to_stop(self.supervisor)
+            remedy = how_to_stop(self.supervisor)
         elif self.bot is not None:
             remedy = "Stop that bot first."
         else:
@@ -89,64 +83,5 @@ def refuse_in_use(profile: Profile, store: SessionStore) -> None:
     if holder is not None:
         raise ProfileInUseError(str(holder))
     if running_supervisor(store.cache) is not None:
-        raise ProfileInUseError(_busy(store))
+        raise ProfileInUseError(busy(store.project, store.cache))
     store.refuse_held(profile)
-
-
-def running_supervisor(cache: Path) -> int | None:
-    """The process that says it holds the project; it proves nothing, and serves a message only.
-
-    The lock itself is not tried: whoever tries it holds it for a moment, and would turn a supervisor away that starts.
-    """
-    try:
-        written = (cache / "supervisor.json").read_bytes()
-        if not written:  # the disk was full
-            return _lock_holder(cache / names.LOCK_FILE)
-        note = json.loads(written)
-        pid, since = int(note["pid"]), float(note["started"])
-        # A later process may have been given the same number.
-        return pid if psutil.Process(pid).create_time() <= since + _CLOCK_SLACK else None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, psutil.Error):
-        return None
-
-
-def _lock_holder(lock: Path) -> int | None:
-    """Who holds a file's lock, as Linux tells (proc_locks(5)); `None` where nobody does, or no system tells."""
-    status = lock.stat()
-    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    for line in Path("/proc/locks").read_text().splitlines():
-        match line.split():
-            case [_, "FLOCK", _, _, pid, file, *_] if file == wanted:
-                return int(pid)
-    return None
-
-
-@contextmanager
-def held_project(store: SessionStore, *, instead: str = "") -> Iterator[list[str]]:
-    """Hold the project, so that no supervisor starts meanwhile; first settle what an earlier run was killed in.
-
-    Yields sentences on what was settled. Raises `ProfileInUseError` if a supervisor or another command holds it;
-    `instead` is what to do then, if not stop it.
-    """
-    with ExitStack() as stack:
-        with explained("lock the project in", store.cache):
-            files.ensure_private_folder(store.cache)
-            # The supervisor's own lock, without its note: on a full disk, where there is something to prune, not even
-            # that can be written.
-            lock = FileLock(store.cache / names.LOCK_FILE, timeout=0, mode=files.FILE_MODE)
-            try:
-                stack.enter_context(lock)
-            except Timeout:
-                raise ProfileInUseError(_busy(store, instead)) from None
-        yield store.recover()
-
-
-def _busy(store: SessionStore, instead: str = "") -> str:
-    project, supervisor = printable(store.project), running_supervisor(store.cache)
-    if supervisor is None:
-        return f"Another scanonce command is at work in {project}. Try again when it is over."
-    return f"scanonce runs in {project} (process {supervisor}). {instead or _how_to_stop(supervisor)}"
-
-
-def _how_to_stop(supervisor: int) -> str:
-    return f"Stop it first: Ctrl+C in its terminal, or SIGTERM to process {supervisor}."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supervisor.admin.inventory import pick
-from supervisor.admin.occupants import held_project, occupant, refuse_in_use
+from supervisor.admin.occupants import occupant, refuse_in_use
 from supervisor.bot import worth
 from supervisor.bot.live_snapshot import ask, guarded, read_still
 from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
@@ -100,7 +100,7 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
     holder = occupant(profile, store)
     if holder is not None:
         return _take_live(store, profile, holder.browser, config, progress)
-    with held_project(store, instead="Try again when its bot is up.") as settled:
+    with store.held(instead="Try again when its bot is up.") as settled:
         refuse_in_use(profile, store)
         state = store.state.get(profile.id)
         linked = worth.linked_when_last_seen(profile, state)
@@ -128,7 +128,7 @@ def _take_live(
 def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:
     """Hold the project if nobody does, as with a bot that was started without a supervisor."""
     try:
-        stack.enter_context(held_project(store))
+        stack.enter_context(store.held())
     except ProfileInUseError:
         return False
     return True
@@ -181,7 +181,7 @@ def restore(store: SessionStore, plan: Plan, progress: Progress) -> Outcome:
     Raises `SessionError`, the last snapshot's, if none is sound; then the profile is as before.
     """
     remarks: list[str] = []
-    with held_project(store):
+    with store.held():
         refuse_in_use(plan.profile, store)
         restored = _restore_first(store, plan, progress, remarks)
         try:
@@ -208,7 +208,7 @@ def clear(store: SessionStore, profile: Profile) -> Path | None:
 
     Raises `SessionError`.
     """
-    with held_project(store):
+    with store.held():
         refuse_in_use(profile, store)
         return store.clear(profile)
 
@@ -217,5 +217,5 @@ def prune(store: SessionStore, *, dry_run: bool) -> Pruned:
     """Remove what the configuration does not keep, or tell what that would be. Raises `SessionError`."""
     if dry_run:
         return store.prune(dry_run=True)
-    with held_project(store):
+    with store.held():
         return store.prune()

@@ -15,7 +15,7 @@ from supervisor.log.sinks import Outputs
 from supervisor.preflight import javascript
 from supervisor.process.reaper import Reaper, tells_threads_apart
 from supervisor.process.start_gate import can_gate_start
-from supervisor.session.profile_lock import ProfileLocks
+from supervisor.session.locks import ProfileLocks
 from supervisor.system.qr import QrDisplay
 from supervisor.system.runtime_dir import runtime_folder
 

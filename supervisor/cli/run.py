@@ -24,7 +24,7 @@ from supervisor.config.schema import Config
 from supervisor.log import logger
 from supervisor.log.logger import emit
 from supervisor.process.spawn import CommandError
-from supervisor.session.project_lock import ProjectBusyError
+from supervisor.session.locks import ProjectBusyError
 from supervisor.system.errors import SessionError
 from supervisor.system.runtime_dir import RuntimeFolderError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 from supervisor.control.client import Client
 from supervisor.control.transport import PORT, SOCKET, is_stale, remove_stale
+from supervisor.session.locks import noted_runtime, running_supervisor
 from supervisor.system.escape import printable
 from supervisor.system.runtime_dir import project_key, runtime_folders
 
@@ -32,8 +32,6 @@ def reach(project: Path, cache: Path) -> Client:
     """
     deadline = time.monotonic() + _COMING
     while (client := _present(project, cache)) is None:
-        from supervisor.admin.occupants import running_supervisor  # loads much that a client does without
-
         pid = running_supervisor(cache)
         if pid is None:
             raise NotRunningError(
@@ -62,17 +60,9 @@ def _sockets() -> Iterator[Path]:
 def _present(project: Path, cache: Path) -> Client | None:
     key = project_key(project)
     folders = [base / key for base in runtime_folders()]
-    folders += [folder for folder in [_noted(cache)] if folder is not None]
+    folders += [folder for folder in [noted_runtime(cache)] if folder is not None]
     for folder in folders:
         for path in (folder / SOCKET, folder / PORT):
             if path.exists() and not is_stale(path):
                 return Client(path)
     return None
-
-
-def _noted(cache: Path) -> Path | None:
-    """The runtime folder that the project's supervisor has noted: its environment may differ from ours."""
-    try:
-        return Path(json.loads((cache / "supervisor.json").read_bytes())["runtime"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -7,14 +7,12 @@ snapshots.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from supervisor.session import names, recovery
+from supervisor.session import recovery
+from supervisor.session.locks import held_project
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.scan import scan
 from supervisor.session.recovery import RecoveryPolicy
@@ -25,7 +23,7 @@ from supervisor.system.errors import ProfileInUseError, SessionError, explained
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Unpack
 
@@ -262,24 +260,9 @@ class SessionManager:
             if session_id in self.store.state.load():
                 self.store.state.update(session_id, recovery=Recovery())
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the project's lock, the one that a supervisor holds as long as it runs."""
-        cache = self.store.cache
-        with explained("lock the project", cache):
-            files.ensure_private_folder(cache)
-            lock = FileLock(cache / names.LOCK_FILE, timeout=0, mode=files.FILE_MODE)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise ProfileInUseError(
-                    f"A supervisor is running in {printable(self.store.project)}. Ask it (scanonce snapshot, scanonce "
-                    "session), or stop it first (Ctrl+C, or SIGTERM to it)."
-                ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self) -> AbstractContextManager[None]:
+        instead = "Ask it (scanonce snapshot, scanonce session), or stop it first (Ctrl+C, or SIGTERM to it)."
+        return held_project(self.store.project, self.store.cache, instead=instead)
 
     def _profile(self, session_id: str) -> Profile:
         """The profile of a session; for one that is not known, where the libraries would put it."""

@@ -7,13 +7,13 @@ everything that only reads may run beside it. The caller holds the project's loc
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supervisor.session import checks, rebuild
+from supervisor.session import checks, locks, rebuild
 from supervisor.session import names as layout
 from supervisor.session.checks import Known
 from supervisor.session.names import safe_name
@@ -32,7 +32,7 @@ from supervisor.system.errors import ProfileInUseError, SessionError, SnapshotDa
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from supervisor.session.snapshot.restore import Restored
     from supervisor.session.snapshot.snapshot import Snapshot
@@ -84,6 +84,12 @@ class SessionStore:
     def default_path(self, session_id: str) -> Path:
         """Where the profile of a session lies that was never seen: where `LocalAuth` puts it with `./sessions`."""
         return self.project / "sessions" / f"session-{safe_name(session_id)}"
+
+    @contextmanager
+    def held(self, *, instead: str = "") -> Iterator[list[str]]:
+        """Hold the project for a command; yields what `recover` did first. Raises as `locks.held_project` does."""
+        with locks.held_project(self.project, self.cache, instead=instead):
+            yield self.recover()
 
     def recover(self) -> list[str]:
         """Complete or undo what an earlier run was killed in the midst of, and remove what it left behind.

@@ -16,7 +16,7 @@ from supervisor.bot.run import BrowserSeen, Run
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.discovery import find_browsers
 from supervisor.log.logger import emit, report_fault
-from supervisor.session.profile_lock import ProfileBusyError, files_of
+from supervisor.session.locks import ProfileBusyError, profile_lock_files
 from supervisor.supervise.inbox import BrowserLost, Message, ProfileHeld
 from supervisor.supervise.maintenance import Maintenance
 from supervisor.supervise.preflight_gate import SourceWatch
@@ -49,7 +49,7 @@ class BrowserEvents:
         match seen.change:
             case "up":
                 if files is not None:
-                    for path in (live.profile, *files_of(live.profile)):
+                    for path in (live.profile, *profile_lock_files(live.profile)):
                         files.exclude(path)
                 emit("browser.up", pid=pid, profile=profile)
                 self._registry.assign(live.profile, live.real)

@@ -15,7 +15,7 @@ import pytest
 
 from examples.offline import Phone, State, Tally, profile_of
 from examples.offline.phone import DEFAULT_NUMBER
-from supervisor.session.profile_lock import LOCK_PREFIX
+from supervisor.session.locks import PROFILE_LOCK_PREFIX
 from tests.helpers.processes import processes_of
 from tests.helpers.shell import SCANONCE
 
@@ -257,7 +257,7 @@ _TEMPORARY = (
 def temporary_files(folder: Path) -> list[Path]:
     """Files in a bot's folder that no supervisor at rest leaves there."""
     found = sorted(path for pattern in _TEMPORARY for path in folder.glob(pattern))
-    return [path for path in found if not path.name.startswith(LOCK_PREFIX)]  # a lock's file stays
+    return [path for path in found if not path.name.startswith(PROFILE_LOCK_PREFIX)]  # a lock's file stays
 
 
 def snapshots(folder: Path, number: str = DEFAULT_NUMBER) -> list[str]:

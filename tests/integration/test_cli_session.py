@@ -19,10 +19,10 @@ from supervisor.admin import inspect as inspection
 from supervisor.admin.inspect import inspect
 from supervisor.admin.occupants import occupant
 from supervisor.cli import console
+from supervisor.session.locks import project_lock
 from supervisor.session.profiles import databases
 from supervisor.session.profiles.report import CheckContext, Outcome
 from supervisor.session.profiles.scan import Tree, scan
-from supervisor.session.project_lock import project_lock
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from tests.helpers import build

@@ -18,8 +18,8 @@ from supervisor.admin import operations
 from supervisor.bot.live_snapshot import Seen
 from supervisor.browser.presets import SessionStatus
 from supervisor.process.handle import PidfdHandle
+from supervisor.session.locks import project_lock
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.project_lock import project_lock
 from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.store import SessionStore
 from supervisor.system import files

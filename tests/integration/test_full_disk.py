@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from supervisor.admin.occupants import running_supervisor
 from supervisor.log.files.reader import LogReader, Note
+from supervisor.session.locks import project_lock, running_supervisor
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.report import CheckContext
-from supervisor.session.project_lock import project_lock
 from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from supervisor.log import logger
-from supervisor.session.profile_lock import HOLDER_PREFIX, ProfileBusyError, ProfileLocks, files_of
+from supervisor.session.locks import PROFILE_NOTE_PREFIX, ProfileBusyError, ProfileLocks, profile_lock_files
 from tests.helpers import build
 from tests.helpers.command import QUICK
 from tests.helpers.shell import make_session
@@ -31,7 +31,7 @@ def test_a_profile_is_held_by_one_and_the_next_is_told_by_whom(tmp_path: Path) -
     with closing(ProfileLocks()) as first:
         first.take(profile, tmp_path)
         first.take(profile, tmp_path)
-        for path in files_of(profile):
+        for path in profile_lock_files(profile):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         with closing(ProfileLocks()) as second:
             for _ in range(2):  # being refused must not cost the first its note
@@ -47,14 +47,14 @@ def test_a_note_that_makes_no_sense_costs_only_the_message(tmp_path: Path) -> No
     profile = profile_in(tmp_path)
     with closing(ProfileLocks()) as first, closing(ProfileLocks()) as second:
         first.take(profile, tmp_path)
-        files_of(profile)[1].write_text("[]")
+        profile_lock_files(profile)[1].write_text("[]")
         with pytest.raises(ProfileBusyError, match="it has just started"):
             second.take(profile, tmp_path)
 
 
 def test_a_profile_that_cannot_be_locked_is_told_of_and_used(tmp_path: Path) -> None:
     profile = profile_in(tmp_path)
-    files_of(profile)[0].mkdir()
+    profile_lock_files(profile)[0].mkdir()
     told: list[str] = []
     forget = logger.subscribe(lambda name, _fields: told.append(name))
     with closing(ProfileLocks()) as locks:
@@ -83,7 +83,7 @@ async def test_a_second_supervisor_of_the_profile_is_turned_away_from_any_projec
             assert [event["event"] for event in second.events] == ["error"]
         assert len(first.all("bot.starting")) == 1
         assert not first.all("browser.lost")
-    assert not list(profile.parent.glob(f"{HOLDER_PREFIX}*"))
+    assert not list(profile.parent.glob(f"{PROFILE_NOTE_PREFIX}*"))
 
 
 async def test_a_bot_that_opens_the_profile_of_another_supervisor_is_stopped_and_leaves_it_alone(

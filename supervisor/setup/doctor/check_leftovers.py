@@ -125,7 +125,7 @@ def _unfinished(project: CheckedProject) -> Finding:
         return ok("unfinished", "No restore or copy was interrupted.")
     names = _first([printable(path.name) for path in found], 3)
     remedy = "The next start completes or undoes it; so does --fix."
-    # Locking the project settles this (`held_project`), and reports what was done.
+    # Locking the project settles this (`SessionStore.held`), and reports what was done.
     fix = Fix(lambda: "Completed or undid what was interrupted.")
     return problem("unfinished", f"A restore or copy was interrupted: {names}.", remedy, fix=fix)
 

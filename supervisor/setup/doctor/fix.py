@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from supervisor.admin.occupants import held_project
 from supervisor.setup.doctor.finding import Finding
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system.errors import ProfileInUseError, SessionError
@@ -33,7 +32,7 @@ def apply_fixes(findings: Iterable[Finding], project: CheckedProject) -> list[Fi
     if not locked:
         return done
     try:
-        with held_project(project.store, instead="What needs it to be stopped was left as it is.") as settled:
+        with project.store.held(instead="What needs it to be stopped was left as it is.") as settled:
             done += [FixResult("unfinished", None, done=True, what=printable(sentence)) for sentence in settled]
             # Locking the project settles interrupted work, which then needs no fix.
             done += [_apply(finding) for finding in locked if not (settled and finding.name == "unfinished")]

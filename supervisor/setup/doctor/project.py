@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supervisor.admin.inventory import Inventory
-from supervisor.admin.occupants import Occupant, occupant, open_browsers, running_supervisor
+from supervisor.admin.occupants import Occupant, occupant, open_browsers
 from supervisor.config.issues import ConfigError, ConfigIssue
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
+from supervisor.session.locks import running_supervisor
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore

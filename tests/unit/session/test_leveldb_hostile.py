@@ -56,13 +56,13 @@ def database(
 
 @settings(deadline=None)
 @given(st.dictionaries(names, st.binary(max_size=300)))
-def test_files_of_noise(files: dict[str, bytes]) -> None:
+def test_profile_lock_files_noise(files: dict[str, bytes]) -> None:
     check(files)
 
 
 @settings(deadline=None)
 @given(manifest=st.binary(max_size=500), log=st.binary(max_size=500), table=st.binary(max_size=500))
-def test_files_of_noise_where_files_are_expected(manifest: bytes, log: bytes, table: bytes) -> None:
+def test_profile_lock_files_noise_where_files_are_expected(manifest: bytes, log: bytes, table: bytes) -> None:
     check(database(log=log, tables={5: table}) | {"000004.log": manifest})
     check(database() | {"MANIFEST-000001": manifest})
 

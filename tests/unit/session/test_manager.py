@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 
 from supervisor.browser.presets import SessionStatus
+from supervisor.session.locks import project_lock
 from supervisor.session.manager import SessionManager
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.state_file import Recovery
@@ -225,8 +225,8 @@ def test_nothing_is_changed_while_a_supervisor_runs(
     take(manager.store, profile)
     before = build.contents(manager.store.project)
     with (
-        FileLock(manager.store.cache / "supervisor.lock"),
-        pytest.raises(ProfileInUseError, match="A supervisor is running"),
+        project_lock(manager.store.cache),
+        pytest.raises(ProfileInUseError, match=r"scanonce runs in .* Ask it"),
     ):
         CHANGES[change_made](manager)
     after = build.contents(manager.store.project)

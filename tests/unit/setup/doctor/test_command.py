@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.session.project_lock import project_lock
+from supervisor.session.locks import project_lock
 from supervisor.setup.doctor import check_configuration, runner
 from supervisor.setup.doctor.finding import ok
 from supervisor.setup.doctor.project import CheckedProject

@@ -22,7 +22,7 @@ import pytest
 from supervisor.bot.ownership import Territory
 from supervisor.config.issues import ConfigError
 from supervisor.process.table import ENVIRONMENT_MARK
-from supervisor.session.project_lock import project_lock
+from supervisor.session.locks import project_lock
 from supervisor.session.store import SessionStore
 from supervisor.setup.doctor import check_configuration, check_inotify, check_leftovers, check_sessions
 from supervisor.setup.doctor.fix import apply_fixes

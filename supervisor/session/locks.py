@@ -1,0 +1,224 @@
+"""One supervisor per project, and one per profile.
+
+Both locks are the kernel's: they end with the process that holds them, however that ends. The note beside a lock names
+the holder for messages, and proves nothing. Third-party imports are made where they are used: a command that only asks
+whether a supervisor runs does not pay for `filelock`, which imports asyncio.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from supervisor.log.logger import emit
+from supervisor.session import names
+from supervisor.system import files
+from supervisor.system.documents import parse_object
+from supervisor.system.errors import ProfileInUseError, ScanonceError, explained
+from supervisor.system.escape import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filelock import BaseFileLock
+
+NOTE: Final = "supervisor.json"
+PROFILE_LOCK_PREFIX: Final = ".scanonce-lock-"
+PROFILE_NOTE_PREFIX: Final = ".scanonce-holder-"
+_CLOCK_SLACK: Final = 2.0  # seconds; a process's start time is rounded, and not taken from the clock of the note
+
+
+class ProjectBusyError(ScanonceError):
+    """Another supervisor holds this project; the message names it."""
+
+
+class ProfileBusyError(ProjectBusyError):
+    """Another supervisor holds this profile; the message names it."""
+
+
+@contextlib.contextmanager
+def project_lock(cache: Path, runtime: Path | None = None) -> Iterator[None]:
+    """Hold a project as its supervisor does, with a note that also tells commands where its runtime folder is.
+
+    Raises `ProjectBusyError` at once if another process holds it, `OSError` if the folder cannot be written to.
+    """
+    note = cache / NOTE
+    lock = _lock(cache)
+    if not _try(lock):
+        raise ProjectBusyError(f"another scanonce runs in this project: {_noted_holder(note)}")
+    try:
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
+            note.write_bytes(_note(runtime=str(runtime) if runtime else None))
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink()
+        lock.release()
+
+
+@contextlib.contextmanager
+def held_project(project: Path, cache: Path, *, instead: str = "") -> Iterator[None]:
+    """Hold a project for a command, so that no supervisor starts meanwhile.
+
+    There is no note: on a full disk, where there is something to prune, not even that can be written. Raises
+    `ProfileInUseError` if a supervisor or another command holds the project, `SessionError` if it cannot be locked;
+    `instead` is what to do if a supervisor holds it, by default to stop it.
+    """
+    with explained("lock the project in", cache):
+        lock = _lock(cache)
+        if not _try(lock):
+            raise ProfileInUseError(busy(project, cache, instead))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def busy(project: Path, cache: Path, instead: str = "") -> str:
+    """Sentences on who holds the project, and what to do about it."""
+    supervisor = running_supervisor(cache)
+    if supervisor is None:
+        return f"Another scanonce command is at work in {printable(project)}. Try again when it is over."
+    return f"scanonce runs in {printable(project)} (process {supervisor}). {instead or how_to_stop(supervisor)}"
+
+
+def how_to_stop(supervisor: int) -> str:
+    """The sentence that tells a user how to stop a supervisor."""
+    return f"Stop it first: Ctrl+C in its terminal, or SIGTERM to process {supervisor}."
+
+
+def running_supervisor(cache: Path) -> int | None:
+    """The process that, by its note, holds the project.
+
+    The lock itself is not tried: that would hold it for a moment, and turn away a supervisor that is just starting.
+    """
+    note = _read_note(cache / NOTE)
+    if note is None:
+        return None
+    import psutil
+
+    try:
+        if not note:  # the disk was full
+            return _lock_holder(cache / names.LOCK_FILE)
+        pid, since = int(note["pid"]), float(note["started"])
+        # A later process may have been given the same number.
+        return pid if psutil.Process(pid).create_time() <= since + _CLOCK_SLACK else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, psutil.Error):
+        return None
+
+
+def noted_runtime(cache: Path) -> Path | None:
+    """The runtime folder of the project's supervisor, by its note: its environment may differ from the caller's."""
+    try:
+        return Path((_read_note(cache / NOTE) or {})["runtime"])
+    except (KeyError, TypeError):
+        return None
+
+
+class ProfileLocks:
+    """The profiles that this supervisor holds, by their real paths, until `close`.
+
+    A link or a configured path may lead from several projects to one profile. The lock lies beside the profile, the one
+    place on which all who could open it agree; inside, a restore would replace it.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[Path, BaseFileLock] = {}
+
+    def take(self, profile: Path, project: Path) -> None:
+        """Hold a profile for `project`, if it is not held already. Raises `ProfileBusyError` if another process does.
+
+        A profile that cannot be locked, in a folder that may not be written to, is reported and used all the same.
+        """
+        # Without the folder there is no profile that a browser could open; it is locked once a browser has made it.
+        if profile in self._held or not profile.parent.is_dir():
+            return
+        lock_file, note = profile_lock_files(profile)
+        lock = _file_lock(lock_file)
+        try:
+            if not _try(lock):
+                project_of = (_read_note(note) or {}).get("project")
+                where = f", in {project_of}" if project_of else ""
+                raise ProfileBusyError(f"another scanonce runs on the profile {profile}: {_noted_holder(note)}{where}")
+        except OSError as error:
+            emit("session.not_locked", profile=str(profile), problem=error.strerror or str(error))
+            return
+        self._held[profile] = lock
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
+            note.touch(mode=files.FILE_MODE)
+            note.write_bytes(_note(project=str(project)))
+
+    def close(self) -> None:
+        """Release all of them."""
+        while self._held:
+            profile, lock = self._held.popitem()
+            with contextlib.suppress(OSError):
+                profile_lock_files(profile)[1].unlink()
+            # The lock's file stays: another process may have just opened it, and would then lock a file that is gone.
+            lock.release()
+
+
+@lru_cache(maxsize=64)  # or pathlib would intern both names anew at each start of a browser (see system.malloc)
+def profile_lock_files(profile: Path) -> tuple[Path, Path]:
+    """The lock beside a profile, and the note that names its holder."""
+    name = names.safe_name(profile.name)
+    return profile.with_name(f"{PROFILE_LOCK_PREFIX}{name}"), profile.with_name(f"{PROFILE_NOTE_PREFIX}{name}")
+
+
+def _lock(cache: Path) -> BaseFileLock:
+    files.ensure_private_folder(cache)
+    return _file_lock(cache / names.LOCK_FILE)
+
+
+def _file_lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    return FileLock(path, timeout=0, mode=files.FILE_MODE)
+
+
+def _try(lock: BaseFileLock) -> bool:
+    from filelock import Timeout
+
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    return True
+
+
+def _note(**more: str | None) -> bytes:
+    return json.dumps({"pid": os.getpid(), "started": time.time(), **more}).encode("ascii")
+
+
+def _read_note(note: Path) -> dict[str, Any] | None:
+    """The contents of a note, empty if it is; `None` if there is none or it makes no sense."""
+    try:
+        written = note.read_bytes()
+        return parse_object(written) if written else {}
+    except (OSError, ValueError):
+        return None
+
+
+def _noted_holder(note: Path) -> str:
+    """The process that wrote a note, and how long ago it was started."""
+    try:
+        known = _read_note(note) or {}
+        return f"process {int(known['pid'])}, started {time.time() - float(known['started']):.0f} s ago"
+    except (ValueError, KeyError, TypeError):
+        return "it has just started"
+
+
+def _lock_holder(lock: Path) -> int | None:
+    """The process that holds a file's lock, as Linux tells (proc_locks(5)); elsewhere, and without one, `None`."""
+    status = lock.stat()
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in Path("/proc/locks").read_text().splitlines():
+        match line.split():
+            case [_, "FLOCK", _, _, pid, file, *_] if file == wanted:
+                return int(pid)
+    return None
