@@ -12,7 +12,8 @@ import contextlib
 
 from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
-from supervisor.process.spawn import PrestartedProcess, SpawnSpec
+from supervisor.process.child import PrestartedProcess
+from supervisor.process.spawn import SpawnSpec
 from supervisor.system.runtime_dir import RuntimeFolderError
 
 #: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35

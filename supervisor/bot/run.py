@@ -24,10 +24,10 @@ from supervisor.bot.spec import BotSpec
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.config.sections.ready import ReadyPageConfig
 from supervisor.log.logger import report_fault
-from supervisor.process.child import Child
+from supervisor.process.child import Child, PrestartedProcess
 from supervisor.process.handle import Handle
 from supervisor.process.reaper import crashed
-from supervisor.process.spawn import PrestartedProcess, SpawnSpec
+from supervisor.process.spawn import SpawnSpec
 from supervisor.session.profiles import singleton
 from supervisor.system.tasks import drop_traceback_on_cancel
 
@@ -160,7 +160,7 @@ class Run:
             launch,
             reaper=spec.reaper,
             on_output=on_output if listeners else None,
-            ways=spec.outputs.ways,
+            writers=spec.outputs.ways,
             gated=spec.starts_ahead(launch.environment),
             prestarted=prestarted,
         )

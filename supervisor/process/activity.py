@@ -1,4 +1,4 @@
-"""Whether processes do anything: for one that has been asked to end, and does not say whether it is about to."""
+"""Signs that processes are at work, to decide how long to wait for one that was asked to exit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import psutil
 from supervisor.process.procfs import sockets, thread_stats
 
 _AT_WORK = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
-#: The same as the kernel writes it.
+#: The same in /proc.
 _AT_WORK_LETTERS = frozenset({b"R", b"D"})
 _CONNECTED = frozenset({psutil.CONN_ESTABLISHED, psutil.CONN_SYN_SENT})
 
 
 class Activity:
-    """What some processes do. A process that is gone does nothing; of one that may not be asked the worst is assumed.
+    """Watches some processes. One that is gone is idle; one that may not be asked counts as active.
 
-    Signs of work are processor time, what was read and written (where the system tells), and a processor or a disk that
-    one of its threads (on Linux; elsewhere the process) waits for. One that does nothing may still wait for an answer.
-    A timer that is waited for shows nothing at all.
+    Signs of work are processor time, bytes read and written (where the system counts them), and a thread (on Linux;
+    elsewhere the process) that waits for a processor or a disk. An idle process may still wait for an answer, or for a
+    timer, of which there is no sign at all.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
@@ -35,12 +35,12 @@ class Activity:
                     self._seen[process] = _done(process)
 
     def look(self) -> bool:
-        """Whether any of them has done something since the last look, or is at it."""
-        at_work = [process for process in self._seen if self._look(process)]
+        """Whether any of them has worked since the last look, or is at work."""
+        at_work = [process for process in self._seen if self._look(process)]  # each is to be looked at
         return bool(at_work)
 
     def awaits_answer(self) -> bool:
-        """Whether any has a TCP connection open, over which somebody may be about to answer. Costs more than a look."""
+        """Whether any has a TCP connection open, over which an answer may come. Costs more than a look."""
         return any(_is_connected(process) for process in self._seen)
 
     def _look(self, process: psutil.Process) -> bool:
@@ -56,7 +56,7 @@ class Activity:
 
 def _is_connected(process: psutil.Process) -> bool:
     try:
-        return _has_sockets(process.pid) and any(one.status in _CONNECTED for one in process.net_connections("tcp"))
+        return _has_sockets(process.pid) and any(tcp.status in _CONNECTED for tcp in process.net_connections("tcp"))
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
@@ -64,26 +64,26 @@ def _is_connected(process: psutil.Process) -> bool:
 
 
 def _has_sockets(pid: int) -> bool:
-    """Whether a process has any socket open, where that is quickly known; most bots have none without a browser."""
+    """Whether a process may have a socket open: a cheap check first, since most bots without a browser have none."""
     try:
         return any(sockets(pid))
-    except OSError:  # no Linux, or no right to look: to be asked in full
+    except OSError:  # not Linux, or no permission: the full check decides
         return True
 
 
 def _waits_its_turn(process: psutil.Process) -> bool:
-    """Whether it has a processor, or waits for one or for a disk."""
+    """Whether it runs, or waits for a processor or a disk."""
     if sys.platform != "linux":
         return process.status() in _AT_WORK
     try:
-        # node writes and syncs files in threads of its own, and the first thread's state tells nothing of theirs.
+        # node writes and syncs files in other threads, which the first thread's state does not cover.
         return any(stat[0] in _AT_WORK_LETTERS for stat in thread_stats(process.pid))
     except OSError:
         return False
 
 
 def _done(process: psutil.Process) -> tuple[float, ...]:
-    """What a process has done so far, in numbers that only grow."""
+    """Counters of a process's work, which only grow."""
     times = process.cpu_times()
     if not hasattr(process, "io_counters"):  # macOS
         return times.user, times.system

@@ -1,64 +1,89 @@
-"""The bot's leader: the one process that the supervisor starts itself."""
+"""The bot's leader: the one process that the supervisor starts itself, at once or before it is needed."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping
 
 from supervisor.process.handle import open_handle
+from supervisor.process.helper import kill_family
 from supervisor.process.reaper import Reaper
-from supervisor.process.spawn import PrestartedProcess, SpawnedProcess, SpawnSpec, spawn
-from supervisor.process.stdio import NO_WAYS, OnOutput, Way
+from supervisor.process.spawn import CommandError, SpawnSpec, spawn_error
+from supervisor.process.start_gate import StartGate
+from supervisor.process.stdio import NO_WRITERS, ChildStdio, OnOutput, OutputWriter
+from supervisor.process.table import ENVIRONMENT_MARK
+from supervisor.system.inode import Inode, inode_of
 
 
 class Child:
-    """The running leader: its handle, its streams and, once it has exited, its status.
+    """The running leader, with `handle`, `stdio` and, for a node that can be made to wait, `gate`.
 
-    It leads a session of its own, so that a Ctrl+C in our terminal reaches us alone and a signal to its group cannot
-    reach us. The terminal that it writes to is deliberately not its controlling one: the kernel would send SIGHUP to
-    all of it the moment the supervisor died, and puppeteer answers SIGHUP by killing the browser.
+    It leads a session of its own: a Ctrl+C in our terminal reaches us alone, and a signal to its group cannot reach us.
+    The terminal that it writes to is deliberately not its controlling one: the kernel would send SIGHUP to all of it
+    the moment the supervisor died, and puppeteer answers SIGHUP by killing the browser.
     """
 
-    def __init__(self, spawned: SpawnedProcess, reaper: Reaper) -> None:
-        """Take over what has just been started; reaping happens in this thread only, so it cannot be gone."""
-        self._popen = spawned.popen
-        self._gate = spawned.gate
+    def __init__(self, spec: SpawnSpec, reaper: Reaper, *, gated: bool = False) -> None:
+        """Start it; a `gated` node waits before its program until `gate.open`. Raises CommandError."""
         self._reaper = reaper
-        # Before anyone could reap it.
-        reaper.claim(self._popen.pid)
-        handle = open_handle(self._popen.pid)
-        assert handle is not None, "a child that nobody has reaped cannot be gone"
+        self.gate: StartGate | None = None
+        self.stdio = ChildStdio()
+        try:
+            self.gate = StartGate() if gated else None
+            self._popen = subprocess.Popen(
+                spec.command,
+                cwd=spec.directory,
+                env=dict(spec.environment) if self.gate is None else self.gate.environment(spec.environment),
+                stdin=self.stdio.child_stdin,
+                stdout=self.stdio.child_stdout,
+                stderr=self.stdio.child_stderr,
+                start_new_session=sys.platform != "win32",
+                umask=spec.umask,
+                pass_fds=() if self.gate is None else (self.gate.descriptor,),
+            )
+        except (OSError, ValueError) as error:
+            self._close_streams()
+            raise spawn_error(spec.command[0], error) from error
+        self.stdio.close_child_ends()
+        if self.gate is not None:
+            self.gate.close_child_end()
+        # Reaping happens in another turn of the main thread, which waits here or for the thread that this runs in: the
+        # child is claimed before it could be reaped, and has a handle.
+        reaper.claim(self.pid)
+        handle = open_handle(self.pid)
+        assert handle is not None, "a child that has not been reaped has a handle"
         self.handle = handle
-        self.stdio = spawned.stdio
 
     @classmethod
     def spawn(
         cls,
-        what: SpawnSpec,
+        spec: SpawnSpec,
         *,
         reaper: Reaper,
         on_output: OnOutput | None = None,
-        ways: Mapping[int, Way] = NO_WAYS,
+        writers: Mapping[int, OutputWriter] = NO_WRITERS,
         gated: bool = False,
         prestarted: PrestartedProcess | None = None,
     ) -> Child:
-        """Start the leader with its streams wired to ours (see `ChildStdio`), or take the one that was started `ahead`.
+        """Start the leader, or take the one that was `prestarted`, and pass its output on (see `ChildStdio.start`).
 
-        A `gated` one is a node that can be made to wait; it does not, but `reached_gate` tells whether others would.
-        Raises CommandError if it cannot be run.
+        A `gated` one does not wait, but `reached_gate` tells whether others that are started likewise would. Raises
+        CommandError if it cannot be run.
         """
-        spawned = prestarted.take(what) if prestarted is not None else None
-        if spawned is None:
-            spawned = spawn(what, gated=gated)
-            if spawned.gate is not None:
-                spawned.gate.open()
-        child = cls(spawned, reaper)
-        child.stdio.start(on_output, ways)
+        child = prestarted.take(spec) if prestarted is not None else None
+        if child is None:
+            child = cls(spec, reaper, gated=gated)
+        if child.gate is not None:
+            child.gate.open()
+        child.stdio.start(on_output, writers)
         return child
 
     @property
     def reached_gate(self) -> bool:
         """Whether it is a node that has come to where it can be made to wait."""
-        return self._gate is not None and self._gate.reached
+        return self.gate is not None and self.gate.reached
 
     @property
     def pid(self) -> int:
@@ -73,8 +98,83 @@ class Child:
         return code
 
     def release(self) -> None:
-        """Let go of streams and handle, once the whole tree is gone."""
-        self.stdio.close()
+        """Close streams and handle, once the whole tree is gone."""
+        self._close_streams()
         self.handle.close()
-        if self._gate is not None:
-            self._gate.close()
+
+    def discard(self) -> None:
+        """Kill it and what it has started, and take its status."""
+        kill_family(self._popen)
+        self.release()
+        self._reaper.release(self.pid)
+
+    def _close_streams(self) -> None:
+        self.stdio.close()
+        if self.gate is not None:
+            self.gate.close()
+
+
+class PrestartedProcess:
+    """A node that is started now, and waits before the first line of its program until it is taken or dropped.
+
+    Its pid is in `apart` for that long. It is a child of a thread of its own: the kernel can be asked for one thread's
+    children only (`reaper.childless`), so the proof that nothing of the last bot lives does not fail because of it.
+    When that thread ends, its child becomes one of the main thread's.
+    """
+
+    def __init__(self, spec: SpawnSpec, apart: set[int], reaper: Reaper) -> None:
+        self._spec = spec
+        self._apart = apart
+        self._reaper = reaper
+        self._child: Child | None = None
+        self._inodes: list[Inode | None] = []
+        self._started, self._over = threading.Event(), threading.Event()
+        self._parent = threading.Thread(target=self._be_parent, name="prestart", daemon=True)
+        self._parent.start()
+        # Closes a race: the next look at our descendants must find its pid in `apart`.
+        self._started.wait()
+
+    @property
+    def mark(self) -> str:
+        """The mark (`ENVIRONMENT_MARK`) of the run that it is for."""
+        return self._spec.environment[ENVIRONMENT_MARK]
+
+    def take(self, spec: SpawnSpec) -> Child | None:
+        """Return the leader, which still waits; None if another one is wanted by now, or it has ended."""
+        usable = self._child is not None and self._child.handle.alive
+        if not usable or spec != self._spec or self._inodes != _inodes(spec):
+            self.drop()
+            return None
+        return self._end_parent()
+
+    def drop(self) -> None:
+        """End it, unless it was taken. May be called twice."""
+        if (child := self._end_parent()) is not None:
+            child.discard()
+
+    def _be_parent(self) -> None:
+        try:
+            self._inodes = _inodes(self._spec)  # before the start, so that a replacement during it is noticed
+            self._child = Child(self._spec, self._reaper, gated=True)
+            self._apart.add(self._child.pid)
+        except (CommandError, OSError):
+            return  # the start proper fails likewise, and reports it
+        finally:
+            self._started.set()
+        self._over.wait()
+
+    def _end_parent(self) -> Child | None:
+        child, self._child = self._child, None
+        if child is not None:
+            self._apart.discard(child.pid)
+        self._over.set()
+        self._parent.join()
+        return child
+
+
+def _inodes(spec: SpawnSpec) -> list[Inode | None]:
+    """The inodes of folder and program: one that was removed and made again is another, although its path is the same.
+
+    A process keeps both from being freed, so as long as it lives no other file can get their numbers.
+    """
+    return [inode_of(spec.directory), inode_of(spec.command[0])]

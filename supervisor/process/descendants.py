@@ -1,8 +1,8 @@
-"""The processes that descend from this one, look after look.
+"""The processes that descend from this one, in repeated looks.
 
-Most of a machine's processes are none of our business, now and for ever: who does not descend from us never will, since
-a subreaper adopts only its own. On Linux a look therefore lists the numbers that are in use, asks those who were no
-strangers at the last one, and keeps hold of whom it knows: several times as cheap as a walk through the whole table.
+A process that does not descend from us never will, since a subreaper adopts only its own. On Linux a look therefore
+lists the pids in use, reads only those that were not known as strangers, and keeps the entries of those that it knows:
+several times as cheap as a walk through the whole process table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psutil
 
 from supervisor.process.table import ProcessEntry, descendants, entry_of
 
-#: Seconds after which everybody is asked anew, in case this /proc is none of Linux's own making.
+#: Seconds after which every process is read anew, in case this /proc is not the Linux kernel's own.
 _FORGET: Final = 60.0
 
 _STAT_SIZE: Final = 4096
@@ -26,7 +26,7 @@ _STAT_SIZE: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Stat:
-    """What changes in a process's life."""
+    """State and parent, which change during the life of a process."""
 
     state: str
     parent: int
@@ -42,16 +42,16 @@ class _Held:
 
 
 class Descendants:
-    """Every living descendant of this process, each time that it is asked."""
+    """Lists the living descendants of this process, again and again."""
 
     def __init__(self) -> None:
-        #: By pid, the inode that /proc gave to a process. Another process has another one, whatever its pid.
+        #: By pid, the inode of a process's folder in /proc. It tells apart two processes that had the same pid in turn.
         self._strangers: dict[int, int] = {}
         self._held: dict[int, _Held] = {}
         self._forget_at = float("-inf")
 
     def look(self) -> list[ProcessEntry]:
-        """Who there is now, parents before children; zombies left out."""
+        """Return the present ones, parents before children; zombies left out."""
         if sys.platform != "linux":
             return descendants()
         if (now := time.monotonic()) >= self._forget_at:
@@ -67,25 +67,25 @@ class Descendants:
         for pid in self._descend(stats, running):
             known.add(pid)
             entry = self._entry(pid, running[pid], stats[pid])
-            # Its parent is compared once more, now that it is held: the pid could be another's by now.
+            # Closes a race: the pid may have been reused since `_stat`, so the parent is compared again, now by handle.
             if entry is not None and entry.parent in known:
                 entries.append(entry)
         return entries
 
     def _descend(self, stats: Mapping[int, _Stat], running: Mapping[int, int]) -> Iterator[int]:
-        """The pids of our descendants, parents before children; who descends from others is known as a stranger then.
+        """Yield the pids of our descendants, parents before children, and note those of others' as strangers.
 
-        Whose parent was gone before it could be asked is neither: it has been adopted meanwhile, by us perhaps.
+        A process whose parent exited before it could be read is neither: it has been adopted, perhaps by us.
         """
         children: dict[int, list[int]] = {}
         for pid, stat in stats.items():
             children.setdefault(stat.parent, []).append(pid)
         ours = list(children.pop(os.getpid(), ()))
-        for pid in ours:  # it grows meanwhile
+        for pid in ours:  # grows during the loop
             ours += children.pop(pid, ())
-        # As PID 1 of a container we adopt whoever is left alone there: nobody is sure to stay a stranger.
+        # As PID 1 of a container we adopt every orphan, so no process is sure to stay a stranger.
         theirs = [0, *self._strangers] if os.getpid() != 1 else []
-        for pid in theirs:  # so does this
+        for pid in theirs:  # so does this one
             others = [child for child in children.get(pid, ()) if child != os.getpid()]
             self._strangers |= {child: running[child] for child in others}
             theirs += others
@@ -105,7 +105,7 @@ class Descendants:
         if stat.state == "Z":
             return None
         try:
-            argv = tuple(held.process.cmdline())  # a shell may have become the program that it was to start
+            argv = tuple(held.process.cmdline())  # a shell may have executed its program since
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
         before = held.entry
@@ -120,14 +120,14 @@ def _running() -> dict[int, int]:
 
 
 def _stat(pid: int) -> _Stat | None:
-    """What /proc/PID/stat says (proc_pid_stat(5)); None if the process is gone, or may not be asked."""
+    """Read /proc/PID/stat (proc_pid_stat(5)); None if the process is gone or hidden."""
     try:
-        # Without a file object around it, which would cost more than the reading.
+        # Not with a file object, which costs more than the reading itself.
         file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        # The name, in brackets, may hold whatever it likes.
+        # The name, in brackets, may contain blanks and brackets.
         state, parent = os.read(file, _STAT_SIZE).rpartition(b")")[2].split(maxsplit=2)[:2]
     except OSError:
         return None

@@ -1,9 +1,9 @@
-"""One process, held so that a signal can never reach a stranger that inherited its pid.
+"""One process, held such that a signal can never reach another process that was given the same pid later.
 
 | system | how the process is held | how its exit is awaited |
 |---|---|---|
 | Linux | a pidfd (`pidfd_open(2)`): it names the process, not the number | the pidfd becomes readable |
-| others | pid and start time, compared by psutil before each signal | by looking again and again |
+| others | pid and start time, compared by psutil before each signal | polling |
 """
 
 from __future__ import annotations
@@ -14,74 +14,89 @@ import os
 import select
 import signal
 import sys
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import psutil
 
 from supervisor.process.procfs import thread_stats
 
-#: Seconds between two looks at a process that has no pidfd: when the waiting begins, and in the end.
-_LOOK_FIRST, _LOOK_LATER = 0.002, 0.05
+#: Seconds between two polls of a process that has no pidfd: at first, and at most.
+_FIRST_POLL, _LONGEST_POLL = 0.002, 0.05
 
-#: The kernel's mark of a thread that has begun to exit, and executes nothing any more (linux/sched.h).
+#: The kernel's flag of a thread that has begun to exit and executes nothing any more (linux/sched.h).
 _PF_EXITING = 0x4
 
-#: Where a thread's flags are among what `thread_stats` tells.
+#: The position of a thread's flags among the fields of `thread_stats`.
 _FLAGS = 6
 
 #: Descriptors that are left for files, sockets and pipes however many processes there are; 1,024 is a usual limit.
 _DESCRIPTORS_KEPT = 128
 
 
-class Handle(Protocol):
-    """The face of one process. Signals to a process that is gone do nothing and return False."""
+class Handle(ABC):
+    """One process. Signals to a process that is gone do nothing and return False.
+
+    Each method that sends one raises PermissionError if this user may not signal the process.
+    """
 
     pid: int
 
     @property
+    @abstractmethod
     def alive(self) -> bool:
         """False once the process has exited, whether or not its parent has reaped it."""
 
     @property
     def leaving(self) -> bool:
-        """True once it runs no code of its own any more: it has exited, or the system is only taking it apart.
+        """True once it executes no code of its own any more: it has exited, or the kernel is taking it apart.
 
-        Told apart on Linux; elsewhere the same as not `alive`.
+        The latter is known on Linux only.
         """
+        return not self.alive
 
+    @abstractmethod
     def signal(self, number: int) -> bool:
-        """Send a signal; False if the process is gone. PermissionError if it may not be signalled."""
+        """Send a signal."""
+
+    @abstractmethod
+    def _send(self, name: str, verb: str) -> bool:
+        """Send the POSIX signal `name`, which psutil's method `verb` sends, or does the like of on Windows."""
 
     def suspend(self) -> bool:
-        """Stop the process from running until `resume`."""
+        """Stop the process from running until `resume`: SIGSTOP, on Windows NtSuspendProcess."""
+        return self._send("SIGSTOP", "suspend")
 
     def resume(self) -> bool:
-        """Let a suspended process go on."""
+        """Continue a suspended process: SIGCONT, on Windows NtResumeProcess."""
+        return self._send("SIGCONT", "resume")
 
     def terminate(self) -> bool:
-        """Ask it to end: SIGTERM, on Windows TerminateProcess."""
+        """Ask it to exit: SIGTERM, on Windows TerminateProcess."""
+        return self._send("SIGTERM", "terminate")
 
     def kill(self) -> bool:
         """End it without asking: SIGKILL, on Windows TerminateProcess."""
+        return self._send("SIGKILL", "kill")
 
+    @abstractmethod
     async def wait(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds for the exit; True if it has exited."""
 
-    def close(self) -> None:
-        """Let go of what the handle holds. Safe to call twice."""
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Release what the handle holds. May be called twice."""
 
 
-class PidfdHandle:
-    """A process held by its pidfd (Linux 5.3 and later)."""
+class PidfdHandle(Handle):
+    """A process held by its pidfd (Linux 5.3 and later). Raises ProcessLookupError if there is none with this pid."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._fd = -1
+        self._fd = -1  # for `__del__`, should the next line fail
         self._fd = os.pidfd_open(pid)
 
     @property
     def alive(self) -> bool:
-        """False once the process has exited: its pidfd is readable from then on."""
+        """False once the pidfd has become readable."""
         if self._fd < 0:
             return False
         poll = select.poll()
@@ -90,19 +105,20 @@ class PidfdHandle:
 
     @property
     def leaving(self) -> bool:
-        """Whether all of its threads are on their way out: the memory of a large process takes a while to give back."""
+        """True also while the kernel takes the process apart."""
+        # The kernel takes a while to free the memory of a large process; its threads are marked as exiting by then.
         exiting = _all_threads_exit(self.pid)
-        return exiting or not self.alive  # asked last: had another process been given the number, this one is gone
+        return exiting or not self.alive  # checked last: if the pid was reused before the look, the process has exited
 
     @property
-    def is_one_too_many(self) -> bool:
-        """Whether the descriptors that everything else needs are being used up."""
+    def exhausts_descriptors(self) -> bool:
+        """Whether so many descriptors are open that other parts of this process would run out of them."""
         import resource
 
         return self._fd >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _DESCRIPTORS_KEPT
 
     def signal(self, number: int) -> bool:
-        """Send a signal through the pidfd, which cannot reach a later process with the same pid."""
+        """Send a signal through the pidfd."""
         if self._fd < 0:
             return False
         try:
@@ -111,32 +127,20 @@ class PidfdHandle:
             return False
         return True
 
-    def suspend(self) -> bool:
-        """SIGSTOP."""
-        return self.signal(signal.SIGSTOP)
-
-    def resume(self) -> bool:
-        """SIGCONT."""
-        return self.signal(signal.SIGCONT)
-
-    def terminate(self) -> bool:
-        """SIGTERM."""
-        return self.signal(signal.SIGTERM)
-
-    def kill(self) -> bool:
-        """SIGKILL."""
-        return self.signal(signal.SIGKILL)
+    def _send(self, name: str, verb: str) -> bool:
+        return self.signal(signal.Signals[name])
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the pidfd to become readable; no polling."""
+        """Wait for the pidfd to become readable."""
         if not self.alive:
             return True
         loop = asyncio.get_running_loop()
         gone = asyncio.Event()
-        # Two tasks may wait for one process: each watches a duplicate, since a loop knows one reader per descriptor.
+        # Two tasks may wait for one process: each watches a duplicate, since a loop has one reader per descriptor.
         watched = os.dup(self._fd)
         loop.add_reader(watched, gone.set)
         try:
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the exit (gh-86296).
             async with asyncio.timeout(timeout):
                 await gone.wait()
         except TimeoutError:
@@ -156,8 +160,8 @@ class PidfdHandle:
         self.close()
 
 
-class PsutilHandle:
-    """A process held by pid and start time, wherever there is no pidfd."""
+class PsutilHandle(Handle):
+    """A process held by pid and start time, where there is no pidfd. Raises ProcessLookupError if there is none."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -168,18 +172,20 @@ class PsutilHandle:
 
     @property
     def alive(self) -> bool:
-        """False once the process has exited; a zombie counts as exited."""
+        """False once psutil finds no such process, or a zombie."""
         try:
             return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
-    @property
-    def leaving(self) -> bool:
-        """The same as not `alive`: nothing tells more."""
-        return not self.alive
+    def signal(self, number: int) -> bool:
+        """Send a signal once psutil has compared the start time."""
+        return self._call("send_signal", number)
 
-    def _do(self, verb: str, *args: int) -> bool:
+    def _send(self, name: str, verb: str) -> bool:
+        return self._call(verb)
+
+    def _call(self, verb: str, *args: int) -> bool:
         try:
             getattr(self._process, verb)(*args)
         except psutil.NoSuchProcess:
@@ -188,51 +194,25 @@ class PsutilHandle:
             raise PermissionError(f"process {self.pid} may not be signalled by this user") from denied
         return True
 
-    def signal(self, number: int) -> bool:
-        """Send a signal once psutil has seen that pid and start time still agree."""
-        return self._do("send_signal", number)
-
-    def suspend(self) -> bool:
-        """SIGSTOP, on Windows NtSuspendProcess."""
-        return self._do("suspend")
-
-    def resume(self) -> bool:
-        """SIGCONT, on Windows NtResumeProcess."""
-        return self._do("resume")
-
-    def terminate(self) -> bool:
-        """SIGTERM, on Windows TerminateProcess."""
-        return self._do("terminate")
-
-    def kill(self) -> bool:
-        """SIGKILL, on Windows TerminateProcess."""
-        return self._do("kill")
-
     async def wait(self, timeout: float | None = None) -> bool:
-        """Look again and again.
-
-        psutil's own wait would need a thread that nobody can cancel, and it reaps: whoever has started the process
-        would never learn its exit status.
-        """
+        """Poll for the exit."""
+        # psutil's own wait needs a thread that cannot be cancelled, and reaps: the parent would lose the exit status.
         loop = asyncio.get_running_loop()
         deadline = math.inf if timeout is None else loop.time() + timeout
-        pause = _LOOK_FIRST
+        pause = _FIRST_POLL
         while self.alive:
             left = deadline - loop.time()
             if left <= 0:
                 return False
             await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LOOK_LATER)
+            pause = min(pause * 1.5, _LONGEST_POLL)
         return True
-
-    def close(self) -> None:
-        """Hold nothing, so let go of nothing."""
 
 
 def _all_threads_exit(pid: int) -> bool:
-    """Whether every thread of a process is on its way out, as the kernel says; False if it does not say."""
+    """Whether the kernel has every thread of a process marked as exiting; False if that cannot be read."""
     try:
-        # A leader may go before its threads do. It is listed first, and mostly answers for them.
+        # A leader may exit before its other threads do. It is listed first, and mostly suffices for a no.
         exits = (bool(int(stat[_FLAGS]) & _PF_EXITING) for stat in thread_stats(pid))
         return next(exits, False) and all(exits)
     except OSError:
@@ -240,7 +220,7 @@ def _all_threads_exit(pid: int) -> bool:
 
 
 def _pidfd_works() -> bool:
-    """Whether this kernel, and the sandbox that it may run in, lets us open pidfds."""
+    """Whether this kernel, and the sandbox that it may run in, allow pidfds."""
     if sys.platform != "linux":
         return False
     try:
@@ -254,10 +234,10 @@ _HANDLE: type[PidfdHandle | PsutilHandle] = PidfdHandle if _pidfd_works() else P
 
 
 def open_handle(pid: int) -> Handle | None:
-    """Hold the process that has this pid now, or None if there is none."""
+    """Return a handle of the process that has this pid now, None if there is none."""
     try:
-        one = _HANDLE(pid)
-        # A tree may have more processes than we may have descriptors, and must be ended all the same.
-        return PsutilHandle(pid) if isinstance(one, PidfdHandle) and one.is_one_too_many else one
+        handle = _HANDLE(pid)
+        # A tree may have more processes than this process may have descriptors, and must be ended all the same.
+        return PsutilHandle(pid) if isinstance(handle, PidfdHandle) and handle.exhausts_descriptors else handle
     except ProcessLookupError:
         return None

@@ -1,37 +1,30 @@
-"""How much memory processes hold."""
+"""The memory that processes hold, in bytes. A process that is gone or may not be asked counts as 0."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import psutil
 
 
 def total_pss(pids: Iterable[int]) -> int:
-    """Like `total_rss`, but pages that several processes share are divided among them, where the system tells (Linux).
+    """Resident memory, where pages that several processes share are divided among them (Linux; elsewhere RSS).
 
     Costs up to some milliseconds for each process: the kernel walks its pages.
     """
-    total = 0
-    for pid in pids:
-        try:
-            process = psutil.Process(pid)
-            shared_out = getattr(process.memory_full_info(), "pss", None)
-            total += process.memory_info().rss if shared_out is None else shared_out
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return total
+    return _total(pids, lambda process: getattr(process.memory_full_info(), "pss", None) or process.memory_info().rss)
 
 
 def total_rss(pids: Iterable[int]) -> int:
-    """The total_rss memory of these processes together, in bytes; one that is gone or may not be asked counts nothing.
+    """Resident memory; pages that several processes share count once for each."""
+    return _total(pids, lambda process: process.memory_info().rss)
 
-    Pages that they share count once for each.
-    """
+
+def _total(pids: Iterable[int], measure: Callable[[psutil.Process], int]) -> int:
     total = 0
     for pid in pids:
         try:
-            total += psutil.Process(pid).memory_info().rss
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            total += measure(psutil.Process(pid))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total

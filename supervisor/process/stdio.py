@@ -1,10 +1,10 @@
-"""The bot's streams, passed through untouched.
+"""The bot's streams, passed through unchanged.
 
 Where one of our own streams is a terminal the bot gets a pseudo-terminal there, so that it draws QR codes and colours
-as if it stood alone; otherwise a pipe. Bytes are copied by one thread a stream, so that a reader of ours that does not
-read (a paused terminal, a full pipe) holds up the bot's output and never the supervisor; where not even the bot may be
-held up, the thread hands them to one that writes (`ways`). When our reader is gone, the bot's output is still drained,
-so that the bot neither blocks nor dies of it.
+as it would without us; otherwise a pipe. One thread per stream copies bytes, so that a reader of ours that does not
+read (a paused terminal, a full pipe) blocks the bot's output and never the supervisor; where not even the bot may
+block, the thread hands them to an `OutputWriter`. When our reader is gone, the bot's output is still drained, so that
+the bot neither blocks nor gets an error.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if sys.platform == "linux":
 CHUNK = 65536
 
 OnOutput = Callable[[str, bytes], None]
-"""Hears of each piece of output, with "stdout" or "stderr"; the latter only where the bot's two streams are apart."""
+"""Called with each piece of output, and "stdout" or "stderr"; the latter only where the bot's two streams differ."""
 
-Way = Callable[[bytes], object]
-"""Takes a piece of output for one of our own streams."""
+OutputWriter = Callable[[bytes], object]
+"""Takes a piece of output for one of our own streams, without blocking."""
 
-NO_WAYS: Mapping[int, Way] = MappingProxyType({})
+NO_WRITERS: Mapping[int, OutputWriter] = MappingProxyType({})
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 _NAMES = {_STDOUT: "stdout", _STDERR: "stderr"}
 
-#: Seconds that `ChildStdio.close` waits for a thread that our own reader holds up.
-_PATIENCE = 0.25
+#: Seconds that `ChildStdio.close` waits for a thread that our own reader blocks.
+_CLOSE_TIMEOUT = 0.25
 
-#: Bytes of a pipe: what a bot may write at once while this process is not given the processor. Linux has 64 KiB, and
-#: grants any user this much (pipe(7), /proc/sys/fs/pipe-max-size).
+#: Bytes of a pipe: what a bot may write at once while this process is not scheduled. Linux has 64 KiB, and grants any
+#: user this much (pipe(7), /proc/sys/fs/pipe-max-size).
 _PIPE_SIZE = 1024 * 1024
 
 
@@ -51,47 +51,48 @@ class Pump(threading.Thread):
         source: int,
         target: int,
         on_output: OnOutput | None,
-        way: Way | None = None,
-        before: Callable[[], None] = lambda: None,
+        writer: OutputWriter | None,
+        mode: TerminalMode | None,
     ) -> None:
         super().__init__(name=f"pump-{target}", daemon=True)
         self._source = source
         self._target: int | None = target
         self._stream = _NAMES[target]
         self._on_output = on_output
-        self._way = way
-        self._before = before
+        self._write = writer or self._write_all
+        self._mode = mode
 
     def run(self) -> None:
         """Copy; the thread's body."""
         try:
             while chunk := self._read():
-                self._before()
+                if self._mode is not None:
+                    self._mode.follow()
                 if self._on_output is not None:
                     self._on_output(self._stream, chunk)
-                (self._way or self._pass_on)(chunk)
+                self._write(chunk)
         finally:
             os.close(self._source)
 
     def _read(self) -> bytes:
         try:
             return os.read(self._source, CHUNK)
-        except OSError:  # EIO: Linux's way to say that a pseudo-terminal's other end is gone
+        except OSError:  # EIO: on Linux the end of a pseudo-terminal whose other end is closed
             return b""
 
-    def _pass_on(self, chunk: bytes) -> None:
+    def _write_all(self, chunk: bytes) -> None:
         view = memoryview(chunk)
         while view and self._target is not None:
             try:
                 view = view[os.write(self._target, view) :]
-            except BlockingIOError:  # somebody who shares our stream made it non-blocking
+            except BlockingIOError:  # another process that shares our stream has made it non-blocking
                 select.select([], [self._target], [])
-            except OSError:  # EPIPE, EIO: our reader has gone; go on draining
+            except OSError:  # EPIPE, EIO: our reader is gone; go on draining
                 self._target = None
 
 
 def _open_terminal() -> tuple[int | None, dict[int, int]]:
-    """A pseudo-terminal and which of the child's streams it stands for; none on Windows, where pipes must do."""
+    """A pseudo-terminal and which of the child's streams it stands for; none on Windows, which uses pipes."""
     if sys.platform == "win32":
         return None, {}
     import pty
@@ -121,9 +122,8 @@ class ChildStdio:
         self._input_lock = threading.Lock()
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
-        self._mode = None if self._terminal is None else TerminalMode(self._terminal)
-        self._follow = self._mode.follow if self._mode is not None and _STDIN in ends else lambda: None
-        #: Where the child's output comes out, by the descriptor of ours that it is for.
+        self._mode = None if self._terminal is None or _STDIN not in ends else TerminalMode(self._terminal)
+        #: The ends from which the child's output is read, by the descriptor of ours that it is for.
         self._sources: dict[int, int] = {}
         if self._terminal is not None:
             self._sources[_STDOUT] = os.dup(self._terminal)
@@ -150,20 +150,20 @@ class ChildStdio:
         try:
             size = fcntl.ioctl(_STDOUT, termios.TIOCGWINSZ, b"\0" * 8)
             fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
-        except OSError:  # our terminal is gone, and nobody looks at the bot's
+        except OSError:  # our terminal is gone
             return False
         return True
 
-    def start(self, on_output: OnOutput | None = None, ways: Mapping[int, Way] = NO_WAYS) -> None:
-        """Begin to copy, once the child has its ends and ours of them are closed (`let_go`).
+    def start(self, on_output: OnOutput | None = None, writers: Mapping[int, OutputWriter] = NO_WRITERS) -> None:
+        """Begin to copy, once the child has its ends and ours of them are closed (`close_child_ends`).
 
-        `on_output` is called with each chunk, from a pump's thread, before it is passed on. `ways` has what takes the
-        output for a descriptor of ours without ever waiting; without one the bot waits for our reader.
+        `on_output` is called with each chunk, from a pump's thread, before it is passed on. `writers` has, by
+        descriptor, the writers of our streams; without one the bot waits for our reader.
         """
         self.resize()  # the child may have been started a while ago
         while self._sources:
             fd, source = self._sources.popitem()
-            pump = Pump(source, fd, on_output, ways.get(fd), self._follow if fd == _STDOUT else lambda: None)
+            pump = Pump(source, fd, on_output, writers.get(fd), self._mode if fd == _STDOUT else None)
             self._pumps.append(pump)
             pump.start()
 
@@ -174,22 +174,22 @@ class ChildStdio:
             while view and self._input is not None:
                 try:
                     view = view[os.write(self._input, view) :]
-                except OSError:  # EPIPE, EIO: the bot no longer listens
+                except OSError:  # EPIPE, EIO: the bot has closed its end
                     return
 
     def end_input(self) -> None:
-        """Tell the bot that no more input will come; a terminal has no such end."""
+        """Close the bot's input; a terminal cannot be closed like that."""
         if self._terminal is None:
             self._close_input()
 
     def close(self) -> None:
         """Close everything once what the bot wrote has been passed on. Call it when the bot's tree is gone."""
-        self.let_go()
+        self.close_child_ends()
         while self._sources:
             os.close(self._sources.popitem()[1])
         for pump in self._pumps:
-            # A reader of ours that does not read keeps the pump; a daemon with its own descriptors, it may stay.
-            pump.join(_PATIENCE)
+            # A pump that our own reader blocks may stay: it is a daemon thread with descriptors of its own.
+            pump.join(_CLOSE_TIMEOUT)
         self._pumps.clear()
         if self._mode is not None:
             self._mode.restore()
@@ -198,15 +198,15 @@ class ChildStdio:
             os.close(self._terminal)
             self._terminal = None
 
-    def let_go(self) -> None:
+    def close_child_ends(self) -> None:
         """Close our copies of the child's ends, once it has them, so that its exit ends the streams."""
         while self._ends:
             os.close(self._ends.pop())
 
     def _close_input(self) -> None:
-        # A writer in `write` may hold the lock until the last reader of the stream is gone. Were the descriptor closed
-        # under it, its next write could go to whatever file was opened since under the same number.
-        if not self._input_lock.acquire(timeout=_PATIENCE):
+        # Closes a race with `write` in another thread, which may hold the lock until the last reader of the stream is
+        # gone: were the descriptor closed under it, it could write to a file opened since under the same number.
+        if not self._input_lock.acquire(timeout=_CLOSE_TIMEOUT):
             return
         try:
             if self._input is not None:

@@ -1,7 +1,7 @@
-"""Who is there: our descendants, and what an earlier supervisor of this project left behind.
+"""Entries of the system's process table: our descendants, and what an earlier supervisor of this project left behind.
 
-On Linux the supervisor is a subreaper (`reap.py`), so every process that a bot ever started is among its descendants,
-however often it forked away. Elsewhere an orphan leaves the tree; there the mark in the environment finds it again.
+On Linux the supervisor is a subreaper (`reaper.py`), so every process that a bot ever started is among its descendants,
+however often it forked. Elsewhere an orphan leaves the tree; there the mark in the environment finds it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import psutil
 
 from supervisor.process.handle import Handle, open_handle
 
-#: Environment variable that every process of a bot inherits. Its value starts with the project's key, so that a later
-#: supervisor of the same project, and no other, recognises what was left behind.
+#: Environment variable that every process of a bot inherits. Its value starts with the project's key, by which a later
+#: supervisor of the same project recognises what was left behind.
 ENVIRONMENT_MARK = "SCANONCE_RUN_ID"
 
-_GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+_GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessEntry:
-    """One living process as it was when seen. `handle` stays true when the pid is given to another."""
+    """One living process as it was when seen. `handle` stays valid when the pid is reused."""
 
     handle: Handle = field(compare=False)
     pid: int
@@ -32,11 +32,11 @@ class ProcessEntry:
     """Seconds since the epoch."""
     argv: tuple[str, ...]
     stopped: bool = field(default=False, compare=False)
-    """Somebody has stopped it (SIGSTOP, job control). Not so one that a debugger holds."""
+    """Stopped by SIGSTOP or job control, not by a debugger."""
 
     @property
     def command_line(self) -> str:
-        """The arguments as one string: Chromium's children overwrite the separators, so only this is reliable."""
+        """The arguments as one string: only this is reliable, since Chromium's children overwrite the separators."""
         return " ".join(self.argv)
 
     @property
@@ -46,7 +46,7 @@ class ProcessEntry:
 
 
 def working_directory(pid: int) -> str | None:
-    """A process's current folder, or None if it is gone or may not be asked."""
+    """Return a process's current folder, None if it is gone or may not be asked."""
     try:
         return psutil.Process(pid).cwd()
     except _GONE:
@@ -54,9 +54,9 @@ def working_directory(pid: int) -> str | None:
 
 
 def parent_program(pid: int) -> str | None:
-    """The name of the program that a process's living parent runs, or None if there is none or it may not be asked."""
+    """Return the name of the program that a process's parent runs, None if there is none or it may not be asked."""
     try:
-        # psutil compares start times: where orphans keep their parent's number, that may be another's by now.
+        # psutil compares start times: where orphans keep the pid of their parent, it may have been reused.
         parent = psutil.Process(pid).parent()
         return None if parent is None else parent.name()
     except _GONE:
@@ -64,7 +64,7 @@ def parent_program(pid: int) -> str | None:
 
 
 def descendants(root: int | None = None) -> list[ProcessEntry]:
-    """Every living descendant of `root` (this process when omitted), parents before children; zombies left out."""
+    """Return the living descendants of `root` (default: this process), parents before children; zombies left out."""
     try:
         found = psutil.Process(root).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -73,7 +73,7 @@ def descendants(root: int | None = None) -> list[ProcessEntry]:
 
 
 def find_process(pid: int) -> ProcessEntry | None:
-    """The living process that has this pid now, or None if there is none."""
+    """Return the living process that has this pid now, None if there is none."""
     try:
         return entry_of(psutil.Process(pid))
     except psutil.NoSuchProcess:
@@ -81,12 +81,12 @@ def find_process(pid: int) -> ProcessEntry | None:
 
 
 def find_by_argument(prefix: str) -> list[ProcessEntry]:
-    """Every process of the machine that was given an argument which begins so. Costs what `find_by_mark` does."""
+    """Return every process of the machine with an argument that begins so. Costs what `find_by_mark` does."""
     return _find(lambda process: any(word.startswith(prefix) for word in process.cmdline()[1:]))
 
 
 def find_by_mark(prefix: str) -> list[ProcessEntry]:
-    """Every process of the machine whose `ENVIRONMENT_MARK` begins so, as far as this user may look.
+    """Return every process of the machine whose `ENVIRONMENT_MARK` begins so and is readable for this user.
 
     Costs some tens of microseconds for each process of the machine.
     """
@@ -94,9 +94,8 @@ def find_by_mark(prefix: str) -> list[ProcessEntry]:
 
 
 def _find(wanted: Callable[[psutil.Process], bool]) -> list[ProcessEntry]:
-    """Every process of the machine that is wanted, this one excepted."""
     entries = []
-    # Not by psutil.process_iter, which keeps some 900 bytes for each process of the machine until it is next asked.
+    # Not with psutil.process_iter, which keeps some 900 bytes for each process of the machine until its next call.
     for pid in psutil.pids():
         if pid == os.getpid():
             continue
@@ -111,9 +110,9 @@ def _find(wanted: Callable[[psutil.Process], bool]) -> list[ProcessEntry]:
 
 
 def entry_of(process: psutil.Process) -> ProcessEntry | None:
-    """The process that psutil has found, if it lives still."""
-    # The handle is opened first and psutil's start time compared after it: had the pid been given to another process
-    # between psutil's look and ours, the times would differ, and the stranger is not entered.
+    """Return the entry of a process that psutil has found, None if it has exited."""
+    # Closes a race: `is_running` compares start times after the handle is open, so a process that got the pid
+    # in between is left out.
     handle = open_handle(process.pid)
     if handle is None:
         return None

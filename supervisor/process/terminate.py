@@ -1,4 +1,4 @@
-"""Ending processes by steps: ask, wait, ask harder."""
+"""Ending processes in steps: ask, wait, kill."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from operator import methodcaller
 
 from supervisor.process.handle import Handle
 
@@ -15,25 +16,20 @@ HURRIED_TIMEOUT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TerminationStep:
-    """One step of a ladder: what is done to each living process, and how many seconds it is then given."""
+    """One step: the action on each living process, and the seconds that they are given to exit after it."""
 
     name: str
-    act: Callable[[Handle], object]
-    patience: float
+    action: Callable[[Handle], object]
+    timeout: float
 
 
-def terminate(handle: Handle) -> None:
-    """The act of a rung: SIGTERM."""
-    handle.terminate()
-
-
-def kill(handle: Handle) -> None:
-    """The act of a last rung: SIGKILL."""
-    handle.kill()
+#: Actions of steps: SIGTERM and SIGKILL.
+terminate: Callable[[Handle], object] = methodcaller("terminate")
+kill: Callable[[Handle], object] = methodcaller("kill")
 
 
 class Urgency:
-    """How much of a hurry the user is in: patient, hurried (short graces), or ruthless (kill now)."""
+    """How urgent the user's request to stop is: patient, hurried (short timeouts), or ruthless (kill now)."""
 
     def __init__(self) -> None:
         self._level = 0
@@ -41,51 +37,51 @@ class Urgency:
 
     @property
     def hurried(self) -> bool:
-        """Graces are to be short."""
+        """Whether timeouts are short."""
         return self._level >= 1
 
     @property
     def ruthless(self) -> bool:
-        """Nothing is to be asked any more, only killed."""
+        """Whether processes are killed without being asked."""
         return self._level >= 2
 
     def hurry(self) -> None:
-        """Cut the patience of the step under way, and of all that follow, to a second."""
+        """Shorten the timeout of the step under way, and of all that follow, to a second."""
         self._raise_to(1)
 
     def kill(self) -> None:
-        """Go to the last rung at once."""
+        """Go to the last step at once."""
         self._raise_to(2)
 
     def _raise_to(self, level: int) -> None:
         self._level = max(self._level, level)
         self._raised.set()
 
-    async def wait_all(self, handles: Collection[Handle], patience: float) -> list[Handle]:
-        """Wait until all have exited or the patience, in seconds, is over; returns those still alive."""
+    async def wait_all(self, handles: Collection[Handle], timeout: float) -> list[Handle]:
+        """Wait until all have exited or `timeout` seconds, or fewer in a hurry, are over; return those still alive."""
         alive = [handle for handle in handles if handle.alive]
         if not alive:
             return []
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._shortened(patience)
+        deadline = loop.time() + self._shortened(timeout)
         exits = asyncio.create_task(_all_exit(alive))
         try:
             while not exits.done() and (left := deadline - loop.time()) > 0:
                 self._raised.clear()
-                raised = asyncio.create_task(_wait(self._raised))
+                raised = asyncio.create_task(self._raised.wait())
                 try:
                     await asyncio.wait({exits, raised}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     raised.cancel()
                 if self._level:
-                    deadline = min(deadline, loop.time() + self._shortened(patience))
+                    deadline = min(deadline, loop.time() + self._shortened(timeout))
         finally:
             exits.cancel()
             await asyncio.wait({exits})
         return [handle for handle in alive if handle.alive]
 
-    def _shortened(self, patience: float) -> float:
-        return (patience, min(patience, HURRIED_TIMEOUT), 0.0)[self._level]
+    def _shortened(self, timeout: float) -> float:
+        return (timeout, min(timeout, HURRIED_TIMEOUT), 0.0)[self._level]
 
 
 async def _all_exit(handles: Iterable[Handle]) -> None:
@@ -93,35 +89,31 @@ async def _all_exit(handles: Iterable[Handle]) -> None:
         await handle.wait()
 
 
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
-
-
 async def escalate(
-    handles: Collection[Handle], rungs: Iterable[TerminationStep], urgency: Urgency
+    handles: Collection[Handle], steps: Iterable[TerminationStep], urgency: Urgency
 ) -> tuple[str | None, list[Handle]]:
-    """Climb until every process is gone; the last rung is given its whole patience however great the urgency.
+    """Take one step after the other until every process is gone; the last has its whole timeout whatever the urgency.
 
-    Returns the name of the rung that sufficed (None when nothing was alive to begin with) and those still alive after
-    the last one.
+    Returns the name of the step that sufficed (None if no process was alive at first) and the processes that are still
+    alive after the last one.
     """
     alive = [handle for handle in handles if handle.alive]
     used = None
-    *asking, last = rungs
-    for rung in asking:
+    *asking, last = steps
+    for step in asking:
         if not alive or urgency.ruthless:
             break
-        used = rung.name
-        alive = await _take(rung, alive, urgency)
+        used = step.name
+        alive = await _take(step, alive, urgency)
     if alive:
         used = last.name
         alive = await _take(last, alive, Urgency())
     return used, alive
 
 
-async def _take(rung: TerminationStep, alive: list[Handle], urgency: Urgency) -> list[Handle]:
+async def _take(step: TerminationStep, alive: list[Handle], urgency: Urgency) -> list[Handle]:
     for handle in alive:
-        # One that may not be signalled (it has changed its user) is waited for, and in the end named, like the others.
+        # One that may not be signalled (it has changed its user) is waited for, and reported, like the others.
         with contextlib.suppress(PermissionError):
-            rung.act(handle)
-    return await urgency.wait_all(alive, rung.patience)
+            step.action(handle)
+    return await urgency.wait_all(alive, step.timeout)

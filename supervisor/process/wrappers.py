@@ -1,6 +1,6 @@
 """Finding the bot behind `npm run dev` and the shell that npm starts.
 
-npm swallows or doubles signals (npm/cli #6547), so what is asked of the bot must be asked of the bot itself.
+npm swallows or doubles signals (npm/cli #6547), so signals must go to the bot itself.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _SCRIPTS = frozenset({"npm-cli.js", "npx-cli.js", "yarn.js", "pnpm.cjs", "corepa
 
 
 def runner_name(entry: ProcessEntry) -> str | None:
-    """`npm`, `yarn`, `sh`, ... if this process only runs another one for the user; None if it is a program proper."""
+    """Return `npm`, `yarn`, `sh`, ... if this process only runs another one for the user, else None."""
     if not entry.argv:
         return None
-    # npm sets its title, so its whole command line may be the one string "npm run dev".
+    # npm sets its process title, so its whole command line may be the one string "npm run dev".
     words = entry.command_line.split(" ")
     if entry.name in _RUNNERS:
         return entry.name
@@ -31,7 +31,7 @@ def runner_name(entry: ProcessEntry) -> str | None:
 
 
 def unwrap(leader: int, tree: Iterable[ProcessEntry]) -> tuple[int, Sequence[str]]:
-    """The pid of the bot proper, and the names of what stands between it and us, outermost first.
+    """Return the pid of the bot itself, and the names of the wrappers between it and us, outermost first.
 
     `tree` is the leader and its descendants without any browser's processes. A wrapper with several children, or with
     none yet, is taken for the bot.

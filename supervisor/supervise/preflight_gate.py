@@ -11,6 +11,7 @@ from typing import Protocol
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.discovery import without_browsers
 from supervisor.log.logger import report_fault
+from supervisor.process.helper import HelperRunner
 from supervisor.process.suspend import GuardedSuspension, Suspension
 from supervisor.process.table import find_process
 
@@ -66,8 +67,7 @@ class PreflightGate:
             self._standstill = GuardedSuspension(
                 find_process(leader),
                 lambda: without_browsers(territory.living()),
-                territory.helper_pids,
-                self._spec.reaper,
+                HelperRunner(self._spec.reaper, territory.helper_pids),
             )
 
     def check(self, files: SourceWatch, on_over: Callable[[bool], None]) -> None:

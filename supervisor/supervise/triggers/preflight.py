@@ -12,8 +12,7 @@ from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
 from supervisor.preflight import javascript
 from supervisor.preflight.checker import Preflight
-from supervisor.process.helper import HelperResult, HelperRunner
-from supervisor.process.persistent_helper import PersistentHelper
+from supervisor.process.helper import HelperResult, HelperRunner, PersistentHelper
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.process.table import ENVIRONMENT_MARK
 
@@ -45,13 +44,11 @@ def preflight(spec: BotSpec, slot: Slot, name: Callable[[Path], str]) -> Preflig
         None
         if node is None
         else PersistentHelper(
+            helpers,
             (node, *javascript.CHECKER),
             directory=spec.directory,
             environment=environment,
-            reaper=spec.reaper,
-            running=spec.territory.helper_pids,
             idle=STANDBY,
-            umask=spec.umask,
         )
     )
 

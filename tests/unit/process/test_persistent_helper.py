@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.process.persistent_helper import PersistentHelper
+from supervisor.process.helper import HelperRunner, PersistentHelper
 from supervisor.process.reaper import Reaper
 from tests.helpers.waiting import DEADLINE, eventually
 from tests.unit.process.conftest import python
@@ -41,9 +41,8 @@ def running() -> set[int]:
 @pytest.fixture
 def make(tmp_path: Path, reaper: Reaper, running: set[int]) -> Iterator[Make]:
     def made(command: list[str], *, idle: float = 60.0) -> PersistentHelper:
-        return PersistentHelper(
-            command, directory=tmp_path, environment=os.environ, reaper=reaper, running=running, idle=idle
-        )
+        runner = HelperRunner(reaper, running)
+        return PersistentHelper(runner, command, directory=tmp_path, environment=os.environ, idle=idle)
 
     yield made
     for pid in running:  # of a test that has failed

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.process.child import Child
+from supervisor.process.child import Child, PrestartedProcess
 from supervisor.process.reaper import Reaper, childless
-from supervisor.process.spawn import CommandError, PrestartedProcess, SpawnSpec
+from supervisor.process.spawn import CommandError, SpawnSpec
 from supervisor.process.table import ENVIRONMENT_MARK
 from tests.helpers.waiting import DEADLINE, eventually
 from tests.unit.process.conftest import Spawn, descriptors

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from supervisor.process import start_gate
-from supervisor.process.spawn import CommandError, SpawnedProcess, SpawnSpec, spawn
+from supervisor.process.child import Child
+from supervisor.process.reaper import Reaper
+from supervisor.process.spawn import CommandError, SpawnSpec
 from tests.helpers.waiting import DEADLINE, eventually
 from tests.unit.process.conftest import descriptors, python, state
 
 NODE = shutil.which("node") or "node"
 
-Start = Callable[..., SpawnedProcess]
+Start = Callable[..., Child]
 
 #: Writes down what it and those that it starts can see of having been held.
 REPORT = """
@@ -41,19 +43,17 @@ worker.on('message', (message) => {
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a program held: `start(*command, **environment)`; without a command, node on `index.js`."""
-    started: list[SpawnedProcess] = []
+    started: list[Child] = []
 
-    def begin(*command: str, **environment: str) -> SpawnedProcess:
+    def begin(*command: str, **environment: str) -> Child:
         given = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"} | environment
-        spawned = spawn(SpawnSpec(command or (NODE, "index.js"), tmp_path, given), gated=True)
+        spawned = Child(SpawnSpec(command or (NODE, "index.js"), tmp_path, given), Reaper(), gated=True)
         started.append(spawned)
         return spawned
 
     yield begin
     for spawned in started:
-        spawned.popen.kill()
-        spawned.popen.wait()
-        spawned.close()
+        spawned.discard()
 
 
 def write(folder: Path, text: str, name: str = "index.js") -> None:
@@ -62,30 +62,30 @@ def write(folder: Path, text: str, name: str = "index.js") -> None:
     (folder / f"{name}.new").rename(folder / name)
 
 
-def reached(spawned: SpawnedProcess) -> bool:
+def reached(spawned: Child) -> bool:
     """Whether it waits."""
     assert spawned.gate is not None
     return spawned.gate.reached
 
 
-async def goes_on(spawned: SpawnedProcess) -> int:
+async def goes_on(spawned: Child) -> int:
     """Let it go on; its exit status."""
     assert spawned.gate is not None
     spawned.gate.open()
     return await ends(spawned)
 
 
-async def ends(spawned: SpawnedProcess) -> int:
+async def ends(spawned: Child) -> int:
     """Its exit status."""
     async with asyncio.timeout(DEADLINE):
-        return await asyncio.to_thread(spawned.popen.wait)
+        return await spawned.wait()
 
 
 async def test_the_program_is_read_when_the_node_is_let_go_and_not_before(tmp_path: Path, start: Start) -> None:
     write(tmp_path, "require('node:fs').writeFileSync('ran', 'too early')")
     held = start()
     await eventually(lambda: reached(held))
-    await eventually(lambda: state(held.popen.pid) == "sleeping")
+    await eventually(lambda: state(held.pid) == "sleeping")
     assert not (tmp_path / "ran").exists()
     write(tmp_path, "require('node:fs').writeFileSync('ran', 'as it is now')")
     assert await goes_on(held) == 0
@@ -150,7 +150,8 @@ async def test_whoever_is_left_alone_ends_without_its_program(tmp_path: Path, st
     held = start()
     if not before:
         await eventually(lambda: reached(held))
-    held.close()
+    assert held.gate is not None
+    held.gate.close()
     assert await ends(held) == 0
     assert not (tmp_path / "ran").exists()
 
@@ -170,7 +171,7 @@ async def test_the_socket_is_nothing_that_the_program_holds(tmp_path: Path, star
     assert held.gate is not None
     held.gate.open()
     await eventually(lambda: reached(held))
-    await eventually(lambda: "socket" not in "".join(links(held.popen.pid)))
+    await eventually(lambda: "socket" not in "".join(links(held.pid)))
 
 
 def links(pid: int) -> list[str]:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from supervisor.process.handle import Handle
+from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.process.suspend import GuardedSuspension, Suspension
 from supervisor.process.table import ProcessEntry, descendants
@@ -169,7 +170,7 @@ async def test_one_that_may_not_be_thawed_does_not_keep_the_others_frozen(spawn:
 
 async def test_it_stands_still_until_it_is_let_go(spawn: Spawn) -> None:
     one, helpers = spawn(), set[int]()
-    still = GuardedSuspension(None, lambda: [entry(one.pid)], helpers, Reaper())
+    still = GuardedSuspension(None, lambda: [entry(one.pid)], HelperRunner(Reaper(), helpers))
     await eventually(lambda: state(one.pid) == STOPPED)
     assert len(helpers) == 1
     still.release()
@@ -185,7 +186,7 @@ async def test_the_first_one_is_frozen_before_the_others_are_looked_for(spawn: S
         os.waitid(os.P_PID, one.pid, os.WSTOPPED | os.WNOWAIT)  # for ever, if nobody has stopped it
         return [entry(one.pid), entry(other.pid)]
 
-    still = GuardedSuspension(entry(one.pid), look, set(), Reaper())
+    still = GuardedSuspension(entry(one.pid), look, HelperRunner(Reaper(), set()))
     await eventually(lambda: state(other.pid) == STOPPED)
     still.release()
     await eventually(lambda: STOPPED not in {state(one.pid), state(other.pid)})
@@ -193,7 +194,7 @@ async def test_the_first_one_is_frozen_before_the_others_are_looked_for(spawn: S
 
 async def test_handed_over_it_is_somebody_elses_to_thaw(spawn: Spawn) -> None:
     one, helpers = spawn(), set[int]()
-    still = GuardedSuspension(None, lambda: [entry(one.pid)], helpers, Reaper())
+    still = GuardedSuspension(None, lambda: [entry(one.pid)], HelperRunner(Reaper(), helpers))
     suspension = still.hand_over()
     assert not helpers
     await eventually(lambda: state(one.pid) == STOPPED)
@@ -205,7 +206,7 @@ async def test_a_look_that_fails_thaws(spawn: Spawn) -> None:
     one, helpers = spawn(), set[int]()
     looks = iter([[entry(one.pid)]])
     with pytest.raises(StopIteration):
-        GuardedSuspension(None, lambda: next(looks), helpers, Reaper())
+        GuardedSuspension(None, lambda: next(looks), HelperRunner(Reaper(), helpers))
     await eventually(lambda: state(one.pid) != STOPPED)
     assert not helpers
 
@@ -216,17 +217,18 @@ async def test_without_a_guard_nothing_is_frozen(spawn: Spawn, monkeypatch: pyte
 
     one, helpers = spawn(), set[int]()
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    still = GuardedSuspension(None, lambda: [entry(one.pid)], helpers, Reaper())
+    still = GuardedSuspension(None, lambda: [entry(one.pid)], HelperRunner(Reaper(), helpers))
     assert state(one.pid) != STOPPED
     still.release()
 
 
 _KEEPER = """
 import os, sys, signal
+from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.process.suspend import GuardedSuspension
 from tests.unit.process.conftest import entry
-GuardedSuspension(None, lambda: [entry(int(pid)) for pid in sys.argv[1:]], set(), Reaper())
+GuardedSuspension(None, lambda: [entry(int(pid)) for pid in sys.argv[1:]], HelperRunner(Reaper(), set()))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
