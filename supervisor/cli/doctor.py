@@ -12,9 +12,8 @@ from supervisor.cli import console, documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.setup.doctor.finding import Finding
-from supervisor.setup.doctor.fix import FixResult, apply_fixes
 from supervisor.setup.doctor.project import open_project
-from supervisor.setup.doctor.runner import examine, has_problem
+from supervisor.setup.doctor.runner import FixResult, apply_fixes, examine, has_problem
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 

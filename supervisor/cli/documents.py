@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from supervisor.session.snapshot.retention import Pruned, Quarantined
     from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.setup.doctor.finding import Finding
-    from supervisor.setup.doctor.fix import FixResult
+    from supervisor.setup.doctor.runner import FixResult
     from supervisor.supervise.snapshot_queue import TakenSnapshot
 
 Document = dict[str, Any]

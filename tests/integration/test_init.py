@@ -203,9 +203,11 @@ def test_a_command_line_of_nodemons_taken_apart() -> None:
     flags = nodemon_flags.parse(
         ["-qV", "--signal=SIGHUP", "-C", "-P", "500", "-r", "dotenv/config", "-x", "a b", "s.js", "-w", "x"]
     )
-    assert (flags.quiet, flags.verbose, flags.on_change_only, flags.signal) == (True, True, True, "SIGHUP")
-    assert (flags.unknown, flags.of_node, flags.exec) == (["-P"], ["-r", "dotenv/config"], "a b")
-    assert flags.command == ["s.js", "-w", "x"]
+    assert flags.settings == {
+        "quiet": True, "verbose": True, "signal": "SIGHUP", "runOnChangeOnly": True,
+        "nodeArgs": ["-r", "dotenv/config"], "exec": "a b", "script": "s.js", "args": ["-w", "x"],
+    }  # fmt: skip
+    assert flags.unknown == ["-P"]
 
 
 # -- pm2 ---------------------------------------------------------------------------------------------------------------

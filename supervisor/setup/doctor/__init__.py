@@ -1,5 +1,5 @@
 """`scanonce doctor`: finds what would go wrong in a project, and fixes what can be fixed safely.
 
-Each `check_*.py` holds functions that yield findings; `runner.py` lists them, and makes sure that none can stop the
-others or hang. A check changes nothing: a finding carries its fix, which `fix.py` applies on request.
+Each `check_*.py` holds functions that yield findings; `runner.py` lists and runs them. A check changes nothing: its
+findings carry fixes, which `runner.py` applies on request.
 """

@@ -148,24 +148,20 @@ def _version_of(program: str, project: CheckedProject) -> str:
             )
         except (OSError, ValueError) as error:
             raise ValueError(f"it could not be started: {error}") from None
-        _wait(process)
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)  # its own session, not yet reaped: the number cannot be reused
+            process.wait()
+            raise ValueError(f"it gave no answer in {_PATIENCE:g} s") from None
         answer.seek(0)
         found = _VERSION.search(answer.read(4096).decode("utf-8", "replace"))
     if found is None:
         raise ValueError(f"it ended with status {process.returncode} and printed no version")
     return found[0]
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)  # its own session, not yet reaped: the number cannot be reused
-        process.wait()
-        raise ValueError(f"it gave no answer in {_PATIENCE:g} s") from None
 
 
 def _packages(project: CheckedProject) -> Finding:

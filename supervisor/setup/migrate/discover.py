@@ -124,7 +124,7 @@ def _take_scripts(search: _Search) -> None:
 def _take_nodemon_line(search: _Search, source: str, words: list[str]) -> None:
     """Take over a command line of nodemon; the command is made of it and nodemon's file together."""
     flags = nodemon_flags.parse(words)
-    search.nodemon_file = flags.config or search.nodemon_file
+    search.nodemon_file = flags.settings.get("config", search.nodemon_file)
     data = settings_of_flags(flags, search.draft, source)
     search.nodemon(source, {k: v for k, v in data.items() if k not in COMMAND_SETTINGS}).take_settings()
     # The file's other settings are taken over later, by `_take_nodemon_files`.

@@ -142,28 +142,14 @@ _HANDLERS: Mapping[str, Callable[[NodemonReader, str, Any], None]] = {
 
 
 def settings_of_flags(flags: NodemonFlags, draft: Draft, source: str) -> dict[str, Any]:
-    """A command line's flags under the names of nodemon's file; flags without such a name go into `draft`."""
-    data: dict[str, Any] = {
-        "watch": flags.watch,
-        "ignore": flags.ignore,
-        "ext": flags.ext,
-        "exec": flags.exec,
-        "signal": flags.signal,
-        "cwd": flags.cwd,
-        "legacyWatch": flags.legacy_watch,
-        "verbose": flags.verbose,
-        "quiet": flags.quiet,
-        "runOnChangeOnly": flags.on_change_only,
-        "nodeArgs": flags.of_node,
-        "script": "".join(flags.command[:1]),
-        "args": flags.command[1:],
-    }
-    if flags.delay is not None:
+    """The settings on a command line that may also be in nodemon's file; the others go into `draft`."""
+    delay = flags.settings.get("delay")
+    if delay is not None:
         try:
-            quiet = duration(delay_of_flag(flags.delay) * 1000)
-            draft.take(source, "--delay", flags.delay, "watch.quiet", quiet, "in seconds, as a flag")
+            quiet = duration(delay_of_flag(delay) * 1000)
+            draft.take(source, "--delay", delay, "watch.quiet", quiet, "in seconds, as a flag")
         except ValueError as error:
             draft.leave(source, "--delay", str(error))
     for flag in flags.unknown:
         draft.leave(source, flag, "it has no meaning here; scanonce dev says why")
-    return {name: value for name, value in data.items() if value}
+    return {name: value for name, value in flags.settings.items() if name not in {"delay", "config"}}

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*ms")
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
@@ -77,23 +78,12 @@ def extensions(text: str) -> list[str]:
 
 @dataclass(slots=True)
 class NodemonFlags:
-    """A parsed command line of nodemon. `delay` is as written; `unknown` are the flags that have no meaning here."""
+    """A parsed command line of nodemon."""
 
-    watch: list[str] = field(default_factory=list)
-    ignore: list[str] = field(default_factory=list)
-    ext: str | None = None
-    exec: str | None = None
-    delay: str | None = None
-    signal: str | None = None
-    cwd: str | None = None
-    config: str | None = None
-    legacy_watch: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    on_change_only: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The settings by their names in `nodemon.json`, and `config`; `delay` is as written on the command line."""
     unknown: list[str] = field(default_factory=list)
-    of_node: list[str] = field(default_factory=list)
-    command: list[str] = field(default_factory=list)
+    """Flags that have no meaning here."""
 
 
 _VALUES = {
@@ -101,9 +91,10 @@ _VALUES = {
     "-x": "exec", "--exec": "exec", "-d": "delay", "--delay": "delay", "-s": "signal", "--signal": "signal",
     "--cwd": "cwd", "--config": "config",
 }  # fmt: skip
+_REPEATABLE = frozenset({"watch", "ignore"})
 _SWITCHES = {
-    "-L": "legacy_watch", "--legacy-watch": "legacy_watch", "-q": "quiet", "--quiet": "quiet",
-    "-V": "verbose", "--verbose": "verbose", "-C": "on_change_only", "--on-change-only": "on_change_only",
+    "-L": "legacyWatch", "--legacy-watch": "legacyWatch", "-q": "quiet", "--quiet": "quiet",
+    "-V": "verbose", "--verbose": "verbose", "-C": "runOnChangeOnly", "--on-change-only": "runOnChangeOnly",
 }  # fmt: skip
 #: Flags without a counterpart whose value is a word of its own.
 _WITH_VALUE = frozenset({"-P", "--polling-interval", "-r", "--require", "--import", "--loader"})
@@ -113,33 +104,35 @@ def parse(words: Sequence[str]) -> NodemonFlags:
     """Parse the words after `nodemon`."""
     flags = NodemonFlags()
     rest = iter(words)
+    command: list[str] = []
     for word in rest:
         if word == "--":
-            flags.command = list(rest)
+            command = list(rest)
         elif word.startswith("-") and word != "-":
-            _take(flags, word, rest)
+            _parse_flag(flags, word, rest)
         else:
-            flags.command = [word, *rest]
+            command = [word, *rest]
+    flags.settings |= {"script": "".join(command[:1]), "args": command[1:]}
+    flags.settings = {name: value for name, value in flags.settings.items() if value}
     return flags
 
 
-def _take(flags: NodemonFlags, word: str, rest: Iterator[str]) -> None:
+def _parse_flag(flags: NodemonFlags, word: str, rest: Iterator[str]) -> None:
     name, equals, attached = word.partition("=")
     if not name.startswith("--") and len(name) > 2 and name[:2] in _SWITCHES:
-        _take(flags, name[:2], rest)
-        _take(flags, f"-{word[2:]}", rest)
+        _parse_flag(flags, name[:2], rest)
+        _parse_flag(flags, f"-{word[2:]}", rest)
     elif name in _VALUES:
-        value = attached if equals else next(rest, "")
-        known = getattr(flags, _VALUES[name])
-        setattr(flags, _VALUES[name], [*known, value] if isinstance(known, list) else value)
+        setting, value = _VALUES[name], attached if equals else next(rest, "")
+        flags.settings[setting] = [*flags.settings.get(setting, []), value] if setting in _REPEATABLE else value
     elif name in _SWITCHES:
-        setattr(flags, _SWITCHES[name], True)
-    elif name in _OF_NODE or (name not in _SHORT and name not in _SPELLED and name not in WITHOUT_MEANING):
-        # nodemon passes unknown flags on to node.
-        flags.of_node.append(word)
-        if name in _WITH_VALUE and not equals:
-            flags.of_node.append(next(rest, ""))
+        flags.settings[_SWITCHES[name]] = True
     else:
-        flags.unknown.append(word)
+        # nodemon passes unknown flags on to node.
+        of_node = name in _OF_NODE or not (name in _SHORT or name in _SPELLED or name in WITHOUT_MEANING)
+        target = flags.settings.setdefault("nodeArgs", []) if of_node else flags.unknown
+        target.append(word)
         if name in _WITH_VALUE and not equals:
-            next(rest, None)
+            value = next(rest, "")
+            if of_node:
+                target.append(value)

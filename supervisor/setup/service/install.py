@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from supervisor.setup.service.init_system import MARK, InitSystem, Service, Serv
 from supervisor.setup.service.launchd import Launchd
 from supervisor.setup.service.systemd import Systemd
 from supervisor.setup.service.windows import TaskScheduler
+from supervisor.system.files import replace_file
 
 INIT_SYSTEMS: Final[Mapping[str, Callable[[], InitSystem]]] = {
     "systemd": Systemd,
@@ -148,14 +147,6 @@ def _text(path: Path, encoding: str | None = None) -> str | None:
 
 
 def _write(file: ServiceFile) -> None:
-    """Write a file atomically; at no moment can more users read it than its mode allows."""
     file.path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".scanonce-", dir=file.path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(file.text.encode(file.encoding))
-        Path(temporary).chmod(file.mode)
-        Path(temporary).replace(file.path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(file.path, file.text.encode(file.encoding), durable=False)  # readable by its owner only, until chmod
+    file.path.chmod(file.mode)

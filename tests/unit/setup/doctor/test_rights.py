@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.setup.doctor import check_access, check_leftovers
-from supervisor.setup.doctor.fix import apply_fixes
+from supervisor.setup.doctor.runner import apply_fixes
 from tests.helpers.shell import make_session
 from tests.unit.setup.doctor.conftest import Bot, only
 

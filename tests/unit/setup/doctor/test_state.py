@@ -25,7 +25,7 @@ from supervisor.process.table import ENVIRONMENT_MARK
 from supervisor.session.locks import project_lock
 from supervisor.session.store import SessionStore
 from supervisor.setup.doctor import check_configuration, check_inotify, check_leftovers, check_sessions
-from supervisor.setup.doctor.fix import apply_fixes
+from supervisor.setup.doctor.runner import apply_fixes
 from supervisor.system import clock
 from tests.helpers import build
 from tests.helpers.shell import browser_on, make_session, take
