@@ -26,7 +26,7 @@ from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.logger import emit
 from supervisor.log.redact import Redactor
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
 from supervisor.session.locks import ProfileLocks, project_lock
@@ -106,7 +106,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     runtime=runtime,
                     mode=mode,
                     versions=Versions(identify(config, mode, logger.redacted(command))),
-                    outputs=Outputs(project, key, config.log, mode),
+                    outputs=OutputSinks(project, key, config.log, mode),
                     screen=QrDisplay(logger.write_picture) if config.log.format == "console" else None,
                     locks=locks,
                     umask=umask,

@@ -160,7 +160,7 @@ class Run:
             launch,
             reaper=spec.reaper,
             on_output=on_output if listeners else None,
-            writers=spec.outputs.ways,
+            writers=spec.outputs.writers,
             gated=spec.starts_ahead(launch.environment),
             prestarted=prestarted,
         )

@@ -11,7 +11,7 @@ from supervisor.bot.ownership import Territory
 from supervisor.bot.versions import Versions
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.preflight import javascript
 from supervisor.process.reaper import Reaper, tells_threads_apart
 from supervisor.process.start_gate import can_gate_start
@@ -32,7 +32,7 @@ class BotSpec:
     runtime: Path
     """A folder that is closed to other users, for sockets and lists."""
     versions: Versions
-    outputs: Outputs
+    outputs: OutputSinks
     """Where the bot's output goes."""
     mode: Mode = Mode.DEV
     umask: int = -1

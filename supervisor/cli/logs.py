@@ -22,9 +22,8 @@ from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.files.format import stamp
-from supervisor.log.files.location import log_folder
-from supervisor.log.files.reader import Entry, Line, LogReader, Note, news
-from supervisor.log.files.rotation import files
+from supervisor.log.files.reader import Entry, Line, LogReader, Note, changes
+from supervisor.log.files.rotation import log_folder, segment_files
 from supervisor.system.escape import printable
 from supervisor.system.runtime_dir import project_key
 
@@ -77,7 +76,7 @@ def logs(
             except KeyboardInterrupt:
                 raise typer.Exit(_INTERRUPTED) from None
         if not printer.shown and count != 0:
-            console.complain(_nothing(folder, any(files(folder, project_key(home)))))
+            console.complain(_nothing(folder, any(segment_files(folder, project_key(home)))))
 
 
 def _nothing(folder: Path, kept: bool) -> str:
@@ -91,7 +90,7 @@ def _nothing(folder: Path, kept: bool) -> str:
 
 def _follow(reader: LogReader, printer: _Printer, folder: Path) -> None:
     """Show new entries until the reader of our output has gone."""
-    for changed in news(folder):
+    for changed in changes(folder):
         printer.show(filter(printer.wants, reader.read(flush=not changed)))
         if not changed and _reader_gone():
             return

@@ -1,8 +1,9 @@
-"""Events, what is said of them, and where it goes.
+"""Events, and the destinations of events and of the bot's output.
 
-- event: something that happened, with a name and fields; every one is declared in `log.events`.
-- sink: a place that events or the bot's output go to: the console, a log file, an API client.
-- redaction: the removal of secrets from what is written.
+- event: something that happened, with a name and fields; all of them are declared in `log.events`.
+- sentence: the text of an event for people, on the console and in `scanonce logs`.
+- sink: a destination of events or of the bot's output: the console, a log file, a subscriber.
+- redaction: the removal of secrets from events.
 
-May import `system` and `config`.
+May import `system`, `config` and `timing`.
 """

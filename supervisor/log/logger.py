@@ -1,15 +1,13 @@
-"""scanonce's own output: one event in, one line out on standard error.
+"""Reporting of events: each becomes one line on standard error, and goes to every subscriber.
 
-`configure` chooses the form once; `emit` writes. Nothing that happens to the output reaches the caller: a supervisor
-that dies of its own log line, or hangs because nobody reads it, would take the session with it.
+`configure` chooses the form of the lines, `emit` reports an event. A closed, full or blocked output never raises and
+never blocks the caller: a supervisor that ended or hung because of its own log would take the session with it.
 """
 
 import atexit
 import contextlib
-import json
 import logging
 import os
-import re
 import shutil
 import sys
 import traceback
@@ -17,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from supervisor.log.events.registry import EVENTS
+from supervisor.log.files.format import json_text
 from supervisor.log.redact import Redactor
 from supervisor.log.stream import STAY, LineWriter
 from supervisor.system.errors import ScanonceError
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
 
     import structlog
 else:
-    # structlog imports rich, for pretty tracebacks, wherever that is installed (here, with typer), and does without if
-    # it is not. A supervisor would carry those 3.5 MB for months and never use them. None in sys.modules is Python's
-    # documented way of making an import fail; it is taken back at once, for the command line does use rich.
+    # Where rich is installed (here, with typer), structlog imports it for tracebacks that we never print: 3.5 MB for as
+    # long as the supervisor runs. None in sys.modules makes that import fail, as Python documents; it is removed at
+    # once, since the command line does use rich.
     _hide_rich = "rich" not in sys.modules
     if _hide_rich:
         sys.modules["rich"] = None
@@ -46,10 +45,9 @@ _Fields = MutableMapping[str, Any]
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _DIM, _RED, _GREEN, _YELLOW, _RESET = "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 _ERASE: Final = "\r\x1b[K"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_LAST_WORDS_S: Final = 1.0
+_FLUSH_TIMEOUT_S: Final = 1.0
 
-#: Of the severities in syslog(3), for a line that begins with `<N>`: see sd-daemon(3).
+#: Severities as in syslog(3), for the prefix `<N>` of a line in the journal: see sd-daemon(3).
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3}
 
 _sinks: list[Sink] = []
@@ -68,17 +66,17 @@ def configure(
 ) -> None:
     """Set the form of all further lines.
 
-    `stream` is standard error unless given. `color` None means: on a terminal, unless NO_COLOR is set or TERM is dumb.
-    `verbose` also writes events of level debug, and on the console those marked as detail. `quiet` leaves out those of
-    level info, but for the answers to what was typed.
+    `stream` is standard error unless given. Without `color`, a terminal gets colours unless NO_COLOR is set or TERM is
+    dumb. `verbose` adds events of level debug, and on the console those marked as detail. `quiet` leaves out those of
+    level info, except the answers to keys.
     """
     global _writer, _log
     _writer = LineWriter(stream, "utf-8" if format == "json" else None)
     if format == "json":
-        render: _Json | _Console = _Json()
+        render: Callable[[object, str, _Fields], str] = _render_json
     else:
-        colored = _wants_color(_writer) if color is None else color
         on_terminal = _writer.is_terminal() and os.environ.get("TERM") != "dumb"
+        colored = on_terminal and not os.environ.get("NO_COLOR") if color is None else color
         render = _Console(colored, verbose, on_terminal=on_terminal, to_journal=_writer.is_journal())
     _log = structlog.wrap_logger(
         _writer,
@@ -93,21 +91,21 @@ def configure(
 
 
 def emit(event: str, /, **fields: object) -> None:
-    """Report an event: to every subscriber, and as a line.
+    """Report an event, without the optional fields that are None.
 
-    Optional fields that are None are left out. Raises `LookupError` for an event and `TypeError` for a field that the
-    registry does not have: mistakes of the program, which its tests find.
+    Raises `LookupError` for an event that is not in the registry and `TypeError` for fields that are not those declared
+    there: programming errors, which a test finds.
     """
-    known = EVENTS.get(event)
-    if known is None:
+    spec = EVENTS.get(event)
+    if spec is None:
         raise LookupError(f"event {event!r} is not in the registry")
     present = _redactor.fields({name: value for name, value in fields.items() if value is not None})
-    known.check(present)
+    spec.check(present)
     for sink in tuple(_sinks):
         sink(event, present)
     if _log is None:
         configure("console")
-    _log.log(_LEVELS[known.level], event, **present)
+    _log.log(_LEVELS[spec.level], event, **present)
 
 
 def report_fault(task: "asyncio.Future[Any]") -> bool:
@@ -134,30 +132,30 @@ def report_error(error: BaseException) -> None:
 
 
 def write_picture(picture: str) -> None:
-    """Write several lines as they are: something to look at, and no event. Only for a console."""
+    """Write several lines as they are, such as a QR code; for the console only."""
     if _writer is not None:
         _writer.msg(picture)
 
 
 def set_redactor(redactor: Redactor) -> None:
-    """Have the secrets that it knows taken out of all further events."""
+    """Remove the secrets that `redactor` knows from all further events."""
     global _redactor
     _redactor = redactor
 
 
 def redacted(command: Sequence[str]) -> list[str]:
-    """A command line without the secrets in it, as events have it."""
+    """A command line as in events, without the secrets in it."""
     return _redactor.command(command)
 
 
 def subscribe(sink: Sink) -> Callable[[], None]:
-    """Have `sink(name, fields)` called with every event, whatever its level. Returns the function that ends that."""
+    """Call `sink(name, fields)` for every event of any level. Returns the function that ends the subscription."""
     _sinks.append(sink)
     return lambda: _sinks.remove(sink)
 
 
-def flush(timeout: float = _LAST_WORDS_S) -> None:
-    """Give a reader that is slow up to `timeout` seconds to take what is waiting. Done at exit as well."""
+def flush(timeout: float = _FLUSH_TIMEOUT_S) -> None:
+    """Wait up to `timeout` seconds for a slow reader to take the lines still queued. Called at exit as well."""
     if _writer is not None:
         _writer.flush(timeout)
 
@@ -167,44 +165,35 @@ atexit.register(flush)
 
 @contextlib.contextmanager
 def threaded() -> Iterator[None]:
-    """While this is open a thread writes the lines: nobody waits even if the bot writes to the same stream as we do."""
+    """Write lines from a thread inside the block, so that nothing blocks even if the bot writes to the same stream."""
     if _writer is None:
         configure("console")
-    writer = _writer
+    writer = _writer  # `configure` may replace it meanwhile
     assert writer is not None
     writer.begin_thread()
     try:
         yield
     finally:
-        writer.end_thread(_LAST_WORDS_S / 2)
-
-
-def _wants_color(writer: LineWriter) -> bool:
-    return writer.is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        writer.end_thread(_FLUSH_TIMEOUT_S / 2)
 
 
 def _drop_info(_logger: object, _method: str, fields: _Fields) -> _Fields:
-    """The first processor for those who want to hear of trouble only."""
+    """The structlog processor for `quiet`."""
     if EVENTS[fields["event"]].level in {"debug", "info"} and fields["event"] != "key.answer":
         raise structlog.DropEvent
     return fields
 
 
-class _Json:
-    """The last processor for programs: one object a line, the same three keys first."""
-
-    def __call__(self, _logger: object, _method: str, fields: _Fields) -> str:
-        name = fields.pop("event")
-        line = {"ts": fields.pop("ts"), "level": EVENTS[name].level, "event": name, **fields}
-        text = json.dumps(line, ensure_ascii=False, default=str)
-        # Bytes of a file's name that are not UTF-8; strict readers of JSON refuse surrogates.
-        return _SURROGATE.sub(lambda match: rf"\\u{ord(match[0]):04x}", text)
+def _render_json(_logger: object, _method: str, fields: _Fields) -> str:
+    """The structlog processor for JSON lines: the keys `ts`, `level` and `event` come first."""
+    name = fields.pop("event")
+    return json_text({"ts": fields.pop("ts"), "level": EVENTS[name].level, "event": name, **fields})
 
 
 class _Console:
-    """The last processor for people: a dim prefix and the registry's sentence, coloured by how good the news is.
+    """The structlog processor for people: a dim prefix and the event's sentence, coloured by its level and outcome.
 
-    In the journal, which has its own idea of colour, the level in front of it.
+    Lines in the journal begin with their level instead of having colours.
     """
 
     def __init__(self, color: bool, verbose: bool, *, on_terminal: bool, to_journal: bool) -> None:
@@ -223,10 +212,10 @@ class _Console:
             return f"<{_PRIORITIES[event.level]}>scanonce  {sentence}"
         if event.passing and self._on_terminal:
             self._passing = True
-            # One that is broken over two lines could not be replaced.
+            # A line that wraps could not be replaced by the next one.
             width = shutil.get_terminal_size().columns - 1
             return f"{_ERASE}{f'scanonce  {sentence}'[:width]}{STAY}"
-        # The bot may have printed over what is there: what it left of it goes all the same.
+        # The line to replace may be partly overwritten by the bot's output; it is erased all the same.
         erase, self._passing = _ERASE if self._passing else "", False
         if not self._color:
             return f"{erase}scanonce  {sentence}"

@@ -1,4 +1,4 @@
-"""Where the bot's output and our own lines go while one supervisor runs, without anyone ever waiting for it."""
+"""The destinations of the bot's output and of events during one run, none of which can block the supervisor."""
 
 from __future__ import annotations
 
@@ -14,76 +14,75 @@ from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.files.location import log_folder
-from supervisor.log.files.rotation import Segments
-from supervisor.log.files.writer import Recorder
+from supervisor.log.files.rotation import Segments, log_folder
+from supervisor.log.files.writer import LogWriter
 from supervisor.log.logger import emit
 from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 
 _STDOUT, _STDERR = 1, 2
-_ROOM: Final = 1024 * 1024  # bytes of output that wait for a reader of ours
-_PATIENCE: Final = 0.02  # seconds that a bot is held up for a reader that is merely slow
-_LAST: Final = 0.25  # seconds in the end for all that is written
+_ROOM: Final = 1024 * 1024  # bytes of output that are queued for a slow reader
+_PATIENCE: Final = 0.02  # seconds that the bot is blocked for a slow reader before output is dropped
+_CLOSE_TIMEOUT: Final = 0.25  # seconds at the end to write all that is queued
 
 
-class Outputs:
-    """The ways out. To be handed to the bot's streams before it is open; what comes then is kept as well."""
+class OutputSinks:
+    """The sinks of one run. They may be given to the bot's streams before `opened`; that output is kept as well."""
 
     def __init__(self, project: Path, key: str, config: LogConfig, mode: Mode) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._losses = [LossCounter(where, self._tell) for where in ("stdout", "stderr", "log")]
+        self._losses = [LossCounter(where, self._on_loss) for where in ("stdout", "stderr", "log")]
         self._outlets: dict[int, AsyncWriter] = {}
         if mode is Mode.RUN:
             for fd, losses in zip((_STDOUT, _STDERR), self._losses, strict=False):
                 self._outlets[fd] = AsyncWriter(fd, losses, room=_ROOM, patience=_PATIENCE)
-        self._recorder: Recorder | None = None
+        self._log: LogWriter | None = None
         if config.files:
             folder = log_folder(project, config.folder)
             segments = Segments(folder, key, max_size=config.max_size, max_files=config.max_files)
-            self._recorder = Recorder(segments, self._losses[-1])
+            self._log = LogWriter(segments, self._losses[-1])
 
     @property
-    def ways(self) -> Mapping[int, Callable[[bytes], None]]:
-        """What takes the bot's output for a descriptor of ours; one that is not in it may hold the bot up.
+    def writers(self) -> Mapping[int, Callable[[bytes], None]]:
+        """Functions that take the bot's output, by file descriptor (1, 2); a descriptor without one may block the bot.
 
-        In production nobody looks, and a bot must not stand still for a reader that does. In development it may: who
-        stops his terminal (Ctrl+S) wants to see what comes next, and with any other launcher the bot would wait, too.
+        In production the bot must not be blocked by a reader. In development it may: a user who stops the terminal
+        (Ctrl+S) wants to see what comes next, and under any other launcher the bot would be blocked, too.
         """
         return {fd: outlet.put for fd, outlet in self._outlets.items()}
 
     @property
     def on_output(self) -> Callable[[str, bytes], None] | None:
-        """What is to hear of each piece of output, from any thread; never waits."""
-        return self._recorder.output if self._recorder is not None else None
+        """Called with each piece of output, from any thread; it never blocks. None if no log files are kept."""
+        return self._log.output if self._log is not None else None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Keep events, too, and report what is dropped; to be entered in the event loop. Ends all threads after it."""
+        """Log events, too, and report dropped output, inside the block, which must be entered in the event loop."""
         self._loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
-            stack.callback(logger.subscribe(self._hear))
+            stack.callback(logger.subscribe(self._on_event))
             if self._outlets:
                 stack.enter_context(logger.threaded())
             try:
                 yield
             finally:
                 self._loop = None
-                deadline = time.monotonic() + _LAST
-                for closing in (*self._outlets.values(), self._recorder):
+                deadline = time.monotonic() + _CLOSE_TIMEOUT
+                for closing in (*self._outlets.values(), self._log):
                     if closing is not None:
                         closing.close(max(0.0, deadline - time.monotonic()))
 
-    def _hear(self, name: str, fields: Mapping[str, Any]) -> None:
-        if self._recorder is not None:
-            self._recorder.event(EVENTS[name].level, name, EVENTS[name].lasting(fields))
+    def _on_event(self, name: str, fields: Mapping[str, Any]) -> None:
+        if self._log is not None:
+            self._log.event(EVENTS[name].level, name, EVENTS[name].lasting(fields))
         if name == "supervisor.stopping":
             for losses in self._losses:
                 losses.look(last=True)
 
-    def _tell(self, loss: Loss) -> None:
-        """Report a loss; called from any thread, so that only the event loop emits."""
+    def _on_loss(self, loss: Loss) -> None:
+        """Report a loss in the event loop; called from any thread."""
         if (loop := self._loop) is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(partial(_report, loss))
 
 

@@ -1,4 +1,4 @@
-"""Lines written to a stream that may be closed, broken, stopped or full, without ever waiting for it."""
+"""Writing of lines to a stream that may be closed, broken, stopped or full, without ever blocking."""
 
 import os
 import select
@@ -8,20 +8,18 @@ from typing import Final, TextIO
 
 from supervisor.system.async_writer import AsyncWriter
 
-# A pipe takes this much in one piece, and has room for it if it polls as writable (pipe(7)).
+# A pipe takes this much at once, and has room for it if it polls as writable (pipe(7)).
 _PIECE: Final = 512 if sys.platform == "win32" else select.PIPE_BUF
-STAY: Final = "\r"
-"""At the end of a line: the next one goes over it."""
-
-_MOST_WAITING: Final = 256 * 1024
+STAY: Final = "\r"  # at the end of a line: the next one replaces it
+_ROOM: Final = 256 * 1024  # bytes that are queued
 
 
 class LineWriter:
     """Writes whole lines to a stream, standard error if None is given.
 
-    What a stopped terminal (Ctrl+S) or a pipe that nobody reads does not take waits here, up to 256 KiB, and goes out
-    ahead of a later line. Beyond that lines are dropped, and they are if the reader has gone: a supervisor must neither
-    die nor hang because of what it has to say.
+    Up to 256 KiB are queued for a stopped terminal (Ctrl+S) or a pipe without a reader, and written before the next
+    line. Further lines are dropped, and all of them if the reader is gone: logging must neither end nor block the
+    supervisor.
     """
 
     def __init__(self, stream: TextIO | None = None, encoding: str | None = None) -> None:
@@ -31,20 +29,20 @@ class LineWriter:
         self._outlet: AsyncWriter | None = None
 
     def msg(self, line: str) -> None:
-        """Write one line; one that ends in `STAY` is not ended."""
+        """Write one line; one that ends in `STAY` gets no line end."""
         fd = self._fd()
         if self._outlet is not None:
             self._outlet.put(self._encode(line))
         elif fd is None:
             self._print(line)
-        elif len(self._waiting) < _MOST_WAITING:
+        elif len(self._waiting) < _ROOM:
             self._waiting += self._encode(line)
             self._drain(fd, 0.0)
 
-    debug = info = warning = error = msg  # the names under which structlog calls it
+    debug = info = warning = error = msg  # the names by which structlog calls it
 
     def flush(self, timeout: float) -> None:
-        """Wait up to `timeout` seconds for the reader to take what is waiting."""
+        """Wait up to `timeout` seconds until the queue is written."""
         fd = self._fd()
         if self._outlet is not None:
             self._outlet.flush(timeout)
@@ -52,17 +50,17 @@ class LineWriter:
             self._drain(fd, timeout)
 
     def begin_thread(self) -> None:
-        """From now on have a thread write, under the same promises: for a stream that others write to as well.
+        """Write from a thread from now on: for a stream that other processes write to as well.
 
-        Between finding room in a pipe and writing, another writer may take the room, and the write would wait for it.
+        Between a poll that finds room in a pipe and the write, another writer may take it, and the write would block.
         """
         fd = self._fd()
         if fd is not None and self._outlet is None:
             self.flush(0.0)
-            self._outlet = AsyncWriter(fd, room=_MOST_WAITING)
+            self._outlet = AsyncWriter(fd, room=_ROOM)
 
     def end_thread(self, timeout: float) -> None:
-        """Give the thread `timeout` seconds to write what is waiting, and be without one again."""
+        """End the thread, after `timeout` seconds at most to write the queue."""
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.close(timeout)
@@ -72,12 +70,12 @@ class LineWriter:
         return (line if line.endswith(STAY) else f"{line}\n").encode(encoding, "backslashreplace")
 
     def is_terminal(self) -> bool:
-        """Whether a person may be looking."""
+        """Whether the stream is a terminal."""
         fd = self._fd()
         return fd is not None and os.isatty(fd)
 
     def is_journal(self) -> bool:
-        """Whether this goes straight to systemd's journal, as JOURNAL_STREAM (systemd.exec(5)) tells."""
+        """Whether the stream is systemd's journal, by JOURNAL_STREAM (systemd.exec(5))."""
         fd = self._fd()
         if fd is None or "JOURNAL_STREAM" not in os.environ:
             return False
@@ -89,10 +87,10 @@ class LineWriter:
 
     @property
     def _stream(self) -> TextIO | None:
-        return self._given if self._given is not None else sys.stderr  # which is None without a console on Windows
+        return self._given if self._given is not None else sys.stderr  # None on Windows without a console
 
     def _fd(self) -> int | None:
-        """The stream's file descriptor; None for one in memory, and for a closed one."""
+        """The stream's file descriptor; None if it is in memory or closed."""
         try:
             return None if self._stream is None else self._stream.fileno()
         except (OSError, ValueError):
@@ -111,17 +109,17 @@ class LineWriter:
                 written = os.write(fd, self._waiting[:_PIECE])
             except BlockingIOError:  # non-blocking, and another writer took the room
                 return
-            except OSError:  # the reader has gone, the disk is full, the descriptor is closed
+            except OSError:  # the reader is gone, the disk is full, the descriptor is closed
                 self._waiting.clear()
                 return
             del self._waiting[:written]
 
 
 def _writable(fd: int, timeout: float) -> bool:
-    """Whether a piece can be written without waiting. A broken stream can: the write then says what is wrong."""
+    """Whether a write would not block. True for a broken stream, too: the write then raises."""
     if sys.platform == "win32":
         return True  # select knows sockets only
     try:
         return bool(select.select((), (fd,), (), timeout)[1])
-    except (OSError, ValueError):  # closed, or numbered beyond what select can take
+    except (OSError, ValueError):  # closed, or a number above what select takes
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.log.redact import Redactor, command, is_telling
+from supervisor.log.redact import Redactor, command, names_secret
 from tests.helpers import shell
 from tests.helpers.command import Project
 
@@ -79,12 +79,12 @@ def test_command_lines(argv: list[str], shown: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["API_TOKEN", "dbPassword", "--auth-key", "DSN", "apiKey", "OPENAI_API_KEY", "jwt"])
 def test_telling_names(name: str) -> None:
-    assert is_telling(name)
+    assert names_secret(name)
 
 
 @pytest.mark.parametrize("name", ["PATH", "AUTHOR", "KEYBOARD", "MONKEY", "HOME", "compass", "TOKENIZER", "PORT"])
 def test_names_that_tell_nothing(name: str) -> None:
-    assert not is_telling(name)
+    assert not names_secret(name)
 
 
 def test_values_are_hidden_as_whole_words_and_never_within_a_path() -> None:

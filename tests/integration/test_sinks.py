@@ -13,7 +13,7 @@ import pytest
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log.files.reader import Line, LogReader, Note
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 from supervisor.system.runtime_dir import project_key
 from tests.helpers.command import Project, Running
@@ -97,7 +97,7 @@ async def test_what_the_bot_writes_is_kept_with_what_happens_to_it(project: Proj
 
 
 async def test_in_development_nothing_is_kept_unless_it_is_asked_for(project: Project) -> None:
-    assert Outputs(project.folder, "key", LogConfig(), Mode.DEV).on_output is None
+    assert OutputSinks(project.folder, "key", LogConfig(), Mode.DEV).on_output is None
     project.configure("[log]\nfiles = true\n")
     async with project.supervised("dev", "write=hello") as running:
         await running.until_output(b"hello\n")

@@ -31,7 +31,7 @@ from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.sinks import Outputs
+from supervisor.log.sinks import OutputSinks
 from supervisor.process import handle
 from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import CommandError
@@ -500,7 +500,7 @@ class Inside:
             reaper=Reaper(),
             runtime=project.runtime,
             versions=Versions(identify(config, Mode.RUN, words)),
-            outputs=Outputs(project.folder, territory.key, LogConfig(), Mode.DEV),
+            outputs=OutputSinks(project.folder, territory.key, LogConfig(), Mode.DEV),
         )
         self.registry = SessionRegistry.load(store, (), writer)
         self.supervisor = assemble(

@@ -1,4 +1,4 @@
-"""One line of a log file: what it is made from, and what it says."""
+"""The lines of a log file, encoded and decoded. The format is described in `log.files`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A line that was read: a piece of output (`stream` is set) or an event (`event` is, with its fields in it)."""
+    """A decoded line: a piece of output (`stream` and `data`) or an event (`event`, with its fields)."""
 
     at: datetime
     stream: str = ""
@@ -24,16 +24,16 @@ class LogRecord:
 
 
 class OutputEncoder:
-    """Turns the pieces of one stream into lines. A character that is cut in two waits for its other half."""
+    """Encodes the pieces of one stream. A character that is split between two pieces is kept for the second one."""
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
         self._half = b""
 
     def encode(self, at: float, data: bytes) -> bytes:
-        """The line for one piece, read at `at` (seconds of the epoch); empty if there is no whole character in it."""
+        """The line for one piece, read at `at` (seconds since the epoch); empty if it completes no character."""
         data, self._half = self._half + data, b""
-        if b"\0" in data:  # no text, and as such six times as long
+        if b"\0" in data:  # binary data, which would be six times as long as JSON text
             return self._binary(at, data)
         try:
             text = data.decode()
@@ -44,7 +44,7 @@ class OutputEncoder:
         return encode({"ts": stamp(at), "stream": self._stream, "text": text}) if text else b""
 
     def rest(self, at: float) -> bytes:
-        """The line for a character whose other half has not come; empty without one."""
+        """The line for an incomplete character at the end of the stream; empty if there is none."""
         half, self._half = self._half, b""
         return self._binary(at, half) if half else b""
 
@@ -58,16 +58,18 @@ def encode_event(at: float, level: str, name: str, fields: Mapping[str, Any]) ->
 
 
 def encode(line: Mapping[str, Any]) -> bytes:
-    """One JSON object as a line of strict UTF-8; bytes of a name that are not are spelled out."""
-    text = json.dumps(line, ensure_ascii=False, default=str)
-    try:
-        return f"{text}\n".encode()
-    except UnicodeEncodeError:
-        return (_SURROGATE.sub(lambda match: rf"\\u{ord(match[0]):04x}", text) + "\n").encode()
+    """A JSON object as a line."""
+    return f"{json_text(line)}\n".encode()
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """A JSON object on one line. Bytes of a file's name that are not UTF-8 are escaped: no valid JSON can hold them."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if text.isascii() else _SURROGATE.sub(lambda match: rf"\\u{ord(match[0]):04x}", text)
 
 
 def decode(line: bytes) -> LogRecord | None:
-    """What a line says; None for one that is torn, or not of this format."""
+    """The content of a line; None for one that is incomplete or not of this format."""
     try:
         found = json.loads(line)
         at = datetime.fromisoformat(found["ts"])
@@ -87,5 +89,5 @@ def decode(line: bytes) -> LogRecord | None:
 
 
 def stamp(at: float) -> str:
-    """A moment, in seconds of the epoch, as ISO 8601 in UTC."""
+    """A moment, in seconds since the epoch, as ISO 8601 in UTC."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"

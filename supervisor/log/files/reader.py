@@ -1,4 +1,4 @@
-"""Reads a log back, line by line as the bot wrote them, also while it is being written."""
+"""Reading a log, line by line as the bot wrote them, also while it is being written."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from supervisor.log.files.format import LogRecord, decode, stamp
-from supervisor.log.files.rotation import files
+from supervisor.log.files.rotation import segment_files
 
 LONGEST: Final = 64 * 1024
-"""Bytes of a line that are held while its end has not come; a longer one is given in parts."""
+"""Bytes of an unfinished line that are held; a longer one is returned in parts."""
 
 _TICK: Final = 1.0
-_BREAKS: Final = {"bot.starting", "log.gap"}
-"""Events after which a line that was not ended will not go on."""
+_BREAKS: Final = {"bot.starting", "log.gap"}  # events after which an unfinished line does not go on
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the bot's output without its end; `partial` if it goes on in the next one, or never ended."""
+    """A line of the bot's output without its line end; `partial` if it goes on in the next one, or never ended."""
 
     at: datetime
     stream: str
@@ -33,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An event: its fields, with `ts`, `level` and `event`, as the file has them."""
+    """An event: its fields, with `ts`, `level` and `event`, as in the file."""
 
     at: datetime
     fields: Mapping[str, Any]
@@ -43,23 +42,23 @@ Entry = Line | Note
 
 
 class LogReader:
-    """One log, from its oldest file on. What `read` has given it does not give again."""
+    """Reads one log from its oldest segment on. `read` returns each entry once."""
 
     def __init__(self, folder: Path, key: str, *, since: datetime | None = None) -> None:
-        """`since`: leave out what is older, and the files that hold nothing else."""
+        """`since`: leave out older entries, and do not read segments that hold no others."""
         self._folder = folder
         self._key = key
         self._since = since
-        self._number = _first_since(files(folder, key), since)
+        self._number = _first_since(segment_files(folder, key), since)
         self._file: BinaryIO | None = None
         self._torn = b""
         self._lines = _Lines()
         self._began = self._skipped = False
 
     def skip_to_last(self, count: int, wanted: Callable[[Entry], bool]) -> None:
-        """Leave out the files before those that hold the last `count` entries for which `wanted` is true."""
+        """Skip the segments before those that hold the last `count` entries for which `wanted` is true."""
         found = 0
-        for number, path in reversed(files(self._folder, self._key)):
+        for number, path in reversed(segment_files(self._folder, self._key)):
             if number < self._number:
                 return
             with path.open("rb") as file:
@@ -70,15 +69,15 @@ class LogReader:
                 return
 
     def read(self, *, flush: bool = False) -> Iterator[Entry]:
-        """All that has been written since the last call; `flush` also gives a line whose end has not come."""
+        """The entries written since the last call; with `flush` also unfinished lines."""
         while self._file is not None or self._open():
             assert self._file is not None
             if self._skipped:
                 self._skipped = False
                 yield from self._lines.rest()
                 yield _gap("older files were removed before they were read")
-            # Looked at before reading on: when a file is begun, the one before it is complete.
-            later = any(number > self._number for number, _ in files(self._folder, self._key))
+            # Looked up before reading: once a later segment exists, this one is complete.
+            later = any(number > self._number for number, _ in segment_files(self._folder, self._key))
             for line in self._file:
                 self._torn += line
                 if self._torn.endswith(b"\n"):
@@ -92,16 +91,16 @@ class LogReader:
             yield from self._lines.rest()
 
     def close(self) -> None:
-        """Close the file that is being read."""
+        """Close the segment that is being read."""
         file, self._file, self._torn = self._file, None, b""
         if file is not None:
             file.close()
 
     def _open(self) -> bool:
-        """Open the file that comes next; False if there is none yet."""
-        for number, path in files(self._folder, self._key):
+        """Open the next segment; False if there is none yet."""
+        for number, path in segment_files(self._folder, self._key):
             if number >= self._number:
-                with contextlib.suppress(FileNotFoundError):  # just removed, as the oldest
+                with contextlib.suppress(FileNotFoundError):  # removed just now, as the oldest
                     self._file = path.open("rb")
                     self._skipped = self._began and number > self._number
                     self._began, self._number = True, number
@@ -115,13 +114,13 @@ class LogReader:
 
 
 class _Lines:
-    """Puts pieces of output together to lines, each stream for itself."""
+    """Joins pieces of output to lines, separately for each stream."""
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[datetime, bytes]] = {}
 
     def feed(self, record: LogRecord) -> Iterator[Entry]:
-        """The lines that are complete with this record."""
+        """The entries that this record completes."""
         if record.event:
             if record.event["event"] in _BREAKS:
                 yield from self.rest()
@@ -138,20 +137,20 @@ class _Lines:
             self._open[record.stream] = (begun, last)
 
     def rest(self) -> Iterator[Entry]:
-        """The lines whose end has not come."""
+        """The unfinished lines."""
         for stream, (begun, rest) in self._open.items():
             yield Line(begun, stream, rest, partial=True)
         self._open.clear()
 
 
-def news(folder: Path) -> Iterator[bool]:
-    """Whenever something in the folder has changed: True; False after every second without a change."""
+def changes(folder: Path) -> Iterator[bool]:
+    """Block until something in the folder changes: yields True, and False after each second without a change."""
     from watchfiles import watch
 
     while True:
-        # The folder comes with the first line of a log, and may be removed and made again.
+        # The folder is created with the first line of a log, and may be removed and created again.
         with contextlib.suppress(FileNotFoundError):
-            changes = watch(
+            found = watch(
                 folder,
                 watch_filter=None,
                 debounce=50,
@@ -160,7 +159,7 @@ def news(folder: Path) -> Iterator[bool]:
                 yield_on_timeout=True,
                 recursive=False,
             )
-            for change in changes:
+            for change in found:
                 yield bool(change)
                 if not change and not folder.exists():
                     break
@@ -169,14 +168,14 @@ def news(folder: Path) -> Iterator[bool]:
 
 
 def _gap(problem: str) -> Note:
-    """A note that something is missing, for a reader that has found out."""
+    """An entry that reports missing output."""
     now = time.time()
     fields = {"ts": stamp(now), "level": "warning", "event": "log.gap", "problem": problem}
     return Note(datetime.fromtimestamp(now, UTC), fields)
 
 
 def _first_since(found: Sequence[tuple[int, Path]], since: datetime | None) -> int:
-    """The number of the first file that may hold something that is not older."""
+    """The number of the first segment that may hold entries from `since` on."""
     first = 0
     for number, path in found if since is not None else ():
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:

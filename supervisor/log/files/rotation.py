@@ -1,4 +1,4 @@
-"""The files of a log: numbered, the highest is written to, the lowest go when there are too many."""
+"""The segments of a log: the one with the highest number is written, those with the lowest are removed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import re
 from pathlib import Path
 
+import platformdirs
+
 
 class Segments:
-    """The files of one log, for its one writer: whoever holds the project's lock."""
+    """The segments of one log, for its only writer: the process that holds the project's lock."""
 
     def __init__(self, folder: Path, key: str, *, max_size: int, max_files: int) -> None:
-        """`max_size` in bytes for each file, which a line that is longer by itself may exceed."""
+        """`max_size`: bytes of a segment, which a single longer line may exceed; `max_files`: segments."""
         self._folder = folder
         self._key = key
         self._max_size = max_size
@@ -22,8 +24,8 @@ class Segments:
         self._number = 0
 
     def write(self, line: bytes) -> None:
-        """Append one line. Raises OSError, and then nothing of it is left in the file."""
-        if self._fd is None or os.fstat(self._fd).st_nlink == 0:  # somebody has removed it
+        """Append one line. Raises `OSError`, and then leaves nothing of it in the segment."""
+        if self._fd is None or os.fstat(self._fd).st_nlink == 0:  # it was removed
             self.close()
             self._open_last()
         if self._size and self._size + len(line) > self._max_size:
@@ -40,19 +42,19 @@ class Segments:
         self._size += len(line)
 
     def close(self) -> None:
-        """Close the file; the next line opens it again."""
+        """Close the segment; the next line opens it again."""
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
 
     def _open_last(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        numbers = [number for number, _ in files(self._folder, self._key)]
+        numbers = [number for number, _ in segment_files(self._folder, self._key)]
         self._open(max(numbers, default=1))
 
     def _open(self, number: int) -> None:
-        """Open a file, after making room for it: on a full disk that may be all the room there is."""
-        earlier = [path for found, path in files(self._folder, self._key) if found < number]
+        """Open a segment, after removing the oldest: on a full disk that may be all the room there is."""
+        earlier = [path for found, path in segment_files(self._folder, self._key) if found < number]
         for path in earlier[: max(0, len(earlier) - self._max_files + 1)]:
             path.unlink(missing_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -60,7 +62,7 @@ class Segments:
         try:
             self._size = os.fstat(fd).st_size
             if self._size and os.lseek(fd, -1, os.SEEK_END) >= 0 and os.read(fd, 1) != b"\n":
-                _write_all(fd, b"\n")  # the power went in the midst of a line: the next one must not continue it
+                _write_all(fd, b"\n")  # a power cut left half a line, which the next one must not continue
                 self._size += 1
         except OSError:
             os.close(fd)
@@ -68,8 +70,16 @@ class Segments:
         self._fd, self._number = fd, number
 
 
-def files(folder: Path, key: str) -> list[tuple[int, Path]]:
-    """The files of a log with their numbers, the oldest first; none if there is no such folder."""
+def log_folder(project: Path, configured: Path | None) -> Path:
+    """The folder for logs, which may not exist: the configured one, else the user's. Projects may share one.
+
+    Without a home directory the user's folder has no absolute path, and is taken relative to the project.
+    """
+    return project / (platformdirs.user_log_path("scanonce") if configured is None else configured)
+
+
+def segment_files(folder: Path, key: str) -> list[tuple[int, Path]]:
+    """The segments of a log with their numbers, the oldest first; none if there is no such folder."""
     name = re.compile(rf"{re.escape(key)}-(\d{{8,}})\.jsonl")
     try:
         entries = [(name.fullmatch(entry.name), entry) for entry in folder.iterdir()]

@@ -1,4 +1,4 @@
-"""Takes what is to be kept, at once, and has a thread write it."""
+"""Writing of a log from a thread, so that no caller is blocked."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from supervisor.log.files.rotation import Segments
 from supervisor.system.async_writer import LossCounter
 
 ROOM: Final = 4 * 1024 * 1024
-"""Bytes that may wait for a disk that is slower than the bot, or full."""
+"""Bytes that are queued while the disk is slow or full."""
 
 _OVERHEAD: Final = 200  # bytes of memory that even the smallest piece takes
-_BREATH: Final = 0.002
-"""Seconds of rest after each piece of a flood. It is more than anyone will read, and some of it is dropped in any case.
-The threads that keep the bot going must not wait for this one, which on a busy machine may lose the processor in the
-midst of its work, while it has Python's lock."""
+#: Seconds of rest after each piece of a flood, some of which is dropped in any case. On a busy machine this thread may
+#: be preempted while it holds Python's lock (GIL), and the threads that pass on the bot's output would wait for it.
+_THROTTLE: Final = 0.002
 
-_RETRY: Final = 1.0  # seconds between two tries to write to a disk that did not take it
+_RETRY: Final = 1.0  # seconds between two tries to write to a full disk
 
-#: When, which stream or event, and its bytes, or its level and fields.
+#: Time, name of the stream or event, its bytes or its level and fields, bytes of memory.
 _Item = tuple[float, str, bytes | tuple[str, Mapping[str, Any]], int]
 
 
-class Recorder:
-    """A log that is being written, from any thread, by one of its own; started with the first item.
+class LogWriter:
+    """Writes one log. Takes items from any thread; its own thread starts with the first.
 
-    What finds no room is dropped and counted, and an event `log.gap` stands in its place in the file. A disk that does
-    not take a line is tried again and again; meanwhile as much as there is room for waits.
+    Items beyond `room` are dropped and counted, and an event `log.gap` in the log takes their place. A line that the
+    disk does not take is tried again until it does; meanwhile items are queued.
     """
 
     def __init__(self, segments: Segments, losses: LossCounter, *, room: int = ROOM) -> None:
@@ -48,15 +47,15 @@ class Recorder:
         self._thread: threading.Thread | None = None
 
     def output(self, stream: str, data: bytes) -> None:
-        """Keep what was read from the bot."""
+        """Log a piece of the bot's output."""
         self._put((time.time(), stream, data, len(data) + _OVERHEAD))
 
     def event(self, level: str, name: str, fields: Mapping[str, Any]) -> None:
-        """Keep an event."""
+        """Log an event."""
         self._put((time.time(), name, (level, fields), 2 * _OVERHEAD))
 
     def close(self, timeout: float) -> None:
-        """Take nothing more; what waits is given `timeout` seconds, a disk that took nothing one more try."""
+        """Take no more items and wait up to `timeout` seconds for those queued. A full disk gets one more try."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -100,7 +99,7 @@ class Recorder:
                     flood = self._size > self._room // 2 and not self._closed
                 self._losses.look()
                 if flood:
-                    time.sleep(_BREATH)
+                    time.sleep(_THROTTLE)
             for encoder in self._encoders.values():
                 if rest := encoder.rest(time.time()):
                     self._write(rest)
@@ -119,9 +118,9 @@ class Recorder:
         return encode_event(at, content[0], name, content[1])
 
     def _write(self, line: bytes) -> bool:
-        """Write a line, trying until the disk takes it; False if it does not and the end has come."""
+        """Write a line, trying again until the disk takes it; False if the log was closed and it still does not."""
         while True:
-            # Asked before the try: an end that comes while this one fails has another one still.
+            # Read before the try: if `close` is called while this one fails, there is one more.
             last = self._closed
             try:
                 self._segments.write(line)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from supervisor.log.files.format import OutputEncoder, encode_event
-from supervisor.log.files.reader import LONGEST, Entry, Line, LogReader, Note, news
-from supervisor.log.files.rotation import Segments, files
+from supervisor.log.files.reader import LONGEST, Entry, Line, LogReader, Note, changes
+from supervisor.log.files.rotation import Segments, segment_files
 from tests.unit.log.files.conftest import KEY, NOON
 
 Write = Callable[..., None]
@@ -95,7 +95,7 @@ def test_reading_along_misses_nothing_across_files(folder: Path) -> None:
     writer.join()
     found.extend(reader.read())
     reader.close()
-    assert len(files(folder, KEY)) > 50
+    assert len(segment_files(folder, KEY)) > 50
     assert texts(found) == expected
 
 
@@ -125,11 +125,11 @@ def test_the_last_lines_need_no_more_files_than_they_are_in(write: Write, reader
 
 
 def test_news_come_when_something_is_written_even_if_the_folder_is_not_there_yet(folder: Path, write: Write) -> None:
-    changes = news(folder)
-    assert next(changes) is False
+    found = changes(folder)
+    assert next(found) is False
     write(b"x\n")
     for _ in range(30):
-        if next(changes):
+        if next(found):
             break
         write(b"y\n")
     else:

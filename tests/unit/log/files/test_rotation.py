@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.log.files.rotation import Segments, files
+from supervisor.log.files.rotation import Segments, segment_files
 from tests.unit.log.files.conftest import KEY
 
 LINE = b"x" * 499 + b"\n"
 
 
 def sizes(folder: Path) -> list[tuple[int, int]]:
-    return [(number, path.stat().st_size) for number, path in files(folder, KEY)]
+    return [(number, path.stat().st_size) for number, path in segment_files(folder, KEY)]
 
 
 def test_a_full_file_is_followed_by_the_next_and_the_oldest_goes(folder: Path, segments: Segments) -> None:
@@ -33,7 +33,7 @@ def test_folder_and_files_are_closed_to_others_whatever_the_umask(folder: Path, 
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [stat.S_IMODE(path.stat().st_mode) for _, path in files(folder, KEY)] == [0o600]
+    assert [stat.S_IMODE(path.stat().st_mode) for _, path in segment_files(folder, KEY)] == [0o600]
 
 
 def test_the_next_supervisor_goes_on_where_the_last_one_ended(folder: Path, segments: Segments) -> None:
@@ -49,7 +49,7 @@ def test_the_next_supervisor_goes_on_where_the_last_one_ended(folder: Path, segm
 def test_a_line_torn_by_a_power_cut_does_not_swallow_the_next(folder: Path, segments: Segments) -> None:
     segments.write(LINE)
     segments.close()
-    ((_, path),) = files(folder, KEY)
+    ((_, path),) = segment_files(folder, KEY)
     path.write_bytes(LINE + b'{"ts": "20')
     segments.write(LINE)
     assert path.read_bytes() == LINE + b'{"ts": "20\n' + LINE
@@ -63,7 +63,7 @@ def test_a_line_longer_than_a_file_may_be_has_one_for_itself(folder: Path, segme
 
 def test_a_log_that_is_removed_while_it_is_written_is_begun_anew(folder: Path, segments: Segments) -> None:
     segments.write(LINE)
-    for _, path in files(folder, KEY):
+    for _, path in segment_files(folder, KEY):
         path.unlink()
     folder.rmdir()
     segments.write(LINE)
@@ -77,7 +77,7 @@ def test_projects_share_a_folder_without_touching_each_other(folder: Path, segme
         other.write(LINE)
     other.close()
     assert sizes(folder) == [(1, 500)]
-    assert [number for number, _ in files(folder, "ba9876543210")] == [3]
+    assert [number for number, _ in segment_files(folder, "ba9876543210")] == [3]
 
 
 @pytest.mark.parametrize("room", [0, 100])

@@ -14,7 +14,7 @@ import pytest
 from supervisor.log.files import writer as module
 from supervisor.log.files.reader import Line, LogReader, Note
 from supervisor.log.files.rotation import Segments
-from supervisor.log.files.writer import Recorder
+from supervisor.log.files.writer import LogWriter
 from supervisor.system.async_writer import Loss, LossCounter
 from tests.unit.log.files.conftest import KEY
 
@@ -53,9 +53,9 @@ def losses() -> list[Loss]:
 
 
 @pytest.fixture
-def recorder(disk: Disk, losses: list[Loss], monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+def recorder(disk: Disk, losses: list[Loss], monkeypatch: pytest.MonkeyPatch) -> Iterator[LogWriter]:
     monkeypatch.setattr(module, "_RETRY", 0.01)
-    made = Recorder(disk, LossCounter("log", losses.append, calm=0.0), room=100_000)
+    made = LogWriter(disk, LossCounter("log", losses.append, calm=0.0), room=100_000)
     yield made
     disk.goes.set()
     made.close(PATIENCE)
@@ -77,7 +77,7 @@ def until(met: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def test_output_and_events_are_kept_in_their_order(recorder: Recorder, folder: Path) -> None:
+def test_output_and_events_are_kept_in_their_order(recorder: LogWriter, folder: Path) -> None:
     recorder.event("info", "bot.started", {"pid": 7})
     recorder.output("stdout", b"caf\xc3")
     recorder.output("stderr", b"\xff")
@@ -88,7 +88,7 @@ def test_output_and_events_are_kept_in_their_order(recorder: Recorder, folder: P
 
 
 def test_a_disk_that_hangs_holds_nobody_up_and_the_gap_is_marked(
-    recorder: Recorder, disk: Disk, losses: list[Loss], folder: Path
+    recorder: LogWriter, disk: Disk, losses: list[Loss], folder: Path
 ) -> None:
     disk.goes.clear()
     longest = 0.0
@@ -111,7 +111,7 @@ def test_a_disk_that_hangs_holds_nobody_up_and_the_gap_is_marked(
 
 
 def test_a_full_disk_is_told_once_and_what_waits_is_written_when_there_is_room(
-    recorder: Recorder, disk: Disk, losses: list[Loss], folder: Path
+    recorder: LogWriter, disk: Disk, losses: list[Loss], folder: Path
 ) -> None:
     disk.full = True
     for number in range(50):
@@ -127,14 +127,16 @@ def test_a_full_disk_is_told_once_and_what_waits_is_written_when_there_is_room(
     assert read(folder)[0] == b"".join(b"%d" % number for number in range(50))
 
 
-def test_a_disk_that_stays_full_does_not_hold_up_the_end(recorder: Recorder, disk: Disk) -> None:
+def test_a_disk_that_stays_full_does_not_hold_up_the_end(recorder: LogWriter, disk: Disk) -> None:
     disk.full = True
     recorder.output("stdout", b"lost")
     assert disk.refused.wait(PATIENCE)
     recorder.close(3600.0)  # or the test would not end
 
 
-def test_the_end_is_one_more_try(recorder: Recorder, disk: Disk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_is_one_more_try(
+    recorder: LogWriter, disk: Disk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_RETRY", 3600.0)
     disk.full = True
     recorder.output("stdout", b"kept")
@@ -145,7 +147,7 @@ def test_the_end_is_one_more_try(recorder: Recorder, disk: Disk, folder: Path, m
 
 
 def test_an_end_that_comes_while_a_try_fails_is_one_more(
-    recorder: Recorder, disk: Disk, folder: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: LogWriter, disk: Disk, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_RETRY", 3600.0)
     disk.full = True
@@ -161,7 +163,7 @@ def test_an_end_that_comes_while_a_try_fails_is_one_more(
     assert read(folder)[0] == b"kept"
 
 
-def test_floods_of_the_smallest_pieces_are_bounded_too(recorder: Recorder, disk: Disk) -> None:
+def test_floods_of_the_smallest_pieces_are_bounded_too(recorder: LogWriter, disk: Disk) -> None:
     disk.goes.clear()
     for _ in range(5000):
         recorder.output("stdout", b"x")
