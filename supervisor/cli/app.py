@@ -15,7 +15,7 @@ from supervisor import __version__
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dev": ("run", "Run the bot, restart it on every change, and keep its session."),
     "run": ("run", "Run the bot in production, and start it again when it fails."),
-    "init": ("init", "Write a scanonce.toml from what nodemon, npm and pm2 were told."),
+    "init": ("init", "Write a scanonce.toml from the settings of nodemon, npm and pm2."),
     "logs": ("logs", "Show the bot's output and scanonce's events from the log files."),
     "status": ("control", "Show how the bot of this project stands."),
     "restart": ("control", "Restart the bot cleanly, and wait until it is back."),
@@ -25,7 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "doctor": ("doctor", "Look for problems and explain how to fix them."),
     "session": ("session", "The sessions: list, info, check, clear."),
     "snapshot": ("snapshot", "Copies of linked sessions: list, take, verify, restore, prune."),
-    "notify": ("notify", "Who is told when something needs a person: test."),
+    "notify": ("notify", "Notifications of what needs a person: test."),
     "service": ("service", "Run the bot as a service of systemd, launchd or Windows."),
 }
 """The commands in the order of the help: the module in `supervisor.cli` that has it, and the help's first sentence."""

@@ -1,6 +1,6 @@
-"""What the commands that come and go have in common: tables, JSON, progress, questions, errors and exit statuses.
+"""Output of the commands: lines, tables, JSON, progress, questions, errors and exit statuses.
 
-Nothing that comes from a disk reaches a terminal as it is: names may hold control characters (`printable`).
+Names from a disk may hold control characters, and are escaped before they reach a terminal (`printable`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 
 import typer
 
 from supervisor.config.issues import ConfigError
 from supervisor.system import clock
-from supervisor.system.errors import ProfileInUseError, SessionError
+from supervisor.system.errors import ProfileInUseError, ScanonceError
 from supervisor.system.escape import printable
 from supervisor.timing.record import HistoryError
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from supervisor.system.parallel import Progress
 
 VERSION = 1
-"""Of every JSON document, described in docs/cli.md: fields may be added, none changes its meaning or goes."""
+"""Version of every JSON document (docs/cli.md): fields may be added; none changes its meaning or is removed."""
 
 FAILED, UNUSABLE, HELD = 1, 2, 5
-"""Exit statuses: a check failed or the answer was no; bad usage or it cannot be done; somebody has it in use."""
+"""Exit statuses: a check failed or the answer was no; bad usage or an error; the profile or project is in use."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNWRAPPED = 10_000  # columns; who reads from a pipe wants a row in a line
+_UNWRAPPED = 10_000  # columns; a program that reads a pipe expects each row on one line
 _GAP, _NARROWEST = 2, 40  # columns: between two cells, and for the last one
-_QUIET_FOR = 1.0  # seconds without a progress line, at first and between two
-_HIDDEN_FOR = 0.5  # seconds until a progress bar shows: most of what is done here takes less
+_QUIET_FOR = 1.0  # seconds before the first progress line and between two
+_HIDDEN_FOR = 0.5  # seconds until a progress bar shows: most operations take less
 
 
 class Cell(NamedTuple):
-    """A cell of a table that is coloured on a terminal; `style` in rich's words."""
+    """A cell of a table that is coloured on a terminal; `style` is a style of rich's."""
 
     text: str
     style: str
@@ -52,10 +52,10 @@ class Cell(NamedTuple):
 
 @contextlib.contextmanager
 def exits() -> Iterator[None]:
-    """Turn the errors that a user can meet into one sentence on standard error and an exit status."""
+    """Turn expected errors into one sentence on standard error and an exit status."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no failure
+            stream.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding cannot express
     try:
         yield
     except ConfigError as error:
@@ -63,16 +63,13 @@ def exits() -> Iterator[None]:
             complain(str(issue))
         raise typer.Exit(UNUSABLE) from None
     except ProfileInUseError as error:
-        complain(str(error))
-        raise typer.Exit(HELD) from None
-    except (SessionError, HistoryError) as error:
-        complain(str(error))
-        raise typer.Exit(UNUSABLE) from None
+        fail(str(error), HELD)
+    except (ScanonceError, HistoryError) as error:
+        fail(str(error))
     except BrokenPipeError:
         raise  # the reader has gone, as `head` does: typer ends quietly
     except OSError as error:
-        complain(f"{error.strerror or error} ({error.filename or 'no file named'}). Mend that, then try again.")
-        raise typer.Exit(UNUSABLE) from None
+        fail(f"{error.strerror or error} ({error.filename or 'no file named'}). Fix that, then try again.")
 
 
 def say(line: str = "") -> None:
@@ -85,6 +82,12 @@ def complain(line: str) -> None:
     typer.echo(f"scanonce: {printable(line)}", err=True)
 
 
+def fail(problem: str, status: int = UNUSABLE) -> NoReturn:
+    """Print why the command ends, on standard error, and end it."""
+    complain(problem)
+    raise typer.Exit(status) from None
+
+
 def tell(remarks: Iterable[str]) -> None:
     """Print remarks on standard error, one a line."""
     for remark in remarks:
@@ -92,13 +95,13 @@ def tell(remarks: Iterable[str]) -> None:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print a JSON document; `version` comes first. ASCII only, so that no terminal can be driven by it."""
+    """Print a JSON document that begins with `version`, in ASCII: it holds no control sequences for a terminal."""
     typer.echo(json.dumps(_plain({"version": VERSION, **document}), indent=2))
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
     """Print rows under their headings, aligned, coloured on a terminal; in a pipe each row is one line."""
-    from rich.cells import cell_len  # rich is for those who read: a supervisor carries none of it
+    from rich.cells import cell_len  # imported only when a table is printed
     from rich.table import Table
     from rich.text import Text
 
@@ -109,7 +112,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None
         for at, heading in enumerate(headings)
     )
     for at, heading in enumerate(headings):
-        # A name is there to be copied: only the last column is ever broken.
+        # Only the last column is ever broken, so that names can be copied.
         grid.add_column(printable(heading), overflow="fold", no_wrap=at < len(firm))
     for line in lines:
         grid.add_row(*(Text(printable(cell.text), cell.style) for cell in line))
@@ -122,23 +125,20 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on the terminal; without a yes the command ends here."""
+    """Ask on the terminal; the command ends unless the answer is yes."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        complain("There is no terminal to ask on, and this needs a yes: nothing was done. Add --yes.")
-        raise typer.Exit(UNUSABLE)
+        fail("There is no terminal to ask on, and this needs a yes: nothing was done. Add --yes.")
     if not typer.confirm(printable(question), err=True):
-        complain("Nothing was done.")
-        raise typer.Exit(FAILED)
+        fail("Nothing was done.", FAILED)
 
 
 @contextlib.contextmanager
 def progress(doing: str, *, as_json: bool) -> Iterator[Progress]:
-    """A progress bar on a terminal; for programs JSON lines on standard error; else nothing.
+    """Show progress: as a bar on a terminal, as JSON lines on standard error for programs, else not at all.
 
-    What is yielded takes the bytes that are done, and of how many. Until it is called the bar shows that something
-    is being done.
+    Yields a function of the bytes done and of their total. Until its first call the bar shows only that work goes on.
     """
     if as_json:
         yield _Lines(doing)
@@ -162,22 +162,22 @@ def progress(doing: str, *, as_json: bool) -> Iterator[Progress]:
 
 
 class _Lines:
-    """Progress for programs, about once a second, and not at all of what takes less."""
+    """Progress for programs: a line about once a second, and none for what takes less."""
 
     def __init__(self, doing: str) -> None:
         self._doing = doing
-        self._told_at = time.monotonic()
+        self._printed_at = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._told_at >= _QUIET_FOR:
-            self._told_at = now
+        if now - self._printed_at >= _QUIET_FOR:
+            self._printed_at = now
             line = {"version": VERSION, "progress": self._doing, "bytes_done": done, "bytes_total": total}
             typer.echo(json.dumps(_plain(line)), err=True)
 
 
 def ago(moment: datetime | None) -> str:
-    """How long ago that was, roughly; nothing for a moment that is not known."""
+    """The time since a moment, or until one to come, in its largest unit; empty if it is unknown."""
     if moment is None:
         return ""
     seconds = (datetime.now(UTC) - moment).total_seconds()
@@ -197,16 +197,16 @@ def span(seconds: float) -> str:
 
 
 def when(moment: datetime | None) -> str:
-    """A moment in local time, and how long ago that was."""
+    """A moment in local time, and the time since then; empty if it is unknown."""
     if moment is None:
         return ""
-    with contextlib.suppress(OverflowError):  # the last day of the year 9999, in the east: somebody's idea of a name
+    with contextlib.suppress(OverflowError):  # a folder may be named for the last day of the year 9999
         moment = moment.astimezone()
     return f"{moment:%Y-%m-%d %H:%M:%S} ({ago(moment)})"
 
 
 def size(number: int) -> str:
-    """Bytes in a unit that suits, 1000 to the next.
+    """A number of bytes in the largest unit that fits, of 1000 each.
 
     >>> size(999), size(126_000_000)
     ('999 B', '126 MB')
@@ -219,7 +219,7 @@ def size(number: int) -> str:
 
 
 def yes_no(value: bool | None) -> str:
-    """A fact in a word."""
+    """A fact in one or two words; None is unknown."""
     return {True: "yes", False: "no", None: "not known"}[value]
 
 
@@ -229,7 +229,7 @@ def _console(stream: TextIO) -> Console:
     terminal = stream.isatty()
     return Console(
         file=stream,
-        # Rich honours NO_COLOR; that a file is no place for colours, whatever FORCE_COLOR says, it has to be told.
+        # Rich honours NO_COLOR, but with FORCE_COLOR it would write colours into a file too.
         color_system="auto" if terminal and os.environ.get("TERM") != "dumb" else None,
         width=None if terminal else _UNWRAPPED,
         markup=False,

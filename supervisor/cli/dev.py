@@ -1,6 +1,6 @@
-"""`scanonce dev` as nodemon's users type it: its flags, and a script in place of a command.
+"""The command line of `scanonce dev`: nodemon's flags, and a script in place of a command.
 
-What is only needed for those is imported only then: a supervisor with a plain command carries none of it.
+The modules that only those need are imported only then: a supervisor with a plain command does not load them.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-BAD_USAGE = 2
+from supervisor.cli.console import fail
+
 _DASHES = "scanonce.dashes"
 
 
 class DevCommand(TyperCommand):
-    """The command `dev`, which explains nodemon's flags that it does not take and knows whether `--` was written."""
+    """The command `dev`: it explains those of nodemon's flags that it lacks, and notes whether `--` was written."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Look through the options before the parser does; `ctx` is click's context."""
+        """Check the options before they are parsed; `ctx` is click's context."""
         takes_value = {
             name: not getattr(param, "is_flag", False)
             for param in self.params
             for name in (*param.opts, *param.secondary_opts)
         } | dict.fromkeys(ctx.help_option_names, False)
-        ctx.meta[_DASHES] = _look_through(args, takes_value)
+        ctx.meta[_DASHES] = _check_flags(args, takes_value)
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
 
-def _look_through(words: Sequence[str], takes_value: dict[str, bool]) -> bool:
-    """Refuse what is nodemon's and means nothing here; whether the options end with `--`."""
+def _check_flags(words: Sequence[str], takes_value: dict[str, bool]) -> bool:
+    """Refuse flags of nodemon's that have no meaning here. Returns whether the options end with `--`."""
     rest = iter(words)
     for word in rest:
         if word == "--":
@@ -52,16 +53,15 @@ def _look_through(words: Sequence[str], takes_value: dict[str, bool]) -> bool:
 
 
 def _refuse(flag: str, following: Sequence[str]) -> None:
-    """End with one line on a flag of nodemon's or node's; of others the parser says that there is none such."""
+    """Fail with an explanation of a flag of nodemon's or node's; others are left to the parser."""
     from supervisor.setup.migrate.nodemon_flags import why_not
 
     if (reason := why_not(flag, following)) is not None:
-        typer.echo(f"scanonce: {reason}", err=True)
-        raise typer.Exit(BAD_USAGE)
+        fail(reason)
 
 
 def _last_of_cluster(word: str, takes_value: dict[str, bool]) -> tuple[str, str]:
-    """Of short options in one word (`-qL`, `-d2`), the one that decides what follows, and the value within the word."""
+    """Split short options in one word (`-qL`, `-d2`) into the last one and the value that is within the word."""
     for at, letter in enumerate(word[1:], 1):
         name = f"-{letter}"
         if takes_value.get(name, True) or at == len(word) - 1:
@@ -70,9 +70,9 @@ def _last_of_cluster(word: str, takes_value: dict[str, bool]) -> tuple[str, str]
 
 
 def bot_command(ctx: typer.Context, words: list[str] | None, program: str | None, project: Path) -> list[str] | None:
-    """The bot's command: what follows `--` as it is; without `--`, a script is run by what its extension says.
+    """The bot's command, or None if the command line has none; `program` is that of `--exec`.
 
-    `program` is that of `--exec`. None if the command line has none.
+    The words after `--` are used as they are; without `--`, a script is run by the program for its extension.
     """
     if program is None and (not words or ctx.meta[_DASHES]):
         return words or None
@@ -85,12 +85,11 @@ def bot_command(ctx: typer.Context, words: list[str] | None, program: str | None
     try:
         return run_script(words, project)
     except ScriptError as error:
-        typer.echo(f"scanonce: {error}", err=True)
-        raise typer.Exit(BAD_USAGE) from None
+        fail(str(error))
 
 
 def quiet_time(delay: str | None) -> str | None:
-    """nodemon's `--delay` as our `watch.quiet`."""
+    """Convert nodemon's `--delay` to our `watch.quiet`."""
     if delay is None:
         return None
     from supervisor.setup.migrate.nodemon_flags import delay_of_flag
@@ -98,12 +97,11 @@ def quiet_time(delay: str | None) -> str | None:
     try:
         return f"{delay_of_flag(delay) * 1000:.0f}ms"
     except ValueError as error:
-        typer.echo(f"scanonce: --delay: {error}", err=True)
-        raise typer.Exit(BAD_USAGE) from None
+        fail(f"--delay: {error}")
 
 
 def extension_list(ext: str | None) -> list[str] | None:
-    """nodemon's `--ext` as our `watch.ext`."""
+    """Convert nodemon's `--ext` to our `watch.ext`."""
     if not ext:
         return None
     from supervisor.setup.migrate.nodemon_flags import extensions
@@ -112,18 +110,11 @@ def extension_list(ext: str | None) -> list[str] | None:
 
 
 def check_meaning(project: Path, config: Path | None) -> None:
-    """Explain the flags that mean something else here."""
+    """Fail with an explanation where a flag has its meaning in nodemon, which differs from ours."""
     if config is not None and config.suffix == ".json":
-        typer.echo(
-            f"scanonce: --config {config}: expected a file such as scanonce.toml; what nodemon was told in JSON, "
-            "scanonce init takes over.",
-            err=True,
-        )
-        raise typer.Exit(BAD_USAGE)
+        fail(f"--config {config}: expected a file such as scanonce.toml; scanonce init converts nodemon's JSON.")
     if project.is_file():
-        typer.echo(
-            f"scanonce: {project} is not a directory, and --project (-C) wants the bot's folder. nodemon's -C is "
-            "--on-change-only here.",
-            err=True,
+        fail(
+            f"{project} is not a directory, and --project (-C) expects the bot's folder. nodemon's -C is "
+            "--on-change-only here."
         )
-        raise typer.Exit(BAD_USAGE)

@@ -1,4 +1,4 @@
-"""`scanonce dev --explain-watch`: what is watched, and why."""
+"""`scanonce dev --explain-watch`: the watched files, and why they are watched."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
-    """Look at the project as `scanonce dev` would, and print it."""
+    """Print which files `scanonce dev` would watch in the project."""
     found = explain(watch_rules(project, config, open_store(project, config).profiles(config.session.profiles)))
     polling = _why_polling(project, config)
     if as_json:
         print_json(
             {
-                "project": str(project),
-                "paths": [str(path) for path in config.watch.paths],
+                "project": project,
+                "paths": config.watch.paths,
                 "polling": polling is not None,
                 "polling_because": polling,
-                "files": [{"path": str(path), "why": why} for path, why in sorted(found.files.items())],
-                "folders": [{"path": str(path), "files": count} for path, count in found.folders.items()],
-                "left_out": [{"path": str(path), "why": why} for path, why in found.left_out.items()],
+                "files": [{"path": path, "why": why} for path, why in sorted(found.files.items())],
+                "folders": [{"path": path, "files": count} for path, count in found.folders.items()],
+                "left_out": [{"path": path, "why": why} for path, why in found.left_out.items()],
                 "other_files": [{"why": why, "files": count} for why, count in found.other.most_common()],
             }
         )
@@ -39,13 +39,13 @@ def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
     if polling is None:
         number = len(found.folders)
         watches = {0: "none yet", 1: "one watch"}.get(number, f"a watch for each of these {number} folders")
-        say(f"cost: {watches}; what is not looked into costs none")
+        say(f"cost: {watches}; folders that are left out cost none")
     else:
-        say(f"cost: no watch; the files are compared regularly, because {polling}")
+        say(f"cost: no watch; the files are polled, because {polling}")
 
 
 def _why_polling(project: Path, config: Config) -> str | None:
-    """Why files would be compared regularly, as far as that shows without watching; None for events."""
+    """The reason to poll, as far as it is known without watching; None if there are events."""
     if config.watch.poll is True:
         return "watch.poll is true"
     if config.watch.poll is False:

@@ -1,4 +1,4 @@
-"""`scanonce init`: a scanonce.toml from what nodemon, npm and pm2 know of the bot."""
+"""`scanonce init`: a scanonce.toml from the settings of nodemon, npm and pm2."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import UNUSABLE
+from supervisor.cli.documents import fields
 from supervisor.cli.options import AsJson, Project, group
-
-if TYPE_CHECKING:
-    from supervisor.setup.migrate.discover import Migration
+from supervisor.config.toml_writer import toml_value
+from supervisor.setup.migrate.discover import Migration, NoSuchAppError, discover
+from supervisor.setup.migrate.draft import shown
 
 _NAME = "scanonce.toml"
 
@@ -27,7 +27,7 @@ app = group()
 def init(
     project: Project = Path(),
     app: Annotated[
-        str | None, typer.Option("--app", metavar="NAME", help="Of pm2's applications, the one with this name.")
+        str | None, typer.Option("--app", metavar="NAME", help="Use pm2's application of this name.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
     force: Annotated[
@@ -35,29 +35,22 @@ def init(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a scanonce.toml from what nodemon, npm and pm2 were told.
+    """Write a scanonce.toml from the settings of nodemon, npm and pm2.
 
-    That is in nodemon.json, package.json and pm2's ecosystem file. An ecosystem.config.js is a program: node runs it,
-    as pm2 does, for 10 s at most.
+    They are read from nodemon.json, package.json and pm2's ecosystem file. An ecosystem.config.js is a program: node
+    runs it, as pm2 does, for 10 s at most.
     """
-    from supervisor.setup.migrate.discover import NoSuchAppError, discover  # what only this command needs
-
     with console.exits():
         folder = project.resolve()
         if not folder.is_dir():
-            console.complain(f"{folder} is not a directory; expected the bot's folder")
-            raise typer.Exit(UNUSABLE)
+            console.fail(f"{folder} is not a directory; expected the bot's folder")
         file = folder / _NAME
         if os.path.lexists(file) and not (force or dry_run):
-            console.complain(
-                f"{file} is there already. Add --force to replace it, or --dry-run to see what it would be."
-            )
-            raise typer.Exit(UNUSABLE)
+            console.fail(f"{file} exists already. Add --force to replace it, or --dry-run to see the new one.")
         try:
             found = discover(folder, app)
         except NoSuchAppError as error:
-            console.complain(f"--app: {error}. Nothing was written.")
-            raise typer.Exit(UNUSABLE) from None
+            console.fail(f"--app: {error}. Nothing was written.")
         if not dry_run:
             _write(file, found.text)
         if as_json:
@@ -67,17 +60,17 @@ def init(
 
 
 def _write(file: Path, text: str) -> None:
-    """Put the file in place whole; one that is there is kept under another name."""
+    """Put the complete file in place; a previous one is kept as a backup."""
     descriptor, temporary = tempfile.mkstemp(prefix=".scanonce-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
-        # Like any other file of the project: mkstemp makes it private.
+        # mkstemp makes it private; it is a file of the project like any other.
         Path(temporary).chmod(0o666 & ~_umask())
         if os.path.lexists(file):
             file.replace(file.with_name(f"{_NAME}.bak"))
         Path(temporary).replace(file)
-    except BaseException:  # a Ctrl+C as well must leave nothing behind
+    except BaseException:  # Ctrl+C included: leave nothing behind
         Path(temporary).unlink(missing_ok=True)
         raise
 
@@ -89,7 +82,7 @@ def _umask() -> int:
 
 
 def _scripts(found: Migration) -> dict[str, str]:
-    """The lines for `package.json`."""
+    """The scripts for `package.json`."""
     command = "" if found.command else " -- node index.js"
     more = f" {' '.join(found.flags)}" if found.flags else ""
     return {"dev": f"scanonce dev{command}", "start": f"scanonce run{more}{command}"}
@@ -97,33 +90,22 @@ def _scripts(found: Migration) -> dict[str, str]:
 
 def _document(found: Migration, file: Path, *, written: bool) -> dict[str, Any]:
     return {
-        "file": str(file),
+        "file": file,
         "written": written,
-        "read": list(found.read),
+        "read": found.read,
         "command": found.command,
         "taken": [
-            {
-                "from": one.source,
-                "name": one.name,
-                "value": one.value,
-                "key": one.key,
-                "becomes": one.becomes,
-                "note": one.note,
-            }
-            for one in found.taken
+            {"from": one.source, **fields(one, "name", "value", "key", "becomes", "note")} for one in found.taken
         ],
         "left": [{"from": one.source, "name": one.name, "why": one.why} for one in found.left],
-        "remarks": list(found.remarks),
+        "remarks": found.remarks,
         "scripts": _scripts(found),
         "text": found.text,
     }
 
 
 def _tell(found: Migration, file: Path, *, written: bool) -> None:
-    """The file goes to standard output if it is not written, so that it can be piped; the rest beside it."""
-    from supervisor.config.toml_writer import toml_value
-    from supervisor.setup.migrate.draft import shown
-
+    """Print the report; a file that is not written goes to standard output, and the report to standard error."""
     if not written:
         typer.echo(found.text, nl=False)
     else:

@@ -1,4 +1,4 @@
-"""`scanonce notify test`: whether everybody can be told."""
+"""`scanonce notify test`: a test message to every configured target."""
 
 from __future__ import annotations
 
@@ -35,21 +35,20 @@ class _Result(NamedTuple):
         }
 
 
-app = group("Who is told when something needs a person: test.")
+app = group("Notifications of what needs a person: test.")
 
 
 @app.command("test")
 def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Send a test message to all that [notify] names.
+    """Send a test message to every target that [notify] names.
 
-    Each gets one, and how that went is printed. Exit status 0 if all have got it, 1 if not, 2 if nothing is configured.
+    The result of each is printed. Exit status 0 if all were delivered, 1 if not, 2 if no target is configured.
     """
     with console.exits():
         folder = project.resolve()
         settings = load(folder, config, mode=Mode.RUN).notify
         if not settings.webhooks and not settings.apprise:
-            console.complain("nobody is to be told: set notify.webhooks or notify.apprise (docs/notifications.md)")
-            raise typer.Exit(console.UNUSABLE)
+            console.fail("no target is configured: set notify.webhooks or notify.apprise (docs/notifications.md)")
         # What only this command needs, a supervisor does not carry.
         from supervisor.notify.factory import targets_of
         from supervisor.process.helper import HelperRunner

@@ -1,4 +1,4 @@
-"""`scanonce dev` and `scanonce run`: the two commands that stay."""
+"""`scanonce dev` and `scanonce run`: the two long-running commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisor.bot.probes.sd_notify import NotifyError
-from supervisor.cli.console import complain, exits
+from supervisor.cli.console import HELD, UNUSABLE, exits, fail
 from supervisor.cli.dev import (
     DevCommand,
     bot_command,
@@ -17,7 +17,6 @@ from supervisor.cli.dev import (
     quiet_time,
 )
 from supervisor.cli.options import Command, ConfigFile, Project, Verbose, group
-from supervisor.config.issues import ConfigError
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
@@ -28,13 +27,10 @@ from supervisor.session.locks import ProjectBusyError
 from supervisor.system.errors import SessionError
 from supervisor.system.runtime_dir import RuntimeFolderError
 
-#: Exit statuses, as listed in docs/exit-codes.md.
-BAD_USAGE, BUSY = 2, 5
-
 Script = Annotated[
     list[str] | None,
     typer.Argument(
-        help="A script or, after --, a command; with its arguments.", metavar="SCRIPT|-- COMMAND", hidden=True
+        help="A script or, after --, a command, with its arguments.", metavar="SCRIPT|-- COMMAND", hidden=True
     ),
 ]
 LogFormat = Annotated[
@@ -74,22 +70,20 @@ def dev(
     ] = None,
     execute: Annotated[
         str | None,
-        typer.Option(
-            "--exec", "-x", metavar="PROGRAM", help='What runs the bot, such as "npx tsx"; the words follow it.'
-        ),
+        typer.Option("--exec", "-x", metavar="PROGRAM", help='Program that runs the bot, such as "npx tsx".'),
     ] = None,
     delay: Annotated[
         str | None,
         typer.Option(
-            "--delay", "-d", metavar="DURATION", help="Start again after so long without a change: 2.5 (s) or 500ms."
+            "--delay", "-d", metavar="DURATION", help="Restart when nothing has changed for so long: 2.5 (s) or 500ms."
         ),
     ] = None,
     poll: Annotated[
-        bool, typer.Option("--legacy-watch", "-L", help="Compare files instead of awaiting events.")
+        bool, typer.Option("--legacy-watch", "-L", help="Poll the files instead of waiting for events.")
     ] = False,
     signal: Annotated[
         str | None,
-        typer.Option("--signal", "-s", metavar="NAME", help="What asks the bot to stop.", show_default="SIGTERM"),
+        typer.Option("--signal", "-s", metavar="NAME", help="Signal that stops the bot.", show_default="SIGTERM"),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--on-change-only", help="Start the bot at the first change (nodemon's -C).")
@@ -98,7 +92,7 @@ def dev(
     as_json: Annotated[bool, typer.Option("--json", help="With --explain-watch: one JSON document.")] = False,
     preflight: Annotated[
         bool | None,
-        typer.Option("--preflight/--no-preflight", help="Check a change before stopping the bot for it."),
+        typer.Option("--preflight/--no-preflight", help="Check a changed file before stopping the bot for it."),
     ] = None,
     grace: Grace = None,
     log_format: LogFormat = None,
@@ -109,11 +103,11 @@ def dev(
 ) -> None:
     """Run the bot, restart it on every change, and keep its session.
 
-    nodemon's habits hold: "scanonce dev index.js" runs node, "scanonce dev app.ts" runs tsx or ts-node, and its flags
-    have their names. What follows -- is run as it is.
+    As with nodemon, "scanonce dev index.js" runs node and "scanonce dev app.ts" runs tsx or ts-node, and its flags have
+    the same names. A command after -- is run as it is.
 
-    While it runs: rs + Enter restarts, st shows how things stand, sn takes a snapshot, q quits, ? lists the keys;
-    anything else goes to the bot.
+    While it runs: rs + Enter restarts, st shows the status, sn takes a snapshot, q quits, ? lists the keys; other input
+    goes to the bot.
     """
     check_meaning(project, config)
     overrides = {
@@ -129,15 +123,14 @@ def dev(
     }
     settings = _load(Mode.DEV, project, config, overrides)
     if explain:
-        # Only here: production does not pay for the watcher's libraries.
+        # Imported here so that production does not load the watcher's libraries.
         from supervisor.cli.explain_watch import explain_watch
 
         with exits():
             explain_watch(project.resolve(), settings, as_json=as_json)
         return
     if as_json:
-        complain("--json belongs to --explain-watch; for the lines of a run there is --log-format json")
-        raise typer.Exit(BAD_USAGE)
+        fail("--json belongs to --explain-watch; use --log-format json for the lines of a run")
     words = bot_command(ctx, command, execute, project.resolve())
     logger.configure(settings.log.format, verbose=verbose, quiet=quiet)
     raise typer.Exit(_run(project.resolve(), settings, Mode.DEV, words or list(settings.bot.command), rest_first=wait))
@@ -154,7 +147,7 @@ def run(
 ) -> None:
     """Run the bot in production, and start it again when it fails.
 
-    The pauses between tries grow; after too many failures it ends (docs/production.md).
+    The pauses between attempts grow; after too many failures scanonce exits (docs/production.md).
     """
     settings = _load(Mode.RUN, project, config, {"stop.grace": grace, "log.format": log_format})
     logger.configure(settings.log.format, verbose=verbose)
@@ -163,16 +156,12 @@ def run(
 
 def _load(mode: Mode, project: Path, file: Path | None, overrides: dict[str, Any]) -> Config:
     given = {key: value for key, value in overrides.items() if value is not None}
-    try:
+    with exits():
         return load(project.resolve(), file, mode=mode, overrides=given)
-    except ConfigError as error:
-        for issue in error.issues:
-            complain(str(issue))
-        raise typer.Exit(BAD_USAGE) from None
 
 
 def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_first: bool = False) -> int:
-    from supervisor.bootstrap import supervise  # all of the supervisor, which no other command needs
+    from supervisor.bootstrap import supervise  # loads all of the supervisor
 
     try:
         return supervise(project, config, mode, command, rest_first=rest_first)
@@ -181,7 +170,7 @@ def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_
         return error.code
     except ProjectBusyError as error:
         emit("error", problem=str(error), remedy="stop it first")
-        return BUSY
+        return HELD
     except (RuntimeFolderError, NotifyError, SessionError) as error:
         emit("error", problem=str(error))
     except OSError as error:
@@ -189,4 +178,4 @@ def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_
             "error",
             problem=f"cannot work in {project}: {error.strerror or error} ({error.filename or 'no file named'})",
         )
-    return BAD_USAGE
+    return UNUSABLE

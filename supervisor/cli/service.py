@@ -1,4 +1,4 @@
-"""`scanonce service`: making the bot a service of the init system."""
+"""`scanonce service`: the bot as a service of the init system."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import UNUSABLE
+from supervisor.cli.documents import fields
 from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
+from supervisor.setup.service.access import obstacles
+from supervisor.setup.service.init_system import InitSystem, Scope, Service, ServiceFile
+from supervisor.setup.service.install import InstallResult, find_init_system
+from supervisor.setup.service.install import install as install_service
+from supervisor.setup.service.install import uninstall as uninstall_service
+from supervisor.setup.service.plan import plan, service_id
 
-if TYPE_CHECKING:
-    from supervisor.setup.service.init_system import InitSystem, Scope, Service, ServiceFile
-    from supervisor.setup.service.install import InstallResult
-
-System = Annotated[
-    bool, typer.Option("--system/--user", help="A service of the machine, or of the user who runs this (the default).")
-]
+System = Annotated[bool, typer.Option("--system/--user", help="A service of the machine, or of your user.")]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="The service's name.", show_default="scanonce-FOLDER")
 ]
@@ -33,13 +33,13 @@ RunAs = Annotated[
 ]
 Variables = Annotated[
     list[str] | None,
-    typer.Option("--env", metavar="VARIABLE", help="Pass on this variable, with its value of now; repeatable."),
+    typer.Option("--env", metavar="VARIABLE", help="Pass this variable on with its present value; repeatable."),
 ]
 Kind = Annotated[
     str | None,
     typer.Option("--for", metavar="SYSTEM", help="systemd, launchd or windows.", show_default="this machine's"),
 ]
-NoStart = Annotated[bool, typer.Option("--no-start", help="Only write the files; the commands are printed.")]
+NoStart = Annotated[bool, typer.Option("--no-start", help="Only write the files, and print the commands.")]
 
 
 _HIDDEN = "(its value)"
@@ -60,10 +60,10 @@ def show(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print what install would write and run, and change nothing."""
+    """Print the files and commands of install, and change nothing."""
     with _exits():
         init, service = _planned(project, config, command, _scope(system=system), name, run_as, env, kind)
-        # A variable's value may be a secret, and this goes to a terminal.
+        # The value of a variable may be a secret.
         hidden = replace(service, environment=dict.fromkeys(service.environment, _HIDDEN))
         files, steps = init.files(hidden), init.installing(service, changed=False)
         commands = [list(argv) for argv in (*steps.after, *steps.by_hand)]
@@ -90,15 +90,13 @@ def install(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the service's files, then load, enable and start it. Doing it again changes nothing.
+    """Write the service's files, then load, enable and start it. Repeating that changes nothing.
 
-    The bot's command stands after --, or in the configuration. Exit status 1 if a command has failed.
+    The bot's command is given after --, or in the configuration. Exit status 1 if a command has failed.
     """
     with _exits():
-        from supervisor.setup.service.install import install as put
-
         init, service = _planned(project, config, command, _scope(system=system), name, run_as, env, None)
-        done = put(init, service, start=not no_start)
+        done = install_service(init, service, start=not no_start)
         _report(_head(init, service.name, service.scope), done, as_json=as_json)
 
 
@@ -114,17 +112,11 @@ def uninstall(
     Exit status 1 if a command has failed.
     """
     with _exits():
-        from supervisor.setup.service.install import find_init_system
-        from supervisor.setup.service.install import uninstall as take_away
-        from supervisor.setup.service.plan import service_id
-
         init, named = find_init_system(), service_id(project.resolve(), _scope(system=system), name)
-        _report(_head(init, named.name, named.scope), take_away(init, named), as_json=as_json)
+        _report(_head(init, named.name, named.scope), uninstall_service(init, named), as_json=as_json)
 
 
 def _scope(*, system: bool) -> Scope:
-    from supervisor.setup.service.init_system import Scope
-
     return Scope.SYSTEM if system else Scope.USER
 
 
@@ -138,10 +130,6 @@ def _planned(
     variables: list[str] | None,
     kind: str | None,
 ) -> tuple[InitSystem, Service]:
-    from supervisor.setup.service.access import obstacles
-    from supervisor.setup.service.install import find_init_system
-    from supervisor.setup.service.plan import plan
-
     folder = project.resolve()
     config = load(folder, file, mode=Mode.RUN)
     service = plan(
@@ -160,7 +148,7 @@ def _planned(
             "or name one with --run-as"
         )
     chosen = find_init_system(kind)
-    if chosen.kind == find_init_system().kind:  # what another system has cannot be seen from here
+    if chosen.kind == find_init_system().kind:  # for another system this machine cannot be checked
         for obstacle in obstacles(service):
             console.complain(obstacle)
     return chosen, service
@@ -168,17 +156,11 @@ def _planned(
 
 @contextlib.contextmanager
 def _exits() -> Iterator[None]:
-    from supervisor.setup.service.init_system import ServiceError
-
     with console.exits():
         try:
             yield
         except PermissionError as error:
-            console.complain(f"{error.filename} may not be written: run this as root, or make it a --user service")
-            raise typer.Exit(UNUSABLE) from None
-        except ServiceError as error:
-            console.complain(str(error))
-            raise typer.Exit(UNUSABLE) from None
+            console.fail(f"{error.filename} may not be written: run this as root, or make it a --user service")
 
 
 def _head(init: InitSystem, name: str, scope: Scope) -> dict[str, Any]:
@@ -186,18 +168,14 @@ def _head(init: InitSystem, name: str, scope: Scope) -> dict[str, Any]:
 
 
 def _file(file: ServiceFile) -> dict[str, Any]:
-    return {"path": str(file.path), "mode": f"{file.mode:04o}", "text": file.text}
+    return {"path": file.path, "mode": f"{file.mode:04o}", "text": file.text}
 
 
 def _report(head: dict[str, Any], done: InstallResult, *, as_json: bool) -> None:
     if as_json:
-        console.print_json(
-            head
-            | {
-                "files": [{"path": str(path), "change": change} for path, change in done.files],
-                "commands": [{"argv": list(one.argv), "ran": one.ran, "failed": one.failed} for one in done.commands],
-            }
-        )
+        files = [{"path": path, "change": change} for path, change in done.files]
+        commands = [fields(one, "argv", "ran", "failed") for one in done.commands]
+        console.print_json(head | {"files": files, "commands": commands})
     else:
         for path, change in done.files:
             console.say(f"{path} {change}")

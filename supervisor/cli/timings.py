@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -118,7 +118,7 @@ def _compare(view: View, wanted: str | None, *, as_json: bool) -> None:
     try:
         found = last_change(restarts) if wanted is None else find_change(restarts, wanted, _seconds)
     except UnknownChangeError as error:
-        _refuse(str(error))
+        console.fail(str(error))
     result = compare_around(found) if found is not None else None
     if as_json:
         console.print_json(timings_data.comparison(view, result))
@@ -129,19 +129,18 @@ def _compare(view: View, wanted: str | None, *, as_json: bool) -> None:
 def _draw(view: View, file: Path) -> None:
     restarts = view.selection.ready
     if not restarts:
-        console.complain("There is no restart that brought the bot back to draw: nothing was written.")
-        raise typer.Exit(console.FAILED)
+        console.fail("There is no restart that brought the bot back to draw: nothing was written.", console.FAILED)
     target = file.resolve()  # a link stays, and the file that it leads to is replaced
     if not target.parent.is_dir():
-        _refuse(f"There is no folder {target.parent} to draw {target.name} in. Nothing was written.")
+        console.fail(f"There is no folder {target.parent} to draw {target.name} in. Nothing was written.")
     if target.exists() and not target.is_file():
-        _refuse(f"{file} is no ordinary file; expected the name of one. Nothing was written.")
+        console.fail(f"{file} is no ordinary file; expected the name of one. Nothing was written.")
     try:
         from supervisor.timing.image_plot import png
 
         picture = png(restarts, view.target, f"Restarts of {view.path.parent.parent}")
     except ImportError as error:
-        _refuse(f"--png needs matplotlib ({error}). Install it: {_INSTALL}. Nothing was written.")
+        console.fail(f"--png needs matplotlib ({error}). Install it: {_INSTALL}. Nothing was written.")
     replace_file(target, picture, durable=False)
     console.say(f"Drawn: {len(restarts)} restarts, in {file}.")
 
@@ -149,24 +148,19 @@ def _draw(view: View, file: Path) -> None:
 def _refuse_contradictions(change: str | None, *, compare: bool, as_json: bool, as_csv: bool, png: Path | None) -> None:
     forms = [name for name, given in (("--json", as_json), ("--csv", as_csv), ("--png", png is not None)) if given]
     if len(forms) > 1:
-        _refuse(f"{' and '.join(forms)} exclude each other; expected one of them.")
+        console.fail(f"{' and '.join(forms)} exclude each other; expected one of them.")
     if compare and forms not in ([], ["--json"]):
-        _refuse(f"--compare has no {forms[0]}; expected --json, or neither.")
+        console.fail(f"--compare has no {forms[0]}; expected --json, or neither.")
     if change is not None and not compare:
-        _refuse(f"'{change}' is given without --compare. To compare before and after it: --compare {change}.")
+        console.fail(f"'{change}' is given without --compare. To compare before and after it: --compare {change}.")
 
 
 def _since(text: str) -> float:
     try:
         return _seconds(text)
     except ValueError:
-        _refuse(f"--since {text}: expected a time ago, such as 7d or 12h, or a date, such as 2026-01-31.")
+        console.fail(f"--since {text}: expected a time ago, such as 7d or 12h, or a date, such as 2026-01-31.")
 
 
 def _seconds(text: str) -> float:
     return parse_moment(text, datetime.now().astimezone()).timestamp()
-
-
-def _refuse(problem: str) -> NoReturn:
-    console.complain(problem)
-    raise typer.Exit(console.UNUSABLE) from None

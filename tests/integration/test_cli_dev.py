@@ -149,7 +149,7 @@ def test_another_folder_is_named_as_in_nodemon(asked: Asked, monkeypatch: pytest
         (["--inspect=0.0.0.0:1", "i.js"], "scanonce dev -- node --inspect=0.0.0.0:1 i.js"),
         (["-r", "dotenv/config", "i.js", "a b"], "scanonce dev -- node -r dotenv/config i.js 'a b'"),
         (["--inspect", "-w", "src", "i.js"], "scanonce dev -- node --inspect index.js"),
-        (["--config", "nodemon.json", "i.js"], "what nodemon was told in JSON, scanonce init takes over"),
+        (["--config", "nodemon.json", "i.js"], "scanonce init converts nodemon"),
         (["-w", "src", "-I", "i.js"], "-I of nodemon is not needed: the bot gets the keyboard input"),
         (["--no-stdin"], "</dev/null"),
         (["--no-colours"], "set NO_COLOR=1"),
@@ -219,7 +219,7 @@ def test_what_is_watched_is_explained_and_nothing_is_started(tmp_path: Path) -> 
     assert lines[0] == "watched: 2 files in 3 folders"
     assert "  node_modules/  node_modules holds installed packages" in lines
     assert "  sessions/session-97150/  session-97150 is a browser profile" in lines
-    assert lines[-1] == "cost: a watch for each of these 3 folders; what is not looked into costs none"
+    assert lines[-1] == "cost: a watch for each of these 3 folders; folders that are left out cost none"
     document = run(tmp_path, "dev", "--explain-watch", "--json", "--", "node", "index.js").json
     assert document["version"] == 1
     assert [(Path(one["path"]).name, one["why"]) for one in document["files"]] == [

@@ -457,7 +457,7 @@ def _umask() -> int:
 def test_a_file_that_is_there_is_not_touched_without_force_and_is_kept_with_it(tmp_path: Path) -> None:
     put(tmp_path, scanonce__toml="# mine\n", index__js="")
     ended = init(tmp_path)
-    assert (ended.status, "is there already. Add --force" in ended.err) == (2, True)
+    assert (ended.status, "exists already. Add --force" in ended.err) == (2, True)
     assert (tmp_path / "scanonce.toml").read_text() == "# mine\n"
     assert init(tmp_path, "--force").status == 0
     assert 'command = ["node", "index.js"]' in (tmp_path / "scanonce.toml").read_text()

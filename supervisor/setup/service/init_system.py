@@ -8,11 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
+from supervisor.system.errors import ScanonceError
+
 MARK: Final = "Written by scanonce service."
 """Part of every file that is written here. A file without it is neither replaced nor removed."""
 
 
-class ServiceError(Exception):
+class ServiceError(ScanonceError):
     """A service cannot be described, installed or removed as requested; the message says why, and what to do."""
 
 
