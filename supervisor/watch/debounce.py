@@ -1,8 +1,7 @@
-"""When a file is looked at, and when a burst of changes begins and ends.
+"""Debouncing: when a file is checked, and when a burst of changes begins and ends.
 
-A complete file is looked at at once: reading and hashing a source file takes microseconds, less than anything that
-follows. A file that is gone, empty, or perhaps half written is given the quiet time to become whole: many editors move
-a file away or empty it before they write it anew, and nothing is urgent about a file that is not there.
+A complete file is checked at once: reading and hashing a source file takes microseconds. A file that is missing, empty
+or perhaps half written is checked after the quiet time: many editors move a file away or empty it before they write it.
 """
 
 from __future__ import annotations
@@ -14,26 +13,25 @@ from collections.abc import Callable
 from supervisor.watch.file_tree import FileTree
 from supervisor.watch.fingerprint import look, same
 
-#: Seconds for which a file that was found changed by polling is read again each time, whatever its signature says: FAT
-#: keeps times of 2 s, and NFS may serve attributes 3 s old (nfs(5), acregmin), so that a second change of the same size
-#: would not show.
+#: Seconds for which polling reads a changed file again each time, even if its signature is the same: FAT has a
+#: resolution of 2 s and NFS may return attributes 3 s old (nfs(5), acregmin), which hide another change of equal size.
 _RECENT = 3.0
 
-#: A burst of more files than this is a program's, not a person's: a build, a copy, a checkout. It may pause for longer,
-#: and nobody notices the difference.
+#: A burst of more files than this comes from a program, such as a build, a copy or a checkout, which may pause for
+#: longer; its quiet time is multiplied by this factor.
 _CROWD, _CROWD_FACTOR = 10, 4
 
-#: The part of the quiet time after which one file is taken for all that was saved, where that may still turn out wrong.
+#: The part of the quiet time after which a single file is taken for the whole burst, if the caller can correct that.
 _EARLY = 0.5
 
-#: Files that a package manager writes one after the other, at the end of a long work. For them the same holds.
+#: Files that a package manager writes one after the other; a burst with one of them is that of a program, too.
 _MANIFESTS = frozenset({"package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock"})
 
 
 class Burst:
-    """Looks at files as hints come in, tells of each change and of the first of a burst, and knows how long it lasts.
+    """Checks files as hints arrive, and reports each change and the first of a burst.
 
-    Times are seconds of the monotonic clock.
+    Times are seconds of the monotonic clock. `on_first(path, since)` gets the time when the burst began.
     """
 
     def __init__(
@@ -44,18 +42,16 @@ class Burst:
         self._on_first = on_first
         self._on_each = on_each
         self._open = False
-        #: No hint for a file that counts has come since this time less the quiet time.
-        self._quiet_at = float("-inf")
+        self._quiet_at = float("-inf")  # the end of the quiet time after the latest hint
         self._early_at = float("-inf")
         self._since = 0.0
-        #: How many hints there were.
-        self.hints = 0
+        self.hints = 0  # so far
         self._paths: set[str] = set()
         self._due: dict[str, float] = {}
         self._changed_at: dict[str, float] = {}
 
     def hint(self, path: str, *, complete: bool) -> None:
-        """Look at a file that counts: at once if it is complete, after the quiet time if it may not be."""
+        """Check a file that counts: at once if it is complete, else after the quiet time."""
         now = time.monotonic()
         self.hints += 1
         if now > self._quiet_at:
@@ -69,51 +65,50 @@ class Burst:
         self._quiet_at = now + pause
         self._early_at = now + (pause if slow or len(self._paths) > 1 else pause * _EARLY)
         if complete:
-            self._look(path, now)
+            self._check(path, now)
         else:
             self._due.setdefault(path, now + self._quiet)
 
     def forget(self, path: str) -> None:
-        """A file counts no more."""
+        """Drop a file that no longer counts."""
         self._due.pop(path, None)
         self._changed_at.pop(path, None)
         self._tree.forget(path)
-        # A burst of nothing but this is none: the next change is a first one, or nobody would be told of it.
+        # If the burst had no other file, the next change is the first of one, and must be reported as such.
         self._open = self._open and bool(self._tree.changed())
 
     def next_due(self) -> float | None:
-        """When `expire` has something to do."""
+        """When `expire` is due; None if it is not."""
         return min(self._due.values(), default=None)
 
     def quiet_at(self, *, early: bool = False) -> float:
-        """When the files will have been quiet for the quiet time, if nothing comes in between; `early`: or part of it,
-        if the burst is one whole file so far."""
+        """When the quiet time ends if no more hints come; `early`: or part of it, if the burst is one complete file."""
         return max(self._quiet_at, *self._due.values()) if self._due else self._early_at if early else self._quiet_at
 
     def expire(self, now: float) -> None:
-        """Look at the files whose time is up, and take them as they are."""
+        """Check the files whose quiet time is over, and accept them even if missing or empty."""
         for path in [path for path, due in self._due.items() if due <= now]:
-            self._look(path, now, overdue=True)
+            self._check(path, now, overdue=True)
 
-    def look_again(self) -> None:
-        """Read the files that changed a short while ago, although nothing hints at a change."""
+    def recheck(self) -> None:
+        """Read the recently changed files again, without a hint; for polling."""
         since = time.monotonic() - _RECENT
         for path in [path for path, at in self._changed_at.items() if at > since]:
             if not same(self._tree.known.get(path), look(path)):
                 self.hint(path, complete=True)
 
     def end(self) -> None:
-        """The changes so far have been taken: the next one begins a burst of its own."""
+        """End the burst after its changes were taken: the next change begins another one."""
         self.expire(float("inf"))
         self._open = False
         self._paths.clear()
 
     def cut(self) -> None:
-        """Nothing comes of the changes so far: the next one begins a burst of its own, however soon it comes."""
+        """End the burst and its quiet time: the next change, however soon, begins another one."""
         self._open = False
         self._quiet_at = self._early_at = float("-inf")
 
-    def _look(self, path: str, now: float, *, overdue: bool = False) -> None:
+    def _check(self, path: str, now: float, *, overdue: bool = False) -> None:
         found = look(path)
         if not overdue and (found is None or found.signature.size == 0):
             self._due.setdefault(path, now + self._quiet)

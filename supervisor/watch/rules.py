@@ -7,7 +7,7 @@ Apart from the exclusions, none of them applies to a path that the user names, o
 the configuration count although most projects make git ignore them.
 """
 
-# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH119, PTH120  (paths are strings inside: the rules are asked for each event and each entry of the tree)
+# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH119, PTH120  (paths are strings: this handles each event)
 
 from __future__ import annotations
 

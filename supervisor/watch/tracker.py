@@ -1,7 +1,7 @@
-"""Keeping the known tree in step with the disk: what each hint means, and comparing after a survey.
+"""Tracking of the watched tree: the reaction to hints, and the comparison with a survey of the disk.
 
-Hints are never believed, they only say where to look. So a hint that is late, doubled or about a path that has moved
-does no harm, and after hints were lost a survey of everything brings the same result as the hints would have.
+Hints are not trusted, they only say where to check. So a hint that is late, duplicate or about a path that has moved
+does no harm, and after lost hints a survey of all watched paths has the same result as the hints would have had.
 """
 
 # ruff: noqa: PTH112, PTH114, PTH118, PTH119, PTH120  (paths are strings: this handles each event)
@@ -23,12 +23,12 @@ from supervisor.watch.source import Hint, HintKind, Source
 
 
 class SurveyStoppedError(Exception):
-    """A survey was told to stop."""
+    """The survey was stopped."""
 
 
 @dataclass(slots=True)
 class Survey:
-    """Everything that counts, as it was found on disk."""
+    """All folders and files that count, as found on disk."""
 
     listings: list[Listing] = field(default_factory=list)
     files: dict[str, Signature] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Survey:
     gitignores: dict[str, Signature] = field(default_factory=dict)
 
     def add(self, listing: Listing) -> None:
-        """One more folder."""
+        """Add a folder."""
         self.listings.append(listing)
         self.files.update(listing.files)
         self.links.update(listing.links)
@@ -46,38 +46,56 @@ class Survey:
 
 
 class Tracker:
-    """Follows one tree through the hints of a source."""
+    """Keeps a `FileTree` up to date by the hints of a source."""
 
     def __init__(self, rules: WatchRules, source: Source, tree: FileTree, burst: Burst) -> None:
         self.rules = rules
         self.source = source
         self.tree = tree
-        #: Hints were lost, or the rules have changed: a survey must find out.
-        self.lost = False
-        self.rules_changed = False
-        self.refused: list[tuple[str, OSError]] = []
-        self.stopping = False
+        self._lost = False  # hints were lost
+        self._gitignore_changed = False
+        self._refused: list[tuple[str, OSError]] = []
+        self._stopping = False
         self._burst = burst
         self._walks: deque[Iterator[Listing]] = deque()
         self._hints: Iterator[Hint] | None = None
         self._gitignores: dict[str, Signature] = {}
-        # Folder -> name of an entry -> the paths to look at when something happens to it: watched paths that are files
-        # or do not exist, and links to files.
+        # Folder -> name of an entry -> paths to check at a hint of that entry: watched paths that are files or do not
+        # exist, and links to files.
         self._anchors: dict[str, dict[str, set[str]]] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether there is more to do at once."""
-        return bool(self._walks) or self.lost or self.rules_changed
+        """Whether walks or surveys are due."""
+        return bool(self._walks) or self._lost or self._gitignore_changed
+
+    def take_lost(self) -> bool:
+        """Whether hints were lost since the last call, so that a survey is due. Call it before that survey begins."""
+        lost, self._lost = self._lost, False
+        return lost
+
+    def take_changed_rules(self) -> WatchRules | None:
+        """Adopt changed `.gitignore` files; returns the rules before, or None if they have not changed."""
+        if not self._gitignore_changed:
+            return None
+        self._gitignore_changed = False
+        before, self.rules = self.rules, self.rules.reread()
+        return before
+
+    def take_refused(self) -> list[tuple[str, OSError]]:
+        """The folders that could not be watched since the last call."""
+        refused = self._refused.copy()
+        self._refused.clear()  # not replaced: walks under way append to it
+        return refused
 
     def use(self, source: Source) -> None:
-        """Take hints from another source; the one before is closed."""
+        """Take hints from another source, and close the one before."""
         self._hints = None
         self.source.close()
         self.source = source
 
     def step(self, until: float) -> bool:
-        """Handle what the source has to tell, for as long as `until` on the monotonic clock; False if work is left."""
+        """Handle hints until the time `until` on the monotonic clock; False if some are left."""
         if self._hints is None:
             self._hints = iter(self.source.read())
         for hint in self._hints:
@@ -96,7 +114,7 @@ class Tracker:
         return True
 
     def survey(self) -> Survey:
-        """Look at everything, arming what is new; changes nothing here, so that a worker thread can do it."""
+        """Walk all watched paths, arming new folders; for a worker thread. Raises `SurveyStoppedError`."""
         survey = Survey()
         entered: dict[str, str] = {}
         for watched in self.rules.watched_paths:
@@ -109,28 +127,32 @@ class Tracker:
                     survey.links[watched.path] = os.path.realpath(watched.path)
         return survey
 
-    def apply(self, survey: Survey, *, first: bool = False, before: WatchRules | None = None) -> None:
-        """Bring what is known in line with a survey.
+    def stop_survey(self) -> None:
+        """Make the survey that runs in another thread raise `SurveyStoppedError`."""
+        self._stopping = True
 
-        The `first` survey changes nothing. After the rules have changed, a file is new only if it counted by the rules
-        `before` as well.
+    def apply(self, survey: Survey, *, first: bool = False, before: WatchRules | None = None) -> None:
+        """Update the tree by a survey, treating differences as hints.
+
+        The `first` survey reports no changes. With `before`, the rules before their change, only files that counted by
+        those, too, are reported as new.
         """
-        self.refused.extend(survey.refused)
+        self._refused.extend(survey.refused)
         if not first and before is None and survey.gitignores != self._gitignores:
-            self.rules_changed = self.rules.gitignore  # no event has told of it
+            self._gitignore_changed = self.rules.gitignore  # no event has reported it
         self._gitignores = survey.gitignores
         listed = {listing.path for listing in survey.listings}
         for folder in [folder for folder in self.tree.folders if folder not in listed]:
-            # A folder that came after the survey had passed is not gone.
+            # Race: a folder that was created after the survey had passed its place is kept.
             if not (os.path.isdir(folder) and self.rules.enters(folder)):
                 self._drop(folder)
         for listing in survey.listings:
-            if self.rules.enters(listing.path):  # unless excluded in the meantime
+            if self.rules.enters(listing.path):  # unless excluded meanwhile
                 self.tree.add_folder(listing.path, listing.real)
         for path, known in [item for item in self.tree.known.items() if item[0] not in survey.files]:
             if self.rules.refusal(*os.path.split(path)) is not None:
                 self._burst.forget(path)
-            elif sign(path) != known.signature:  # else it came after the survey had passed
+            elif sign(path) != known.signature:  # else it was created after the survey had passed
                 self._burst.hint(path, complete=False)
         for path, found in survey.files.items():
             if path not in self.tree.known:
@@ -141,84 +163,83 @@ class Tracker:
             self._anchor_target(link, target)
         for watched in self.rules.watched_paths:
             if watched.path not in self.tree.folders:
-                self._await(watched.path)
-                # A folder that came after the survey had looked for it, and before anybody waited there.
+                self._anchor_parent(watched.path)
+                # Race: a folder that was created after the survey and before the watch of its parent.
                 self._enter(watched.path)
 
     def _new(self, path: str, found: Signature, *, silent: bool, before: WatchRules | None) -> None:
         folder, name = os.path.split(path)
         if self.rules.refusal(folder, name) is not None:
-            return  # excluded in the meantime
+            return  # excluded meanwhile
         if silent or (before is not None and before.refusal(folder, name) is not None):
             self.tree.set(path, Fingerprint(found, None))
         else:
             self._burst.hint(path, complete=True)
 
     def exclude(self, rules: WatchRules) -> None:
-        """Go on with rules that leave out more; what they leave out is forgotten."""
+        """Adopt rules that exclude more, and drop what they exclude."""
         self.rules = rules
         for folder in [folder for folder in self.tree.folders if not rules.enters(folder)]:
             for gone in self.tree.drop_folder(folder)[0]:
                 if gone not in self._anchors:
                     self.source.remove(gone)
-        # What has changed by going away is known no more.
+        # A changed file that was removed is in `changed` only.
         for path in {*self.tree.known, *self.tree.changed()}:
             if rules.refusal(*os.path.split(path)) is not None:
                 self._burst.forget(path)
 
     def _walk(self, start: str, entered: dict[str, str], refused: list[tuple[str, OSError]]) -> Iterator[Listing]:
         def arm(folder: str) -> None:
-            if self.stopping:
+            if self._stopping:
                 raise SurveyStoppedError
             self.source.add(folder)
 
-        def note(folder: str, error: OSError) -> None:
-            refused.append((folder, error))
-
-        return walk(self.rules, start, arm=arm, refused=note, entered=entered)
+        return walk(
+            self.rules, start, arm=arm, refused=lambda folder, error: refused.append((folder, error)), entered=entered
+        )
 
     def _handle(self, hint: Hint) -> None:
         folder, name, kind = hint
         if kind is HintKind.LOST:
-            self.lost = True
+            self._lost = True
             return
         if kind is HintKind.SELF_GONE:
             self._vanished(folder)
             return
         for path in tuple(self._anchors.get(folder, {}).get(name, ())):
-            self._attend(path)
+            self._check(path)
         if folder not in self.tree.folders:
             return
         path = os.path.join(folder, name)
         if name == GITIGNORE and self.rules.gitignore:
-            self.rules_changed = True
+            self._gitignore_changed = True
         elif path in self.tree.folders:
             if kind is HintKind.GONE or not self._is_still(path):
                 self._drop(path)
-                self._enter(path)  # another folder may have taken its name by now
+                self._enter(path)  # another folder may have its name by now
         elif kind is HintKind.FOLDER or (kind is not HintKind.GONE and self._is_linked_folder(path)):
             self._enter(path)
         elif self.rules.refusal(folder, name) is None:
             self._look_at(path, complete=kind is HintKind.WRITTEN)
 
     def _is_still(self, folder: str) -> bool:
-        """Whether a folder that we know is the one that we know, and not a link that leads elsewhere by now."""
+        """Whether a watched folder is still the same one, and not a link to another by now."""
         return os.path.isdir(folder) and os.path.realpath(folder) == self.tree.real(folder)
 
     def _is_linked_folder(self, path: str) -> bool:
         return os.path.islink(path) and os.path.isdir(path)
 
     def _enter(self, folder: str) -> None:
-        """A folder is there: walk it, after it is armed, since files may have come before the watch did."""
+        """Walk a folder that exists: files may have been created in it before it was armed."""
         if self.rules.enters(folder) and os.path.isdir(folder):
-            self._walks.append(self._walk(folder, self.tree.entered, self.refused))
+            self._walks.append(self._walk(folder, self.tree.entered, self._refused))
 
     def _found(self, listing: Listing) -> None:
         if not self.rules.enters(listing.path):  # excluded since the walk began
             self.source.remove(listing.path)
             return
         if listing.gitignore != self._gitignores.get(listing.path):
-            self.rules_changed = self.rules.gitignore  # the rules may know another folder's that had this place
+            self._gitignore_changed = self.rules.gitignore  # the rules may hold that of another folder in its place
         self.tree.add_folder(listing.path, listing.real)
         for path in listing.files:
             self._burst.hint(path, complete=True)
@@ -228,7 +249,7 @@ class Tracker:
             self._release(listing.path)
 
     def _drop(self, folder: str) -> None:
-        """A folder is gone, or its name has moved: its watches would tell of another place."""
+        """Drop a folder that was removed or moved: its watches would report another place."""
         folders, files = self.tree.drop_folder(folder)
         for gone in folders:
             self.source.remove(gone)
@@ -239,21 +260,21 @@ class Tracker:
             self.source.remove(anchored)
             for paths in waiting.values():
                 for path in paths:
-                    self._attend(path)
+                    self._check(path)
 
     def _vanished(self, folder: str) -> None:
-        """A watched folder has lost its place. Its parent tells of that as well, unless nobody watches the parent."""
+        """Handle the removal or move of a watched folder; its parent reports that, too, if it is watched."""
         self._drop(folder)
         self.source.remove(folder)
-        self._enter(folder)  # another folder may have taken its name by now
+        self._enter(folder)  # another folder may have its name by now
         for watched in self.rules.watched_paths:
             if is_below(watched.path, folder):
-                self._attend(watched.path)
+                self._check(watched.path)
 
-    def _attend(self, path: str) -> None:
-        """Something may have happened to a watched path that is no folder we know, or to a link to a file."""
+    def _check(self, path: str) -> None:
+        """Check a watched path that is no watched folder, or a link to a file."""
         if any(watched.path == path for watched in self.rules.watched_paths):
-            self._await(path)
+            self._anchor_parent(path)
         self._enter(path)
         if self.rules.refusal(*os.path.split(path)) is None:
             self._look_at(path, complete=True)
@@ -264,18 +285,18 @@ class Tracker:
             self._anchor_target(path, os.path.realpath(path))
 
     def _anchor_target(self, link: str, target: str) -> None:
-        """A link's own folder hears nothing of writes to the file behind it."""
+        """Watch the folder of a link's target: the link's own folder has no events of writes to it."""
         self._anchor(os.path.dirname(target), os.path.basename(target), link)
 
-    def _await(self, path: str) -> None:
-        """Anchor a watched path in the nearest folder above it that exists, and wait there for the next part of it."""
+    def _anchor_parent(self, path: str) -> None:
+        """Watch the nearest existing folder above a watched path, for the next part of that path."""
         while True:
             folder, name = os.path.split(path)
             while not os.path.isdir(folder) and folder != os.path.dirname(folder):
                 folder, name = os.path.split(folder)
             if not self._anchor(folder, name, path) and not os.path.isdir(folder):
-                continue  # it has gone before the watch was there
-            # The next folder may have come before the watch was there: then wait in that one.
+                continue  # race: it was removed before it was watched
+            # Race: the next folder was created before the watch; then watch that one.
             following = os.path.join(folder, name)
             if following == path or not os.path.isdir(following):
                 return
@@ -288,13 +309,13 @@ class Tracker:
             except FileNotFoundError:
                 return False
             except OSError as error:
-                self.refused.append((folder, error))
+                self._refused.append((folder, error))
                 return False
             anchored.add(path)
         return True
 
     def _release(self, path: str) -> None:
-        """A watched folder is watched itself: nobody needs to wait for it any more."""
+        """Remove the anchors of a watched path that now is a watched folder."""
         for folder, names in tuple(self._anchors.items()):
             for name, paths in tuple(names.items()):
                 paths.discard(path)

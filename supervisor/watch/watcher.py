@@ -1,11 +1,11 @@
-"""Watching the project's files: the trigger of a restart in development.
+"""Watching of the project's files, which triggers restarts in development.
 
-How the parts lie: a source (`watch_inotify`, `watch_native`) gives hints where to look; `watch_follow` keeps the known
-tree in step with the disk; `watch_burst` looks at files and finds where a burst of changes begins and ends; `rules`
-says what counts and `content` what is a change. Where no hints arrive, surveys at intervals take their place.
+A source (`inotify`, `watchfiles_source`) gives hints; `tracker` checks them against the disk and updates `file_tree`;
+`debounce` checks files and finds where a burst of changes begins and ends; `rules` decides which files count and
+`fingerprint` what is a change. Where no hints arrive, surveys at intervals take their place (polling).
 
-Everything but surveys and reading ahead, which read much, happens in the event loop: there is no lock, and nothing can
-come between a look and what follows from it.
+Everything but surveys and reading ahead, which read much, runs in the event loop: so no lock is needed, and nothing can
+happen between a check and its consequence.
 """
 
 from __future__ import annotations
@@ -29,55 +29,54 @@ from supervisor.watch.rules import WatchRules
 from supervisor.watch.source import NoSource, Source, WatchLimitError
 from supervisor.watch.tracker import Survey, SurveyStoppedError, Tracker
 
-#: Seconds that a file written as a probe may take to be told of; it takes well under one millisecond.
+#: Seconds to wait for the event of a probe file, which takes well under one millisecond.
 _PROBE_WAIT = 1.0
 
-#: Seconds between two surveys when polling: at least the first, at most the second, and in between so that surveys take
-#: no more than one part in `_POLL_SHARE` of the time.
+#: Seconds between two surveys when polling: at least the first, at most the second, and otherwise so many that surveys
+#: take one part in `_POLL_SHARE` of the time.
 _POLL_MIN, _POLL_MAX, _POLL_SHARE = 0.2, 2.0, 20
 
-#: Seconds that git may pause between two files of a checkout. Not without a bound, since `git commit` may hold its lock
-#: for as long as the message is being written, and a killed git for ever.
+#: Seconds that git may pause between two files of a checkout. Bounded, since `git commit` holds its lock while the
+#: message is being written, and a killed git leaves it behind.
 _GIT_PAUSE = 2.0
 
-#: Seconds that handling events may hold up the event loop at a time.
+#: Seconds for which handling hints may block the event loop at a time.
 _SLICE = 0.01
 
-#: Seconds to wait after events that concerned nobody: a bot that writes its log into a watched folder wakes us 100
-#: times a second at most, and a change that comes just then is told so much later.
+#: Seconds to wait after hints of files that do not count: a bot that writes its log into a watched folder then causes
+#: 100 wake-ups a second at most, and a change at that moment is reported so much later.
 _LULL = 0.01
 
-#: Files that are read ahead in one go.
-_READ_AHEAD_BATCH = 64
+_READ_AHEAD_BATCH = 64  # files
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The first change of a burst; `first_seen` is when the burst began, on the monotonic clock in seconds."""
+    """The first change of a burst; `first_seen`: when the burst began, in seconds of the monotonic clock."""
 
     paths: tuple[Path, ...]
     first_seen: float
 
 
 def native_source(rules: WatchRules) -> Source:
-    """The system's way of telling about changes."""
+    """The source of hints on this system."""
     if sys.platform == "linux":
         from supervisor.watch.inotify import InotifySource
 
         return InotifySource()
-    else:  # noqa: RET505  (without it mypy takes the rest for unreachable)
+    else:  # noqa: RET505  (without it mypy reports unreachable code)
         from supervisor.watch.watchfiles_source import WatchfilesSource
 
         return WatchfilesSource(watched.path for watched in rules.watched_paths)
 
 
 class FileWatcher:
-    """Watches what the rules want.
+    """Watches the files that count by the rules.
 
-    `quiet`: seconds without a change that end a burst. `poll`: compare regularly instead of waiting for events; "auto"
-    does so where none arrive, and `mode` and `reason` tell. `on_change` is called in the event loop at the first change
-    of a burst, at once, and again only after a quiet time or a `drain`; before that `on_file` for each file that has
-    another content than at the last look. `on_notice` gets what the user should know, one sentence each.
+    `quiet`: seconds without a change that end a burst. `poll`: compare at intervals instead of waiting for events;
+    "auto": where no events arrive, for the `reason`. All callbacks run in the event loop: `on_change` at once at the
+    first change of a burst, and again only after a quiet time or a `drain`; `on_file`, before that, for each file with
+    changed content; `on_notice` with sentences that the user should read.
     """
 
     def __init__(
@@ -87,8 +86,8 @@ class FileWatcher:
         quiet: float,
         poll: Literal["auto"] | bool,
         on_change: Callable[[Change], None],
-        on_file: Callable[[Path], None] = lambda _: None,
-        on_notice: Callable[[str], None] = lambda _: None,
+        on_file: Callable[[Path], None],
+        on_notice: Callable[[str], None],
         source: Callable[[WatchRules], Source] = native_source,
     ) -> None:
         self.mode: Literal["events", "polling"] = "events"
@@ -115,7 +114,7 @@ class FileWatcher:
     async def run(self) -> None:
         """Watch until cancelled; leaves no thread, descriptor or file behind.
 
-        Raises what `on_change` or `on_notice` raises, in an exception group.
+        Raises an exception group with what a callback raised.
         """
         try:
             await self._begin()
@@ -129,13 +128,13 @@ class FileWatcher:
             self._tracker.source.close()
 
     async def armed(self) -> None:
-        """Wait until changes are noticed. A bot started after that cannot have read a file older than what is known."""
+        """Wait until changes are noticed: a bot started then cannot have read an older file than is known here."""
         await self._armed.wait()
 
     async def settled(self, *, early: bool = False) -> None:
-        """Wait until no file that counts was touched for the quiet time. Ends only while `run` runs.
+        """Wait until no file that counts was touched for the quiet time. Blocks unless `run` runs.
 
-        `early`: or for half of it after the save of one file, where it does no harm if more come after all.
+        `early`: or for half of it after the save of one file, if the caller can handle more changes after that.
         """
         asked = time.monotonic()
         while True:
@@ -157,14 +156,14 @@ class FileWatcher:
                 return
 
     def changed(self) -> tuple[Path, ...]:
-        """The files whose content is another than at the last `drain`, for a check before the restart."""
+        """The files whose content differs from that at the last `drain`, for a check before the restart."""
         return tuple(Path(path) for path in self._tree.changed())
 
     def drain(self) -> tuple[Path, ...]:
-        """The changed files, which the next start carries: call it right before that start.
+        """The changed files, for the start that follows immediately.
 
-        What the kernel knows by now is included; what comes later begins a new burst. Empty if everything is as it was
-        at the last `drain`. Does not call `on_change`.
+        Includes events that the kernel has queued by now; later ones begin a new burst. Empty if the files are as they
+        were at the last `drain`. Does not call `on_change`.
         """
         self._draining = True
         try:
@@ -177,21 +176,21 @@ class FileWatcher:
         return changed
 
     def dismiss(self) -> None:
-        """Nothing comes of the changes so far. They stay changes; the next one, however soon, is told as a first."""
+        """End the burst without a restart. Its changes are kept; the next one, however soon, calls `on_change`."""
         self._burst.cut()
 
     def exclude(self, folder: Path) -> None:
-        """Leave out a folder (a profile that has come to light) or a file from now on, and what happened there."""
+        """Exclude a folder (such as a profile found just now) or a file from now on, with its changes so far."""
         self._tracker.exclude(self._tracker.rules.excluding(folder))
 
     @property
     def rules(self) -> WatchRules:
-        """The rules as they are now, with what was excluded."""
+        """The present rules, with exclusions."""
         return self._tracker.rules
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many files are watched, in how many folders."""
+        """The numbers of watched files and folders."""
         return len(self._tree.known), len(self._tree.folders)
 
     def watched(self, folder: Path) -> Iterator[Path]:
@@ -239,7 +238,7 @@ class FileWatcher:
             self._notice(f"comparing files regularly instead of waiting for events: {reason}")
 
     async def _fall_back(self, error: WatchLimitError) -> Survey:
-        """Go on by polling after a limit was reached: slower, but nothing is missed."""
+        """Poll after a limit was reached: slower, but complete."""
         self._tracker.use(NoSource())
         survey = await self._survey()
         folders = [listing.path for listing in survey.listings]
@@ -247,7 +246,7 @@ class FileWatcher:
         return survey
 
     async def _follow(self) -> None:
-        """Follow the events, until a limit is reached."""
+        """Handle events, until a limit is reached."""
         done = True
         while self._limit is None:
             if done:
@@ -262,7 +261,7 @@ class FileWatcher:
         self._tracker.apply(await self._fall_back(self._limit))
 
     async def _woken(self) -> None:
-        """Wait for something to do."""
+        """Wait for hints, or for a file whose quiet time is over."""
         self._tracker.source.listen(self._wake.set)
         due = self._burst.next_due()
         if due is None:
@@ -275,7 +274,7 @@ class FileWatcher:
             timer.cancel()
 
     def _pump(self, until: float) -> bool:
-        """Handle what has come in, for as long as `until`; False if work is left."""
+        """Handle the hints until the time `until`; False if some are left."""
         self._wake.clear()
         try:
             done = self._tracker.step(until)
@@ -283,28 +282,22 @@ class FileWatcher:
             self._limit = error
             done = False
         self._burst.expire(time.monotonic())
-        self._tell_refused()
+        self._report_refused()
         return done
 
     def _pump_all(self) -> None:
-        """Handle everything that has come in, outside of `run`, which is woken for what it has to do about that."""
+        """Handle all hints outside of `run`, which is woken if it has to go on with them."""
         self._pump(float("inf"))
         if self._limit is not None or self._tracker.busy or self._burst.next_due() is not None:
             self._wake.set()
 
     async def _catch_up(self) -> None:
-        """Survey everything after hints were lost or a `.gitignore` has changed."""
-        if self._tracker.lost:
-            self._tracker.lost = False  # before the survey: what is lost while it runs calls for another
+        """Survey after hints were lost or a `.gitignore` file has changed."""
+        if self._tracker.take_lost():
             self._tracker.apply(await self._survey())
-        if self._tracker.rules_changed:
-            await self._adopt_rules()
-
-    async def _adopt_rules(self) -> None:
-        self._tracker.rules_changed = False
-        before, self._tracker.rules = self.rules, self.rules.reread()
-        self._tracker.apply(await self._survey(), before=before)
-        self._adopted.set()
+        if (before := self._tracker.take_changed_rules()) is not None:
+            self._tracker.apply(await self._survey(), before=before)
+            self._adopted.set()
 
     async def _poll_files(self) -> None:
         """Survey at intervals, until cancelled."""
@@ -312,9 +305,8 @@ class FileWatcher:
             began = time.monotonic()
             survey = await self._survey()
             self._tracker.apply(survey)
-            self._burst.look_again()
-            if self._tracker.rules_changed:
-                await self._adopt_rules()
+            self._burst.recheck()
+            await self._catch_up()
             self._pump(float("inf"))
             pause = min(max(_POLL_MIN, (time.monotonic() - began) * _POLL_SHARE), _POLL_MAX)
             due = self._burst.next_due()
@@ -325,27 +317,27 @@ class FileWatcher:
                     await self._wake.wait()
 
     async def _survey(self) -> Survey:
-        """Survey in a worker thread; when cancelled, that is waited for, so that no thread outlives `run`."""
+        """Survey in a worker thread; when cancelled, wait for it, so that no thread outlives `run`."""
         began = time.monotonic()
         self._surveying = True
         worker = asyncio.ensure_future(asyncio.to_thread(self._tracker.survey))
         try:
             survey = await asyncio.shield(worker)
         except asyncio.CancelledError:
-            self._tracker.stopping = True
+            self._tracker.stop_survey()
             with suppress(SurveyStoppedError, OSError, WatchLimitError):
                 await worker
             raise
         finally:
             self._surveying = False
             self._surveyed_at = began
-            # Whoever waits goes on in a later turn of the event loop; the survey is applied in this one.
+            # Waiters run in a later iteration of the event loop; the survey is applied in this one.
             surveyed, self._surveyed = self._surveyed, asyncio.Event()
             surveyed.set()
         return survey
 
     async def _read_ahead(self) -> None:
-        """Read the files that are known by signature alone, so that the first save that changes nothing is known."""
+        """Read the files that have no digest, so that the first save that changes nothing is recognised."""
         while True:
             await self._adopted.wait()
             self._adopted.clear()
@@ -360,9 +352,8 @@ class FileWatcher:
         if not self._draining:
             self._on_change(Change((Path(path),), since))
 
-    def _tell_refused(self) -> None:
-        while self._tracker.refused:
-            folder, error = self._tracker.refused.pop()
+    def _report_refused(self) -> None:
+        for folder, error in self._tracker.take_refused():
             self._notice(f"{folder} cannot be watched ({error.strerror}): changes in it go unnoticed")
 
     def _notice(self, sentence: str) -> None:

@@ -29,7 +29,6 @@ RECURRING = {
 #: Names of modules that still stand for two things.
 MODULES_TO_RENAME = {
     "client",
-    "command",
     "discovery",
     "files",
     "log",
@@ -60,7 +59,7 @@ CLASSES_TO_RENAME = {
 EXPORTING = {"", "session"}
 
 #: Packages whose docstring does not say yet what they may import.
-SILENT = {"browser", "cli", "control", "session", "timing"}
+SILENT = {"cli", "control", "session", "timing"}
 
 
 @cache

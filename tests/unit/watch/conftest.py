@@ -29,10 +29,17 @@ class Watched:
     ) -> None:
         self.root = rules.root
         self.changes: list[Change] = []
+        self.files: list[Path] = []
         self.notices: list[str] = []
         self._told = asyncio.Event()
         self.watcher = FileWatcher(
-            rules, quiet=quiet, poll=poll, on_change=self._tell, on_notice=self.notices.append, source=source
+            rules,
+            quiet=quiet,
+            poll=poll,
+            on_change=self._tell,
+            on_file=self.files.append,
+            on_notice=self.notices.append,
+            source=source,
         )
 
     def _tell(self, change: Change) -> None:

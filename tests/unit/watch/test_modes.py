@@ -290,7 +290,9 @@ async def test_error_in_on_change_ends_the_watching(project: Path) -> None:
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    watcher = files.FileWatcher(WatchRules(project), quiet=0.05, poll=False, on_change=broken)
+    watcher = files.FileWatcher(
+        WatchRules(project), quiet=0.05, poll=False, on_change=broken, on_file=lambda _: None, on_notice=lambda _: None
+    )
     task = asyncio.create_task(watcher.run())
     await watcher.armed()
     (project / "index.js").write_text("// changed\n")

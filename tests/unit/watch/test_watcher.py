@@ -437,7 +437,13 @@ async def test_leaves_no_thread_and_no_descriptor(watch: Watch, project: Path) -
 async def test_cancelled_while_it_starts(project: Path) -> None:
     for i in range(300):
         (project / "src" / f"d{i}").mkdir()
-    watcher = FileWatcher(WatchRules(project), quiet=0.05, poll=False, on_change=lambda _: None)
+
+    def ignore(_: object) -> None:
+        pass
+
+    watcher = FileWatcher(
+        WatchRules(project), quiet=0.05, poll=False, on_change=ignore, on_file=ignore, on_notice=ignore
+    )
     task = asyncio.create_task(watcher.run())
     await eventually(lambda: watcher._surveying)
     task.cancel()
