@@ -24,8 +24,8 @@ from pathlib import Path
 from benchmarks.profile_generator import main as generate
 from examples.offline import find_chromium
 from supervisor.session.leveldb.check import verify
+from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckContext
 from supervisor.session.store import SessionStore
 
 RECORDS = 60_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from supervisor.admin.inspect import inspect, walk
+from supervisor.admin.inspection import inspect, walk
 from supervisor.admin.occupants import Occupant, occupant, open_browsers
 from supervisor.bootstrap import open_store
 from supervisor.session.manager import SessionManager
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from supervisor.browser.discovery import Browser
     from supervisor.config.schema import Config
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.retention import Quarantined
-    from supervisor.session.snapshot.snapshot import Snapshot
 
 
 class SelectionError(SessionError):

@@ -18,7 +18,7 @@ from supervisor.bot import worth
 from supervisor.bot.live_snapshot import ask, guarded, read_still
 from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
 from supervisor.session.recovery import candidates
-from supervisor.session.snapshot import snapshot as snapshots
+from supervisor.session.snapshot import catalog
 from supervisor.supervise.snapshot_queue import TakenSnapshot
 from supervisor.system.errors import ProfileInUseError, SessionError
 from supervisor.system.escape import printable
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from supervisor.config.sections.ready import ReadyPageConfig
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.capture import Capture
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.restore import Restored
     from supervisor.session.snapshot.retention import Pruned
-    from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.session.store import SessionStore
     from supervisor.system.parallel import Progress
 
@@ -56,7 +56,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RestoreResult:
     """A restore that was done."""
 
     restored: Restored
@@ -85,7 +85,7 @@ def take_through(inventory: Inventory, profile: Profile) -> TakenSnapshot | None
         raise ProfileInUseError(str(error)) from None
     except (AddressError, RefusedError) as error:
         raise SessionError(str(error)) from None
-    snapshot = snapshots.load(Path(answer.snapshot.path))
+    snapshot = catalog.load(Path(answer.snapshot.path))
     if snapshot is None:
         raise SessionError(f"scanonce has taken {answer.snapshot.name}, but it is not there any more.")
     pause = None if answer.pause_ms is None else answer.pause_ms / 1000
@@ -175,7 +175,7 @@ def plan_restore(store: SessionStore, profile: Profile, wanted: str | None) -> P
     return Plan(profile, tuple(chosen), os.path.lexists(profile.folder), tuple(remarks))
 
 
-def restore(store: SessionStore, plan: Plan, progress: Progress) -> Outcome:
+def restore(store: SessionStore, plan: Plan, progress: Progress) -> RestoreResult:
     """Put the first snapshot of the plan that proves sound in the place of the profile, which goes to quarantine.
 
     Raises `SessionError`, the last snapshot's, if none is sound; then the profile is as before.
@@ -188,7 +188,7 @@ def restore(store: SessionStore, plan: Plan, progress: Progress) -> Outcome:
             store.note_restored(plan.profile, restored.snapshot)
         except SessionError as error:  # the profile is in place all the same
             remarks.append(str(error))
-    return Outcome(restored, tuple(remarks))
+    return RestoreResult(restored, tuple(remarks))
 
 
 def _restore_first(store: SessionStore, plan: Plan, progress: Progress, remarks: list[str]) -> Restored:

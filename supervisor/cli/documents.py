@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from supervisor.admin.inspect import Inspection
+    from supervisor.admin.inspection import Inspection
     from supervisor.admin.inventory import Overview
     from supervisor.admin.occupants import Occupant
-    from supervisor.admin.operations import Outcome, Plan
+    from supervisor.admin.operations import Plan, RestoreResult
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.retention import Pruned, Quarantined
-    from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.setup.doctor.finding import Finding
     from supervisor.setup.doctor.runner import FixResult
     from supervisor.supervise.snapshot_queue import TakenSnapshot
@@ -115,7 +115,7 @@ def plan(found: Plan) -> Document:
     return head | {"would_try": snapshots(found.snapshots), "remarks": found.remarks}
 
 
-def restored(result: Outcome) -> Document:
+def restored(result: RestoreResult) -> Document:
     """A restore that was done."""
     done = result.restored
     return {"snapshot": snapshot(done.snapshot), "moved_to": done.quarantine, "remarks": result.remarks}

@@ -11,7 +11,7 @@ from supervisor.cli import console
 from supervisor.cli.console import Cell
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from supervisor.admin import operations
-from supervisor.admin.inspect import Inspection, inspect
+from supervisor.admin.inspection import Inspection, inspect
 from supervisor.admin.inventory import Inventory, Overview
 from supervisor.admin.occupants import occupant, refuse_in_use
 from supervisor.cli import console, documents

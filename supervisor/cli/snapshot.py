@@ -13,8 +13,8 @@ from supervisor.cli import console, documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
 from supervisor.cli.selection import inventory_of, print_snapshots
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.snapshot.retention import Pruned
-from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.supervise.snapshot_queue import TakenSnapshot
 
 Verdict = tuple[Snapshot, list[str] | None]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from supervisor.session.profiles import databases, holders, optional_data, singleton
+from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import last_version
-from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
-from supervisor.session.profiles.scan import Tree, scan
+from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.snapshot import manifest as manifests
 from supervisor.system import files as fsio
 from supervisor.system import parallel
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.session.profiles.baseline import Baseline
-    from supervisor.session.profiles.databases import Verdict
+    from supervisor.session.profiles.databases import DatabaseVerdict
     from supervisor.session.profiles.profile import Profile
-    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.system.parallel import Progress
 
 _RESTORE = "Restore the last good snapshot: scanonce snapshot restore."
@@ -41,7 +41,7 @@ ROOM_TO_WORK = 64 << 20  # bytes; below this a browser's own logs and caches fai
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Reference:
     """What earlier times tell about a profile."""
 
     baseline: Baseline | None
@@ -62,16 +62,16 @@ class Known:
 
 
 def run(
-    profile: Profile, known: Known, context: CheckContext, *, deep: bool, progress: Progress = parallel.silent
+    profile: Profile, known: Reference, context: CheckContext, *, deep: bool, progress: Progress = parallel.silent
 ) -> CheckReport:
     """Check one profile. Raises `SessionError` if its folders cannot be read."""
     first = _presence(profile, context)
     folder = profile.folder
-    if first.outcome is not Outcome.OK or not folder.is_dir():
+    if first.outcome is not CheckOutcome.OK or not folder.is_dir():
         return CheckReport(profile, (first,))
     with explained("check the profile", profile.path):
         held = _held(profile, context)
-        if held.outcome is Outcome.BLOCKED:
+        if held.outcome is CheckOutcome.BLOCKED:
             return CheckReport(profile, (first, held))
         tree = scan(folder)
         around = [_linked(context), _version(folder, context), _room(folder, tree)]
@@ -90,18 +90,20 @@ def _presence(profile: Profile, context: CheckContext) -> Check:
     folder, name = profile.folder, printable(profile.path)
     if not os.path.lexists(folder):
         if context.linked:
-            return Check("profile", Outcome.DAMAGED, f"The profile {name} of a linked session is gone.", _RESTORE)
-        return Check("profile", Outcome.OK, f"There is no profile {name} yet; the bot will make one.")
+            return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} of a linked session is gone.", _RESTORE)
+        return Check("profile", CheckOutcome.OK, f"There is no profile {name} yet; the bot will make one.")
     if not folder.is_dir():
-        return Check("profile", Outcome.DAMAGED, f"The profile {name} is not a folder.", _RESTORE)
+        return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} is not a folder.", _RESTORE)
     if os.path.lexists(folder / "Default") and not (folder / "Default").is_dir():
-        return Check("profile", Outcome.DAMAGED, f"{name}: Default is not a folder.", _RESTORE)
+        return Check("profile", CheckOutcome.DAMAGED, f"{name}: Default is not a folder.", _RESTORE)
     for place in (folder, folder / "Default"):
         if os.path.lexists(place) and not os.access(place, os.R_OK | os.W_OK | os.X_OK):
-            return Check("profile", Outcome.BLOCKED, f"{printable(place)} may not be read and written by us.", _OWNER)
+            return Check(
+                "profile", CheckOutcome.BLOCKED, f"{printable(place)} may not be read and written by us.", _OWNER
+            )
     if context.linked and not any(folder.iterdir()):
-        return Check("profile", Outcome.DAMAGED, f"The profile {name} of a linked session is empty.", _RESTORE)
-    return Check("profile", Outcome.OK, f"The profile {name} is there.")
+        return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} of a linked session is empty.", _RESTORE)
+    return Check("profile", CheckOutcome.OK, f"The profile {name} is there.")
 
 
 def _held(profile: Profile, context: CheckContext) -> Check:
@@ -109,47 +111,47 @@ def _held(profile: Profile, context: CheckContext) -> Check:
     wait = "Close that browser, then start again."
     if context.holders:
         pids = ", ".join(map(str, context.holders))
-        return Check("holder", Outcome.BLOCKED, f"{name} is held by process {pids}.", wait)
+        return Check("holder", CheckOutcome.BLOCKED, f"{name} is held by process {pids}.", wait)
     holder = holders.holder(folder)
     if holder is None:
-        return Check("holder", Outcome.OK, "Nobody holds it.")
+        return Check("holder", CheckOutcome.OK, "Nobody holds it.")
     if holder.alive and not context.free:
-        return Check("holder", Outcome.BLOCKED, f"{name} is held by process {holder.pid}.", wait)
+        return Check("holder", CheckOutcome.BLOCKED, f"{name} is held by process {holder.pid}.", wait)
     named = f"a lock of process {holder.pid}{f' on {printable(holder.host)}' if holder.foreign else ''}"
     if context.free:
         singleton.clear(folder)
-        return Check("holder", Outcome.MENDED, f"{name} carried {named}, which is gone; the lock was removed.")
+        return Check("holder", CheckOutcome.MENDED, f"{name} carried {named}, which is gone; the lock was removed.")
     if holder.foreign:
         remedy = (
             "A start under scanonce clears it; for a start without, and if that browser is gone, remove "
             f"{printable(folder / 'SingletonLock')}."
         )
-        return Check("holder", Outcome.BLOCKED, f"{name} carries {named}: the browser will not start.", remedy)
-    return Check("holder", Outcome.OK, f"Nobody holds it; {named} is left over.")
+        return Check("holder", CheckOutcome.BLOCKED, f"{name} carries {named}: the browser will not start.", remedy)
+    return Check("holder", CheckOutcome.OK, f"Nobody holds it; {named} is left over.")
 
 
 def _linked(context: CheckContext) -> Check:
     if context.linked:
-        return Check("linked", Outcome.OK, "The session was linked when last seen.")
+        return Check("linked", CheckOutcome.OK, "The session was linked when last seen.")
     if context.linked is None:
-        return Check("linked", Outcome.OK, "Nothing is known yet about the session's link.")
-    return Check("linked", Outcome.WARNING, "The session was not linked when last seen: expect a QR code.")
+        return Check("linked", CheckOutcome.OK, "Nothing is known yet about the session's link.")
+    return Check("linked", CheckOutcome.WARNING, "The session was not linked when last seen: expect a QR code.")
 
 
 def _version(folder: Path, context: CheckContext) -> Check:
     wrote = last_version(folder)
     if wrote is None or not _numbers(wrote):
-        return Check("browser-version", Outcome.OK, "It does not say which version wrote it last.")
+        return Check("browser-version", CheckOutcome.OK, "It does not say which version wrote it last.")
     now = _numbers(context.browser_version or "")
     if now and now[0] < _numbers(wrote)[0]:
         return Check(
             "browser-version",
-            Outcome.WARNING,
+            CheckOutcome.WARNING,
             f"The profile was last written by Chromium {wrote}, and {context.browser_version} is older: "
             "it may refuse databases that the newer one wrote.",
             "Use the newer browser again, or expect to link anew.",
         )
-    return Check("browser-version", Outcome.OK, f"Last written by {wrote}.")
+    return Check("browser-version", CheckOutcome.OK, f"Last written by {wrote}.")
 
 
 def _numbers(version: str) -> list[int]:
@@ -162,31 +164,31 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in parts] if all(part.isascii() and part.isdigit() for part in parts) else []
 
 
-def _room(folder: Path, tree: Tree) -> Check:
+def _room(folder: Path, tree: ProfileTree) -> Check:
     free, needed = shutil.disk_usage(folder).free, tree.size + ROOM_TO_WORK
     if free < needed:
         return Check(
             "disk",
-            Outcome.WARNING,
+            CheckOutcome.WARNING,
             f"Only {free >> 20} MB are free on the disk of the profile; a restore needs {needed >> 20} MB.",
             "Free some space: a browser that cannot write loses data.",
         )
-    return Check("disk", Outcome.OK, f"{free >> 20} MB are free.")
+    return Check("disk", CheckOutcome.OK, f"{free >> 20} MB are free.")
 
 
 def _as_before() -> list[Check]:
     seen = "As it was at the last clean stop."
-    return [Check(name, Outcome.OK, seen) for name in ("indexed-db", "local-storage", "time")]
+    return [Check(name, CheckOutcome.OK, seen) for name in ("indexed-db", "local-storage", "time")]
 
 
 class _Contents:
     """The checks of what the link needs: two kinds of database, and that time did not go back."""
 
-    def __init__(self, folder: Path, tree: Tree, known: Known, context: CheckContext, *, deep: bool) -> None:
+    def __init__(self, folder: Path, tree: ProfileTree, known: Reference, context: CheckContext, *, deep: bool) -> None:
         self._folder, self._tree, self._known, self._context, self._deep = folder, tree, known, context, deep
         self._then = known.baseline.files if known.baseline else {}
         self._expected = known.expected() if context.linked is not False else {}
-        self.verdicts: list[Verdict] = []
+        self.verdicts: list[DatabaseVerdict] = []
         self.mended = False
 
     def checks(self, progress: Progress) -> list[Check]:
@@ -211,25 +213,25 @@ class _Contents:
         if any(verdict.unreadable for verdict in verdicts):
             # Perhaps all is well but for a file that another user owns: nothing is replaced on a suspicion.
             seen = f"{kind} cannot be judged: {printable('; '.join(problems))}."
-            return Check(name, Outcome.BLOCKED, seen, _OWNER)
+            return Check(name, CheckOutcome.BLOCKED, seen, _OWNER)
         if problems:
             seen = f"{kind} is damaged: {printable('; '.join(problems))}."
             if self._context.linked is False:
-                return Check(name, Outcome.WARNING, f"{seen} The session is not linked, so nothing is lost.")
-            return Check(name, Outcome.DAMAGED, seen, _RESTORE)
+                return Check(name, CheckOutcome.WARNING, f"{seen} The session is not linked, so nothing is lost.")
+            return Check(name, CheckOutcome.DAMAGED, seen, _RESTORE)
         return self._mended(name, kind, verdicts)
 
-    def _mended(self, name: str, kind: str, verdicts: list[Verdict]) -> Check:
+    def _mended(self, name: str, kind: str, verdicts: list[DatabaseVerdict]) -> Check:
         if not any(verdict.torn for verdict in verdicts):
             count = sum(verdict.made for verdict in verdicts)
-            return Check(name, Outcome.OK, f"{kind} is sound." if count else f"There is no {kind} yet.")
+            return Check(name, CheckOutcome.OK, f"{kind} is sound." if count else f"There is no {kind} yet.")
         if not self._context.free:
             seen = f"{kind} ends in a half-written record, as after a crash; the next start will cut it off."
-            return Check(name, Outcome.WARNING, seen)
+            return Check(name, CheckOutcome.WARNING, seen)
         cut = databases.mend(self._folder, verdicts)
         self.mended = True
         seen = f"{kind} ended in a half-written record, as after a crash; it was cut off ({printable(', '.join(cut))})."
-        return Check(name, Outcome.MENDED, seen)
+        return Check(name, CheckOutcome.MENDED, seen)
 
     def _clock(self) -> Check:
         """Whether everything that was there is still there: a file cut short can look like one never longer."""
@@ -241,11 +243,11 @@ class _Contents:
         ]
         behind += [f"{printable(path)} is shorter than it was" for path in self._shrunk()]
         if not behind:
-            return Check("time", Outcome.OK, "Nothing that was there is missing.")
+            return Check("time", CheckOutcome.OK, "Nothing that was there is missing.")
         same = self._put_back_by_hand(now)
         if same is not None:
-            return Check("time", Outcome.WARNING, f"The profile is the snapshot {same.name}, put back by hand.")
-        return Check("time", Outcome.DAMAGED, f"Records are missing: {'; '.join(behind)}.", _RESTORE)
+            return Check("time", CheckOutcome.WARNING, f"The profile is the snapshot {same.name}, put back by hand.")
+        return Check("time", CheckOutcome.DAMAGED, f"Records are missing: {'; '.join(behind)}.", _RESTORE)
 
     def _shrunk(self) -> list[str]:
         """Logs and MANIFESTs that are shorter than at the clean stop: LevelDB only ever appends to them."""

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from supervisor.session.profiles.report import CheckReport
+    from supervisor.session.profiles.check_report import CheckReport
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.restore import Restored
     from supervisor.session.snapshot.retention import Pruned
-    from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.session.state_file import SessionState, StateChanges
 
 
@@ -56,7 +56,7 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionStatus:
+class SessionDetails:
     """All of `SessionInfo`, and what takes longer to find out."""
 
     info: SessionInfo
@@ -117,9 +117,9 @@ class SessionManager:
             recovery=state.recovery,
         )
 
-    def get_detailed_session_status(self, session_id: str) -> SessionStatus:
+    def get_detailed_session_status(self, session_id: str) -> SessionDetails:
         """What there is to know, with every check, the size and the snapshots."""
-        return SessionStatus(
+        return SessionDetails(
             info=self.get_session_info(session_id),
             report=self.validate(session_id),
             size=self.get_session_size(session_id),

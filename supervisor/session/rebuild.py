@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from supervisor.session.snapshot import snapshot
+from supervisor.session.snapshot import catalog
 from supervisor.session.state_file import SessionState
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def states(cache: Path) -> dict[str, SessionState]:
             last_snapshot=snapshots[0].name,
             profile=snapshots[0].home,
         )
-        for session_id, snapshots in snapshot.of_all(cache).items()
+        for session_id, snapshots in catalog.of_all(cache).items()
     }
 
 
@@ -29,6 +29,6 @@ def unknown(cache: Path, known: Container[str]) -> dict[str, str | None]:
     """The sessions that are not `known` and have a sound snapshot: where the profile lay, by id. Raises `OSError`."""
     return {
         session_id: snapshots[0].home
-        for session_id, snapshots in sorted(snapshot.of_all(cache).items())
+        for session_id, snapshots in sorted(catalog.of_all(cache).items())
         if session_id not in known and any(one.good for one in snapshots)
     }

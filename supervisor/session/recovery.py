@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.snapshot.catalog import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from supervisor.session import checks, locks, rebuild
 from supervisor.session import names as layout
-from supervisor.session.checks import Known
+from supervisor.session.checks import Reference
 from supervisor.session.names import safe_name
-from supervisor.session.profiles import baseline, caches, databases, holders, permissions
+from supervisor.session.profiles import baseline, caches, databases, exposure, holders
 from supervisor.session.profiles.baseline import Baseline
-from supervisor.session.profiles.permissions import Exposed
+from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
+from supervisor.session.profiles.exposure import Exposed
 from supervisor.session.profiles.profile import Profile, discover, last_version, with_distinct_ids
-from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
 from supervisor.session.profiles.scan import scan
-from supervisor.session.snapshot import capture, manifest, restore, retention, snapshot, verify
+from supervisor.session.snapshot import capture, catalog, manifest, restore, retention, verify
 from supervisor.session.snapshot.capture import Base, Capture, Facts, Place
 from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
 from supervisor.session.state_file import Recovery, StateFile
@@ -34,8 +34,8 @@ from supervisor.system.escape import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.restore import Restored
-    from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.system.parallel import Progress
 
 _KEEP_A_WEEK = Retention()
@@ -128,8 +128,8 @@ class SessionStore:
 
     def exposed(self, profiles: Iterable[Profile]) -> list[Exposed]:
         """What others on this machine can read of these profiles, the cache and the state file. Costs a few looks."""
-        found = [permissions.exposed_profile(profile.folder) for profile in profiles]
-        found += [permissions.exposed_folder(self.cache), permissions.exposed_file(self.state.path)]
+        found = [exposure.exposed_profile(profile.folder) for profile in profiles]
+        found += [exposure.exposed_folder(self.cache), exposure.exposed_file(self.state.path)]
         return [one for one in found if one is not None]
 
     def check(
@@ -149,7 +149,7 @@ class SessionStore:
         state = self.state.get(profile.id)
         if context.linked is None:
             context = replace(context, linked=state.is_linked)
-        known = Known(baseline.read(self.cache, profile), partial(self.snapshots, profile.id), state.linked_at)
+        known = Reference(baseline.read(self.cache, profile), partial(self.snapshots, profile.id), state.linked_at)
         report = checks.run(profile, known, context, deep=deep, progress=progress)
         good = (context.free and report.may_start) or (context.closed and report.spotless)
         if good and report.files and not report.unchanged:
@@ -157,7 +157,7 @@ class SessionStore:
                 self._remember(profile, Baseline(clock.now(), dict(report.files), dict(report.sequences)))
             except SessionError as error:
                 # No reason not to start: what is remembered of earlier serves, and the next check reads more for it.
-                report = replace(report, checks=(*report.checks, Check("noted", Outcome.WARNING, str(error))))
+                report = replace(report, checks=(*report.checks, Check("noted", CheckOutcome.WARNING, str(error))))
         return report
 
     def record_clean_stop(self, profile: Profile) -> None:
@@ -222,12 +222,12 @@ class SessionStore:
     def snapshots(self, session_id: str) -> list[Snapshot]:
         """A session's published snapshots, newest first. Raises `SessionError`."""
         with explained("list the snapshots in", self.cache):
-            return list(snapshot.of_session(self.cache, session_id))
+            return list(catalog.of_session(self.cache, session_id))
 
     def all_snapshots(self) -> dict[str, list[Snapshot]]:
         """Every session's published snapshots, by id, newest first. Raises `SessionError`."""
         with explained("list the snapshots in", self.cache):
-            return snapshot.of_all(self.cache)
+            return catalog.of_all(self.cache)
 
     def verify(self, chosen: Snapshot, *, progress: Progress = parallel.silent) -> list[str]:
         """Read every byte of a snapshot again; one sentence per thing that is wrong with it.
@@ -295,7 +295,7 @@ class SessionStore:
         """
         with explained("prune the snapshots in", self.cache):
             policy = policy or self.policy
-            sessions = snapshot.of_all(self.cache)
+            sessions = catalog.of_all(self.cache)
             now = clock.now()
             gone = retention.surplus(sessions, policy, now)
             everything = [one for snapshots in sessions.values() for one in snapshots]
@@ -340,7 +340,7 @@ class SessionStore:
 
     def _base(self, profile: Profile) -> Base | None:
         with explained("list the snapshots in", self.cache):
-            for candidate in snapshot.of_session(self.cache, profile.id):
+            for candidate in catalog.of_session(self.cache, profile.id):
                 if not candidate.verified:  # what it holds may be damaged, and would be shared
                     continue
                 with suppress(manifest.ManifestError, OSError):  # damaged since, or pruned just now: try the one before

@@ -18,10 +18,10 @@ from supervisor.browser.discovery import version_if_replaced
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles import holders, singleton
+from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
 from supervisor.session.recovery import candidates
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import Recovery, SessionState, StateChanges
 from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker
@@ -179,7 +179,7 @@ class Maintenance:
         try:
             freed = await self._files.do(self._store.trim_caches, profile, above=above)
         except SessionError as error:  # the bot runs as well on large caches
-            self._remark(profile, Check("caches", Outcome.WARNING, str(error)))
+            self._remark(profile, Check("caches", CheckOutcome.WARNING, str(error)))
         else:
             if freed:
                 emit("session.trimmed", session=profile.id, bytes=freed)
@@ -188,12 +188,14 @@ class Maintenance:
         """Report what was put right, and what is worth knowing; the latter once, for most of it stays as it is."""
         for check in report.checks:
             # That a session is not linked, its page will show.
-            if check.outcome is Outcome.MENDED or (check.outcome is Outcome.WARNING and check.name != "linked"):
+            if check.outcome is CheckOutcome.MENDED or (
+                check.outcome is CheckOutcome.WARNING and check.name != "linked"
+            ):
                 self._remark(report.profile, check)
 
     def _remark(self, profile: Profile, check: Check) -> None:
         remark = (profile.path, check.name)
-        if check.outcome is Outcome.MENDED or remark not in self._reported:
+        if check.outcome is CheckOutcome.MENDED or remark not in self._reported:
             emit("session.remark", session=profile.id, check=check.name, seen=check.seen, remedy=check.remedy or None)
             self._reported.add(remark)
 
@@ -201,7 +203,7 @@ class Maintenance:
         try:
             await self._files.do(self._store.record_clean_stop, profile)
         except SessionError as error:  # it spares a later check some work, no more
-            self._remark(profile, Check("noted", Outcome.WARNING, str(error)))
+            self._remark(profile, Check("noted", CheckOutcome.WARNING, str(error)))
 
     async def finished(self) -> None:
         """Wait until every snapshot that was begun is published, and nothing is left of any other."""

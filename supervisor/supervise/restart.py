@@ -24,7 +24,7 @@ from supervisor.browser.presets import SessionStatus
 from supervisor.log.logger import emit
 from supervisor.process.suspend import Suspension
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.supervise.maintenance import Maintenance
 from supervisor.supervise.ongoing import OngoingRestart
 from supervisor.supervise.preflight_gate import PreflightGate, SourceWatch

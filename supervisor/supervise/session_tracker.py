@@ -23,7 +23,7 @@ from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import CoolDown, Exhausted, RecoveryPolicy, Try, attempted, decide
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import Recovery, SessionState, StateChanges
 from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker

@@ -19,7 +19,7 @@ from supervisor.config.schema import Config
 from supervisor.log.logger import emit
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.capture import Capture
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.session_registry import SessionRegistry

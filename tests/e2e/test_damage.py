@@ -17,7 +17,7 @@ import pytest
 
 from examples.offline import Tally, prepare, profile_of
 from examples.offline.phone import DEFAULT_NUMBER, State
-from supervisor.session.profiles.report import CheckContext
+from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.store import SessionStore
 from tests.e2e.conftest import surroundings
 from tests.e2e.supervised import BOT, PATIENCE, Supervised, supervised

@@ -16,14 +16,14 @@ import pytest
 
 from benchmarks.profile_generator import Chromium, StorageServer
 from supervisor.session.leveldb.check import verify
-from supervisor.session.leveldb.report import ProblemKind
+from supervisor.session.leveldb.damage import ProblemKind
 from supervisor.session.leveldb.truncate import trim_torn_tails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from supervisor.session.leveldb.report import LevelDbReport
+    from supervisor.session.leveldb.damage import LevelDbReport
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.profile_generator import Chromium, StorageServer
+from supervisor.session.profiles.check_report import CheckContext, CheckOutcome
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckContext, Outcome
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
 from tests.helpers import build
 
@@ -89,4 +89,4 @@ def test_a_check_after_a_clean_stop_finds_nothing_to_say(bot: Bot) -> None:
     for _ in range(2):
         bot.run()
         checks = bot.store.check(bot.profile, context=FREE).checks
-        assert [check for check in checks if check.outcome is not Outcome.OK] == []
+        assert [check for check in checks if check.outcome is not CheckOutcome.OK] == []

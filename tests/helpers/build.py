@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.session.profiles.profile import Profile
-    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.store import SessionStore
 
 INDEXED_DB = "Default/IndexedDB/https_web.whatsapp.com_0.indexeddb.leveldb"

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from supervisor.cli.app import app
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
 from tests.helpers import build
 

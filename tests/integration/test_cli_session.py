@@ -15,14 +15,14 @@ from typing import Any
 import psutil
 import pytest
 
-from supervisor.admin import inspect as inspection
-from supervisor.admin.inspect import inspect
+from supervisor.admin import inspection
+from supervisor.admin.inspection import inspect
 from supervisor.admin.occupants import occupant
 from supervisor.cli import console
 from supervisor.session.locks import project_lock
 from supervisor.session.profiles import databases
-from supervisor.session.profiles.report import CheckContext, Outcome
-from supervisor.session.profiles.scan import Tree, scan
+from supervisor.session.profiles.check_report import CheckContext, CheckOutcome
+from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from tests.helpers import build
@@ -309,7 +309,7 @@ class TestCheck:
         for table in left:
             table.touch()
 
-        def verify_late(*args: Any, **kwargs: Any) -> list[databases.Verdict]:
+        def verify_late(*args: Any, **kwargs: Any) -> list[databases.DatabaseVerdict]:
             left.pop().unlink()  # as a compaction does after the reader has seen the name
             return verify(*args, **kwargs)
 
@@ -317,9 +317,9 @@ class TestCheck:
         with browser_on(profile.path, tmp_path):
             store = SessionStore(tmp_path)
             checks = {c.name: c for c in inspect(store, profile, holder=occupant(profile, store)).report.checks}
-        assert checks["indexed-db"].outcome is Outcome.WARNING
+        assert checks["indexed-db"].outcome is CheckOutcome.WARNING
         assert checks["indexed-db"].remedy == "Check again in a moment."
-        assert checks["local-storage"].outcome is Outcome.OK
+        assert checks["local-storage"].outcome is CheckOutcome.OK
 
     def test_sqlite_in_use_is_not_judged(self, tmp_path: Path) -> None:
         profile = make_session(tmp_path)
@@ -336,7 +336,7 @@ class TestCheck:
         profile = make_session(tmp_path)
         looks = 0
 
-        def scan_late(root: Path) -> Tree:
+        def scan_late(root: Path) -> ProfileTree:
             nonlocal looks
             looks += 1
             if looks == 1:

@@ -20,7 +20,7 @@ from supervisor.browser.presets import SessionStatus
 from supervisor.process.handle import PidfdHandle
 from supervisor.session.locks import project_lock
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
 from supervisor.system import files
 from supervisor.system.errors import ProfileInUseError

@@ -13,9 +13,9 @@ import pytest
 
 from supervisor.log.files.reader import LogReader, Note
 from supervisor.session.locks import project_lock, running_supervisor
+from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckContext
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore
 from supervisor.supervise import state_writer

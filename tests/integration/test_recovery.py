@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from supervisor.log.events.registry import EVENTS
+from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckContext
-from supervisor.session.snapshot.snapshot import Snapshot
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from tests.helpers import build

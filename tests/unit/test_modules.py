@@ -31,25 +31,16 @@ MODULES_TO_RENAME = {
     "client",
     "discovery",
     "files",
-    "log",
-    "manifest",
     "preflight",
-    "report",
-    "snapshot",
-    "table",
 }
 
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
     "Holder",
-    "LogReader",
     "Memory",
-    "Outcome",
     "Planned",
-    "Problem",
     "Request",
     "Restart",
-    "SessionStatus",
     "Snapshot",
     "Status",
     "Target",

@@ -8,21 +8,21 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from supervisor.session.leveldb.damage import Damage, LevelDbReport, ProblemKind, Tail
 from supervisor.session.leveldb.encoding import LARGEST_SEQUENCE, DamageError
 from supervisor.session.leveldb.files import open_regular
-from supervisor.session.leveldb.log import LogReader
 from supervisor.session.leveldb.log_cache import PREFIXES
-from supervisor.session.leveldb.manifest import manifest_reader, read_version
-from supervisor.session.leveldb.report import LevelDbReport, Problem, ProblemKind, Tail
-from supervisor.session.leveldb.table import check_table
+from supervisor.session.leveldb.log_format import RecordReader
+from supervisor.session.leveldb.sorted_table import check_table
+from supervisor.session.leveldb.version_edits import manifest_reader, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-    from supervisor.session.leveldb.log import Record
-    from supervisor.session.leveldb.manifest import Version
+    from supervisor.session.leveldb.log_format import LevelDbRecord
+    from supervisor.session.leveldb.version_edits import Version
 
 _FOLDER = "."
 _CURRENT = "CURRENT"
@@ -70,7 +70,7 @@ class _Verification:
         self._deep = deep
         self._trusted = trusted
         self._tell_checked = checked
-        self._problems: list[Problem] = []
+        self._problems: list[Damage] = []
         self._names: frozenset[str] = frozenset()
         self._last_sequence = 0
         self._tables = 0
@@ -116,7 +116,7 @@ class _Verification:
             self._problem(name, ProblemKind.UNREADABLE, f"the file cannot be read: {_reason(error)}")
 
     def _problem(self, name: str, kind: ProblemKind, message: str, offset: int | None = None) -> None:
-        self._problems.append(Problem(name, offset, kind, message))
+        self._problems.append(Damage(name, offset, kind, message))
 
     def _count(self, checked: int) -> None:
         self._bytes_checked += checked
@@ -198,7 +198,7 @@ class _Verification:
             known = None if self._deep else PREFIXES.find(file, above)
             if known is not None:
                 self._last_sequence = max(above, known.last)
-            reader = LogReader(file, name, keep=_BATCH_HEADER.size, start=known.end if known is not None else 0)
+            reader = RecordReader(file, name, keep=_BATCH_HEADER.size, start=known.end if known is not None else 0)
             try:
                 for record in reader:
                     self._follow(record)
@@ -207,7 +207,7 @@ class _Verification:
             PREFIXES.note(file, known, end=reader.tail.end, above=above, last=self._last_sequence)
         self._logs.append(reader.tail)
 
-    def _follow(self, record: Record) -> None:
+    def _follow(self, record: LevelDbRecord) -> None:
         """Each batch of writes goes on where the one before ended; the first may be older than the MANIFEST."""
         if record.length < _BATCH_HEADER.size:
             raise DamageError(ProblemKind.MALFORMED, record.offset, f"a batch of {record.length} bytes is too short")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from supervisor.session.leveldb.report import ProblemKind
+    from supervisor.session.leveldb.damage import ProblemKind
 
 LARGEST_SEQUENCE = (1 << 56) - 1  # LevelDB's kMaxSequenceNumber: 8 bits of each tag are taken by its type
 _CRC_DELTA = 0xA282EAD8  # LevelDB's util/crc32c.h

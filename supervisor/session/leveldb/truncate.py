@@ -10,7 +10,7 @@ from supervisor.session.leveldb.files import open_regular
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from supervisor.session.leveldb.report import LevelDbReport
+    from supervisor.session.leveldb.damage import LevelDbReport
 
 
 def trim_torn_tails(folder: Path, report: LevelDbReport) -> tuple[str, ...]:

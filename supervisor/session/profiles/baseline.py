@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.session.profiles.profile import Profile
-    from supervisor.session.profiles.scan import Tree
+    from supervisor.session.profiles.scan import ProfileTree
 
 _FORMAT = 1
 
@@ -38,7 +38,7 @@ class Baseline:
     unverified: frozenset[str] = frozenset()
     """The files whose contents nobody has read: they are as the browser left them at a clean stop."""
 
-    def trusted(self, tree: Tree) -> frozenset[str]:
+    def trusted(self, tree: ProfileTree) -> frozenset[str]:
         """The files of a walk that were verified then and have not changed since."""
         return frozenset(
             path for path, file in tree.files.items() if self.files.get(path) == file and path not in self.unverified

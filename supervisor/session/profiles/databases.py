@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from supervisor.session.leveldb import check
-from supervisor.session.leveldb.report import LevelDbReport, ProblemKind
+from supervisor.session.leveldb.damage import LevelDbReport, ProblemKind
 from supervisor.session.leveldb.truncate import trim_torn_tails
 from supervisor.session.profiles import sqlite
 from supervisor.system import parallel
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from supervisor.session.profiles.scan import Tree
+    from supervisor.session.profiles.scan import ProfileTree
     from supervisor.system.parallel import Progress
 
 INDEXED_DB = "IndexedDB"
@@ -54,7 +54,7 @@ class Database(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DatabaseVerdict:
     """What verifying one database told."""
 
     database: Database
@@ -75,7 +75,7 @@ class Verdict:
         return self.report is not None and bool(self.report.to_trim)
 
 
-def needed(root: Path, tree: Tree, expected: Iterable[str] = ()) -> list[Database]:
+def needed(root: Path, tree: ProfileTree, expected: Iterable[str] = ()) -> list[Database]:
     """The databases of the profile at `root` that the link needs, by what is there.
 
     `expected` are the paths of databases that were there before: such a file is one even if its first bytes no longer
@@ -104,14 +104,14 @@ def kind_of(path: str) -> str | None:
     return next((part for part in reversed(path.split("/")[:-1]) if part in KINDS), None)
 
 
-def lost(before: Iterable[str], verdicts: Iterable[Verdict]) -> dict[str, str]:
+def lost(before: Iterable[str], verdicts: Iterable[DatabaseVerdict]) -> dict[str, str]:
     """The kinds of database that were there `before` (their paths) and of which none is left, each with a sentence."""
     left = {verdict.database.kind for verdict in verdicts if verdict.made}
     gone = set(map(kind_of, before)) - left
     return {kind: f"there is no {kind} any more, and there was one" for kind in KINDS if kind in gone}
 
 
-def sequences(verdicts: Iterable[Verdict]) -> dict[str, int]:
+def sequences(verdicts: Iterable[DatabaseVerdict]) -> dict[str, int]:
     """The last sequence number of each database that is there and sound, by its path."""
     return {v.database.path: v.last_sequence for v in verdicts if v.made and not v.problems}
 
@@ -123,7 +123,7 @@ def verify(
     deep: bool = False,
     trusted: Callable[[str], bool] = lambda _path: False,
     progress: Progress = parallel.silent,
-) -> list[Verdict]:
+) -> list[DatabaseVerdict]:
     """Verify databases under `root`.
 
     `trusted(path)` says of a file (relative to `root`) that its contents were verified before and have not changed; its
@@ -143,7 +143,7 @@ def verify(
         if database.format is Format.LEVELDB:
             verdicts.append(_verify_leveldb(root, database, deep, trusted, checked))
         elif not deep and trusted(database.path):
-            verdicts.append(Verdict(database))
+            verdicts.append(DatabaseVerdict(database))
         else:
             verdicts.append(_verify_sqlite(root / database.path, database))
             checked(_to_read(root, database.path, known))
@@ -158,7 +158,7 @@ def size_to_read(
     return sum(_to_read(root, database.path, trusted) for database in databases)
 
 
-def mend(root: Path, verdicts: Iterable[Verdict]) -> list[str]:
+def mend(root: Path, verdicts: Iterable[DatabaseVerdict]) -> list[str]:
     """Cut off half-written records, durably; returns the paths of the files that were cut. Raises `OSError`.
 
     Chromium appends after such a record, cannot read back what it appended, and deletes the whole database at the
@@ -209,7 +209,7 @@ def _verify_leveldb(
     deep: bool,
     trusted: Callable[[str], bool],
     checked: Callable[[int], None],
-) -> Verdict:
+) -> DatabaseVerdict:
     report = check.verify(
         root / database.path,
         deep=deep,
@@ -217,21 +217,21 @@ def _verify_leveldb(
         checked=checked,
     )
     kinds = {problem.kind for problem in report.problems}
-    verdict = partial(Verdict, database, last_sequence=report.last_sequence, report=report)
+    verdict = partial(DatabaseVerdict, database, last_sequence=report.last_sequence, report=report)
     if kinds & _NOT_MADE_YET:
         return verdict(made=False)
     problems = tuple(f"{database.path}/{problem}" for problem in report.problems)
     return verdict(problems=problems, unreadable=ProblemKind.UNREADABLE in kinds)
 
 
-def _verify_sqlite(path: Path, database: Database) -> Verdict:
+def _verify_sqlite(path: Path, database: Database) -> DatabaseVerdict:
     if path.stat().st_size == 0:
-        return Verdict(database, made=False)
+        return DatabaseVerdict(database, made=False)
     if not os.access(path, os.R_OK):
-        return Verdict(database, (f"{database.path}: it may not be read",), unreadable=True)
+        return DatabaseVerdict(database, (f"{database.path}: it may not be read",), unreadable=True)
     if _is_unfinished(path):
-        return Verdict(database)
-    return Verdict(database, tuple(f"{database.path}: {problem}" for problem in sqlite.quick_check(path)))
+        return DatabaseVerdict(database)
+    return DatabaseVerdict(database, tuple(f"{database.path}: {problem}" for problem in sqlite.quick_check(path)))
 
 
 def _is_unfinished(path: Path) -> bool:

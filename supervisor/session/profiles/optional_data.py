@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from supervisor.session.profiles import sqlite
-from supervisor.session.profiles.report import Check, Outcome
+from supervisor.session.profiles.check_report import Check, CheckOutcome
 from supervisor.system.documents import parse_object
 from supervisor.system.escape import printable
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from supervisor.session.profiles.scan import FileStat, Tree
+    from supervisor.session.profiles.scan import FileStat, ProfileTree
 
 _LARGEST_JSON = 64 << 20  # bytes; Preferences are a few hundred kilobytes
 _REMEDY = "The link does not need it; a restore of a snapshot would bring it back."
 
 
-def check(folder: Path, tree: Tree, before: Mapping[str, FileStat]) -> list[Check]:
+def check(folder: Path, tree: ProfileTree, before: Mapping[str, FileStat]) -> list[Check]:
     """Check the extras of a profile, those left out that are as they were `before`."""
     return [
         *_each("local-state", folder, _changed(tree, before, "Local State", top=True), _json_problem),
@@ -33,7 +33,7 @@ def check(folder: Path, tree: Tree, before: Mapping[str, FileStat]) -> list[Chec
     ]
 
 
-def _changed(tree: Tree, before: Mapping[str, FileStat], name: str, *, top: bool = False) -> list[str]:
+def _changed(tree: ProfileTree, before: Mapping[str, FileStat], name: str, *, top: bool = False) -> list[str]:
     """The files of this name, in the user data folder itself (`top`) or in a profile of it (``Default/``)."""
     depth = 0 if top else 1
     return [
@@ -49,8 +49,8 @@ def _each(name: str, folder: Path, paths: list[str], problem_of: Callable[[Path]
         problem = problem_of(folder / path)
         if problem is not None:
             seen = f"{printable(path)} is damaged: {printable(problem)}."
-            checks.append(Check(name, Outcome.WARNING, seen, _REMEDY))
-    return checks or [Check(name, Outcome.OK, "Sound, unchanged, or not there.")]
+            checks.append(Check(name, CheckOutcome.WARNING, seen, _REMEDY))
+    return checks or [Check(name, CheckOutcome.OK, "Sound, unchanged, or not there.")]
 
 
 def _json_problem(path: Path) -> str | None:
@@ -70,8 +70,8 @@ def _sqlite_problem(path: Path) -> str | None:
     return problems[0] if problems else None
 
 
-def _sessions(tree: Tree, before: Mapping[str, FileStat]) -> list[Check]:
+def _sessions(tree: ProfileTree, before: Mapping[str, FileStat]) -> list[Check]:
     gone = any(path.startswith("Default/Sessions/") for path in before) and "Default/Sessions" not in tree.folders
     if gone:
-        return [Check("sessions", Outcome.WARNING, "Default/Sessions (the open tabs) is gone.", _REMEDY)]
-    return [Check("sessions", Outcome.OK, "There, or never made.")]
+        return [Check("sessions", CheckOutcome.WARNING, "Default/Sessions (the open tabs) is gone.", _REMEDY)]
+    return [Check("sessions", CheckOutcome.OK, "There, or never made.")]

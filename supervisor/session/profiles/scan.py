@@ -35,7 +35,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tree:
+class ProfileTree:
     """What a walk found, caches left out. Paths are relative, with ``/``, in the order of the walk.
 
     A name that is not UTF-8 is held as Python holds it (`surrogateescape`).
@@ -52,12 +52,12 @@ class Tree:
         return sum(file.size for file in self.files.values())
 
 
-def scan(root: Path) -> Tree:
+def scan(root: Path) -> ProfileTree:
     """Walk a profile or a snapshot. Links are noted, not followed; what is no file, folder or link is skipped.
 
     Raises `OSError` when a folder cannot be read.
     """
-    tree = Tree()
+    tree = ProfileTree()
     pending = [("", str(root))]
     while pending:
         prefix, folder = pending.pop()
@@ -67,7 +67,7 @@ def scan(root: Path) -> Tree:
     return tree
 
 
-def _note(tree: Tree, entry: os.DirEntry[str], prefix: str, pending: list[tuple[str, str]]) -> None:
+def _note(tree: ProfileTree, entry: os.DirEntry[str], prefix: str, pending: list[tuple[str, str]]) -> None:
     name = entry.name
     is_folder = entry.is_dir(follow_symlinks=False)
     if is_left_out(name, top=not prefix, folder=is_folder):
@@ -86,7 +86,7 @@ def _note(tree: Tree, entry: os.DirEntry[str], prefix: str, pending: list[tuple[
             tree.skipped.append(Skipped(path, f"a {_kind(status.st_mode)}, not a file"))
 
 
-def _note_link(tree: Tree, path: str, target: str) -> None:
+def _note_link(tree: ProfileTree, path: str, target: str) -> None:
     if stays_inside(path, target):
         tree.links[path] = target
     else:

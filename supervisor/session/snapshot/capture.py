@@ -22,10 +22,10 @@ import psutil
 
 from supervisor.session import names
 from supervisor.session.profiles import databases
-from supervisor.session.profiles.scan import Tree, scan
-from supervisor.session.snapshot import manifest, snapshot
+from supervisor.session.profiles.scan import ProfileTree, scan
+from supervisor.session.snapshot import catalog, manifest
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.snapshot.manifest import FileRecord, Header, Manifest
-from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.system import clock, files, parallel
 from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from supervisor.session.profiles.baseline import Baseline
-    from supervisor.session.profiles.databases import Database, Verdict
+    from supervisor.session.profiles.databases import Database, DatabaseVerdict
     from supervisor.session.profiles.profile import Profile
     from supervisor.system.parallel import Progress
 
@@ -80,7 +80,7 @@ class Capture:
     place: Place
     at: datetime
     """When the profile was read."""
-    tree: Tree
+    tree: ProfileTree
     base: Base | None
     on_publish: Published
     verified: AbstractSet[str]
@@ -181,7 +181,7 @@ def capture(
     return taken
 
 
-def _says_the_same(base: Base, tree: Tree, facts: Facts) -> bool:
+def _says_the_same(base: Base, tree: ProfileTree, facts: Facts) -> bool:
     """Whether a snapshot taken now would tell nothing that the base does not tell."""
     known, then = base.snapshot, base.manifest
     if (known.live and not facts.live) or (facts.linked and not known.linked):
@@ -299,7 +299,7 @@ def _databases(taken: Capture, staging: Path) -> list[Database]:
     return databases.needed(staging, taken.tree, expected)
 
 
-def _header(taken: Capture, verdicts: list[Verdict]) -> Header:
+def _header(taken: Capture, verdicts: list[DatabaseVerdict]) -> Header:
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     if taken.base is not None:
         problems += databases.lost(taken.base.snapshot.sequences, verdicts).values()
@@ -325,7 +325,7 @@ def _name(taken: Capture, staging: Path, header: Header) -> Snapshot:
     So the newest has the largest number even after the clock went back.
     """
     cache = taken.place.cache
-    stamp = max(int(taken.at.timestamp() * 1000), snapshot.latest_stamp(cache, taken.profile.key) + 1)
+    stamp = max(int(taken.at.timestamp() * 1000), catalog.latest_stamp(cache, taken.profile.key) + 1)
     while True:
         folder = cache / names.snapshot_name(taken.session_id, stamp)
         try:
@@ -337,4 +337,4 @@ def _name(taken: Capture, staging: Path, header: Header) -> Snapshot:
         else:
             break
     files.sync_folder(cache)
-    return snapshot.from_header(folder, stamp, header)
+    return catalog.from_header(folder, stamp, header)

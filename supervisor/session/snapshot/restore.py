@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.session import names
 from supervisor.session.profiles import databases
-from supervisor.session.profiles.scan import Tree, scan
+from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.snapshot import manifest
 from supervisor.system import files as fsio
 from supervisor.system import parallel
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from supervisor.session.profiles.profile import Profile
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.manifest import Manifest
-    from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.system.parallel import Progress
 
 
@@ -231,7 +231,7 @@ def _prepare(chosen: Snapshot, new: Path, owner: tuple[int, int] | None, progres
         _give_to(owner, new)
 
 
-def _copy_files(chosen: Snapshot, new: Path, tree: Tree, known: Manifest | None, progress: Progress) -> None:
+def _copy_files(chosen: Snapshot, new: Path, tree: ProfileTree, known: Manifest | None, progress: Progress) -> None:
     """Copy, make durable, and compare each file with its checksum, if there is a manifest to give one."""
 
     def copy(path: str) -> int:
@@ -265,12 +265,12 @@ def _manifest_of(chosen: Snapshot) -> Manifest | None:
         ) from error
 
 
-def _tree_of(known: Manifest) -> Tree:
+def _tree_of(known: Manifest) -> ProfileTree:
     files = {path: record.source for path, record in known.files.items()}
-    return Tree(files, known.folders, known.links, known.skipped)
+    return ProfileTree(files, known.folders, known.links, known.skipped)
 
 
-def _verify_formats(chosen: Snapshot, new: Path, tree: Tree, *, deep: bool, progress: Progress) -> None:
+def _verify_formats(chosen: Snapshot, new: Path, tree: ProfileTree, *, deep: bool, progress: Progress) -> None:
     """Check the copy's databases, every block of them if `deep`, and mend what a live snapshot may leave torn."""
     found = databases.needed(new, tree, chosen.sequences)
     verdicts = databases.verify(new, found, deep=deep, trusted=lambda _path: not deep, progress=progress)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from supervisor.session.snapshot.snapshot import Snapshot
+    from supervisor.session.snapshot.catalog import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.manifest import Manifest
-    from supervisor.session.snapshot.snapshot import Snapshot
     from supervisor.system.parallel import Progress
 
 

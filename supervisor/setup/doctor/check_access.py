@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from supervisor.session.profiles.permissions import Exposed, close
+from supervisor.session.profiles.exposure import Exposed, close
 from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, unknown, warning
 from supervisor.setup.doctor.project import CheckedProject, user_name
 from supervisor.system.errors import SessionError

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from supervisor.admin.inspect import inspect, walk
+from supervisor.admin.inspection import inspect, walk
 from supervisor.admin.occupants import Occupant
 from supervisor.session.checks import ROOM_TO_WORK
 from supervisor.session.profiles import holders
+from supervisor.session.profiles.check_report import CheckOutcome
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import Outcome
 from supervisor.setup.doctor.finding import Finding, ok, problem, warning
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system import clock as system_clock
@@ -75,13 +75,13 @@ def clock(project: CheckedProject) -> Iterator[Finding]:
 def _profile(profile: Profile, project: CheckedProject) -> Iterator[Finding]:
     occupant = project.occupant(profile)
     report = inspect(project.store, profile, holder=occupant).report
-    found = [check for check in report.checks if check.outcome is not Outcome.OK and check.name != "disk"]
+    found = [check for check in report.checks if check.outcome is not CheckOutcome.OK and check.name != "disk"]
     lock = holders.holder(profile.folder)
     if occupant is not None or lock is None or not lock.alive:  # a stale lock is reported as `profile-lock`
         found = [check for check in found if check.name != _IN_USE]
     for check in found:
         seen = f"{check.name}: {check.seen}"
-        if check.outcome is Outcome.WARNING:
+        if check.outcome is CheckOutcome.WARNING:
             yield warning("session", seen, check.remedy or "Nothing.", subject=profile.id)
         else:
             yield problem("session", seen, check.remedy, subject=profile.id)

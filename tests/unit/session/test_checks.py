@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import Check, CheckContext, CheckReport, Outcome
 from supervisor.session.store import SessionStore
 from tests.helpers import build
 from tests.helpers import leveldb_writer as writer
@@ -30,8 +30,8 @@ def check_named(report: CheckReport, name: str) -> Check:
     return next(check for check in report.checks if check.name == name)
 
 
-def outcomes(report: CheckReport) -> dict[str, Outcome]:
-    return {check.name: check.outcome for check in report.checks if check.outcome is not Outcome.OK}
+def outcomes(report: CheckReport) -> dict[str, CheckOutcome]:
+    return {check.name: check.outcome for check in report.checks if check.outcome is not CheckOutcome.OK}
 
 
 def empty(path: Path) -> None:
@@ -127,8 +127,8 @@ def test_every_damage_is_found_and_a_restore_mends_it(
     report = store.check(profile, context=CheckContext(free=True))
 
     assert not report.may_start
-    assert found_by in {check.name for check in report.checks if check.outcome is Outcome.DAMAGED}
-    assert all(check.remedy for check in report.checks if check.outcome is Outcome.DAMAGED)
+    assert found_by in {check.name for check in report.checks if check.outcome is CheckOutcome.DAMAGED}
+    assert all(check.remedy for check in report.checks if check.outcome is CheckOutcome.DAMAGED)
     if known_by != "clean stop":
         store.restore(profile, snapshot)
         assert build.kept(profile.path) == wanted
@@ -152,7 +152,7 @@ def test_what_the_link_does_not_need_is_reported_and_does_not_block(
     harm(profile.path / place)
     report = store.check(profile, context=FREE)
     assert report.may_start
-    assert outcomes(report) == {named: Outcome.WARNING}
+    assert outcomes(report) == {named: CheckOutcome.WARNING}
 
 
 @pytest.mark.parametrize("linked", [None, True, False])
@@ -245,7 +245,7 @@ class TestTornTails:
         whole = self.tear(profile)
         report = store.check(profile, context=FREE)
         assert report.may_start
-        assert outcomes(report) == {"indexed-db": Outcome.MENDED}
+        assert outcomes(report) == {"indexed-db": CheckOutcome.MENDED}
         assert "000006.log" in report.remarks[0]
         assert (profile.path / IDB / "000006.log").read_bytes() == whole
         assert store.check(profile, context=FREE).unchanged
@@ -255,7 +255,7 @@ class TestTornTails:
         before = build.contents(profile.path)
         report = store.check(profile, context=CheckContext(linked=True))
         assert report.may_start
-        assert outcomes(report) == {"indexed-db": Outcome.WARNING}
+        assert outcomes(report) == {"indexed-db": CheckOutcome.WARNING}
         assert build.contents(profile.path) == before
 
     def test_a_restore_cuts_it_off(self, store: SessionStore, profile: Profile) -> None:
@@ -268,7 +268,7 @@ class TestTornTails:
     def test_a_clean_stop_does_not_hide_it(self, store: SessionStore, profile: Profile) -> None:
         self.tear(profile)
         store.record_clean_stop(profile)
-        assert outcomes(store.check(profile, context=FREE)) == {"indexed-db": Outcome.MENDED}
+        assert outcomes(store.check(profile, context=FREE)) == {"indexed-db": CheckOutcome.MENDED}
 
 
 class TestTime:
@@ -313,7 +313,7 @@ class TestTime:
         build.copy(old.path, profile.path, preserving=preserving)
         report = store.check(profile, context=FREE)
         assert report.may_start
-        assert outcomes(report) == {"time": Outcome.WARNING}
+        assert outcomes(report) == {"time": CheckOutcome.WARNING}
         assert old.name in check_named(report, "time").seen
 
     def test_what_is_older_than_the_link_tells_nothing(self, store: SessionStore, profile: Profile) -> None:
@@ -332,7 +332,7 @@ class TestTime:
         build.flip(profile.path / STORAGE / "CURRENT", 0)
         report = store.check(profile, context=replace(FREE, linked=False))
         assert report.may_start
-        assert outcomes(report) == {"linked": Outcome.WARNING, "local-storage": Outcome.WARNING}
+        assert outcomes(report) == {"linked": CheckOutcome.WARNING, "local-storage": CheckOutcome.WARNING}
 
 
 class TestSqlite:
@@ -445,7 +445,7 @@ class TestHolder:
     def test_a_dead_process_of_this_host(self, store: SessionStore, profile: Profile, dead: int) -> None:
         self.lock(profile, socket.gethostname(), dead)
         assert outcomes(store.check(profile)) == {}
-        assert outcomes(store.check(profile, context=CheckContext(free=True))) == {"holder": Outcome.MENDED}
+        assert outcomes(store.check(profile, context=CheckContext(free=True))) == {"holder": CheckOutcome.MENDED}
         assert not os.path.lexists(profile.path / "SingletonLock")
 
     def test_a_zombie_that_nobody_has_reaped_yet(self, store: SessionStore, profile: Profile) -> None:
@@ -459,7 +459,7 @@ class TestHolder:
         report = store.check(profile)
         assert not report.may_start
         assert "other-host-with-dashes" in report.blocked[0]
-        assert outcomes(store.check(profile, context=CheckContext(free=True))) == {"holder": Outcome.MENDED}
+        assert outcomes(store.check(profile, context=CheckContext(free=True))) == {"holder": CheckOutcome.MENDED}
 
     def test_what_the_caller_knows(self, store: SessionStore, profile: Profile) -> None:
         report = store.check(profile, context=CheckContext(holders=(12, 34)))
@@ -468,10 +468,10 @@ class TestHolder:
 
 def test_an_older_browser_than_the_one_that_wrote_it_is_reported(store: SessionStore, profile: Profile) -> None:
     for version, outcome in (
-        ("155.0.9999.9", Outcome.WARNING),
-        ("156.0.1.1", Outcome.OK),
-        ("HeadlessChrome/157.0.0.0", Outcome.OK),
-        ("unknown", Outcome.OK),
+        ("155.0.9999.9", CheckOutcome.WARNING),
+        ("156.0.1.1", CheckOutcome.OK),
+        ("HeadlessChrome/157.0.0.0", CheckOutcome.OK),
+        ("unknown", CheckOutcome.OK),
     ):
         report = store.check(profile, context=CheckContext(browser_version=version))
         assert check_named(report, "browser-version").outcome is outcome, version
@@ -482,7 +482,7 @@ def test_a_full_disk_is_reported(store: SessionStore, profile: Profile, monkeypa
     monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=1 << 20))
     report = store.check(profile)
     assert report.may_start
-    assert outcomes(report) == {"disk": Outcome.WARNING}
+    assert outcomes(report) == {"disk": CheckOutcome.WARNING}
 
 
 def test_a_profile_that_we_may_not_touch_is_left_alone(

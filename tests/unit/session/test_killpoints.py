@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckContext
 from supervisor.session.snapshot.retention import Retention
 from supervisor.session.store import SessionStore
 from supervisor.system import parallel

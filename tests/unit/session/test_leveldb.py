@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supervisor.session.leveldb.check import verify
+from supervisor.session.leveldb.damage import Damage, ProblemKind, Tail
 from supervisor.session.leveldb.encoding import DamageError, DecodeError, mask
-from supervisor.session.leveldb.log import LogReader
-from supervisor.session.leveldb.manifest import manifest_reader, read_version
-from supervisor.session.leveldb.report import Problem, ProblemKind, Tail
+from supervisor.session.leveldb.log_format import RecordReader
 from supervisor.session.leveldb.snappy import decompress
-from supervisor.session.leveldb.table import check_table
+from supervisor.session.leveldb.sorted_table import check_table
 from supervisor.session.leveldb.truncate import trim_torn_tails
+from supervisor.session.leveldb.version_edits import manifest_reader, read_version
 from tests.helpers import leveldb_writer as writer
 from tests.unit.session.leveldb_plyvel import Database, plyvel, read_all
 
@@ -134,7 +134,7 @@ class TestKinds:
 
     def test_no_folder(self, tmp_path: Path) -> None:
         report = verify(tmp_path / "db")
-        assert report.problems == (Problem(".", None, ProblemKind.ABSENT, "there is no such folder"),)
+        assert report.problems == (Damage(".", None, ProblemKind.ABSENT, "there is no such folder"),)
         assert (report.ok, report.log_end, report.last_sequence, report.manifest) == (False, 0, 0, None)
 
     @pytest.mark.parametrize("names", [(), ("LOCK", "LOG"), ("LOCK", "LOG", "MANIFEST-000001")])
@@ -201,7 +201,7 @@ class TestKinds:
         write_database(tmp_path, manifest=[writer.edit(sequence=5)], log=[writer.batch(4, 3), writer.batch(8, 1)])
         report = verify(tmp_path)
         assert report.last_sequence == 6
-        assert report.problems == (Problem("000003.log", 19, ProblemKind.GAP, "write 8 follows write 6"),)
+        assert report.problems == (Damage("000003.log", 19, ProblemKind.GAP, "write 8 follows write 6"),)
 
     def test_a_table_with_another_size(self, tmp_path: Path) -> None:
         table = writer.table([b"data"])
@@ -305,7 +305,7 @@ class TestTail:
         path = folder / "000003.log"
         path.write_bytes(contents)
         with path.open("rb") as file:
-            reader = LogReader(file, path.name, keep=12)
+            reader = RecordReader(file, path.name, keep=12)
             return [record.length for record in reader], reader.tail
 
     @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.session.leveldb.check import verify
-from supervisor.session.leveldb.manifest import manifest_reader, read_version
-from supervisor.session.leveldb.report import LevelDbReport, ProblemKind
+from supervisor.session.leveldb.damage import LevelDbReport, ProblemKind
+from supervisor.session.leveldb.version_edits import manifest_reader, read_version
 from tests.unit.session.leveldb_plyvel import Database, read_all
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.session.leveldb.check import verify
-from supervisor.session.leveldb.report import LevelDbReport, ProblemKind
+from supervisor.session.leveldb.damage import LevelDbReport, ProblemKind
 from tests.helpers import leveldb_writer as writer
 
 if TYPE_CHECKING:

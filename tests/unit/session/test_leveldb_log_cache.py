@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from supervisor.session.leveldb import check
 from supervisor.session.leveldb.check import verify
-from supervisor.session.leveldb.log import LogReader
+from supervisor.session.leveldb.damage import Damage, LevelDbReport, ProblemKind
 from supervisor.session.leveldb.log_cache import PREFIXES
-from supervisor.session.leveldb.report import LevelDbReport, Problem, ProblemKind
+from supervisor.session.leveldb.log_format import RecordReader
 from tests.helpers import leveldb_writer as writer
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Where logs were parsed from."""
     found = []
 
-    class Noting(LogReader):
+    class Noting(RecordReader):
         def __init__(self, *args: Any, start: int = 0, **kwargs: Any) -> None:
             found.append(start)
             super().__init__(*args, start=start, **kwargs)
 
-    monkeypatch.setattr(check, "LogReader", Noting)
+    monkeypatch.setattr(check, "RecordReader", Noting)
     return found
 
 
@@ -144,7 +144,7 @@ def test_a_gap_before_it_is_found(tmp_path: Path) -> None:
     log.append(*[100] * 50)
     assert verify(log.folder).ok
     log.manifest(5)
-    assert verify(log.folder).problems == (Problem("000003.log", 0, ProblemKind.GAP, "write 10 follows write 5"),)
+    assert verify(log.folder).problems == (Damage("000003.log", 0, ProblemKind.GAP, "write 10 follows write 5"),)
 
 
 def test_deep_parses_all(tmp_path: Path, starts: list[int]) -> None:

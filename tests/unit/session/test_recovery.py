@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.session.recovery import CoolDown, Exhausted, RecoveryPolicy, Try, attempted, candidates, decide
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.snapshot.retention import Retention, disk_usage, last_good, surplus
-from supervisor.session.snapshot.snapshot import Snapshot
 from supervisor.session.state_file import Recovery
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from supervisor.session.names import MANIFEST
+from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckContext
 from supervisor.session.store import SessionStore
 from supervisor.system import files as fsio
 from supervisor.system.errors import SessionError, SnapshotDamagedError
@@ -398,7 +398,7 @@ def test_two_that_publish_in_one_millisecond_both_stay(
 ) -> None:
     first = take(store, profile)
     change(profile)
-    monkeypatch.setattr("supervisor.session.snapshot.snapshot.latest_stamp", lambda _cache, _key: first.stamp - 1)
+    monkeypatch.setattr("supervisor.session.snapshot.catalog.latest_stamp", lambda _cache, _key: first.stamp - 1)
     monkeypatch.setattr("supervisor.system.clock.now", lambda: first.created_at)
     assert take(store, profile).stamp == first.stamp + 1
     assert len(store.snapshots(profile.id)) == 2

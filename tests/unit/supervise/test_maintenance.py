@@ -18,8 +18,8 @@ from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.log.logger import subscribe
 from supervisor.session import names
+from supervisor.session.profiles.check_report import CheckReport
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.profiles.report import CheckReport
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker

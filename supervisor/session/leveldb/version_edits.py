@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from supervisor.session.leveldb.damage import ProblemKind
 from supervisor.session.leveldb.encoding import LARGEST_SEQUENCE, Cursor, DamageError, DecodeError
-from supervisor.session.leveldb.log import LogReader
-from supervisor.session.leveldb.report import ProblemKind
+from supervisor.session.leveldb.log_format import RecordReader
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -81,12 +81,12 @@ class _State:
         self.tables |= added  # last: where one edit deletes and adds the same table, it is there
 
 
-def manifest_reader(file: BinaryIO, name: str) -> LogReader:
+def manifest_reader(file: BinaryIO, name: str) -> RecordReader:
     """A reader of records that keeps whole edits."""
-    return LogReader(file, name, keep=_LONGEST_EDIT)
+    return RecordReader(file, name, keep=_LONGEST_EDIT)
 
 
-def read_version(reader: LogReader) -> Version:
+def read_version(reader: RecordReader) -> Version:
     """The state after all edits. `DamageError` if one cannot be decoded, or if they do not say enough."""
     state = _State()
     for record in reader:

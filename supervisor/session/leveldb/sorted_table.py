@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
+from supervisor.session.leveldb.damage import ProblemKind
 from supervisor.session.leveldb.encoding import Cursor, DamageError, DecodeError, mask
-from supervisor.session.leveldb.report import ProblemKind
 from supervisor.session.leveldb.snappy import decompress
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from supervisor.session.profiles.scan import FileStat
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How one check ended; the values are stable."""
 
     OK = "ok"
@@ -32,7 +32,7 @@ class Check:
     """One check: its stable name, how it ended, one sentence on what was seen, and one on what to do about it."""
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     seen: str
     remedy: str = ""
 
@@ -71,24 +71,24 @@ class CheckReport:
     @property
     def may_start(self) -> bool:
         """Whether a bot may be started on this profile."""
-        return all(check.outcome not in {Outcome.DAMAGED, Outcome.BLOCKED} for check in self.checks)
+        return all(check.outcome not in {CheckOutcome.DAMAGED, CheckOutcome.BLOCKED} for check in self.checks)
 
     @property
     def spotless(self) -> bool:
         """Whether there is nothing to mend either, and nothing to remark."""
-        return all(check.outcome is Outcome.OK for check in self.checks)
+        return all(check.outcome is CheckOutcome.OK for check in self.checks)
 
     @property
     def damage(self) -> list[str]:
         """One sentence per damage that a restore would mend."""
-        return [check.seen for check in self.checks if check.outcome is Outcome.DAMAGED]
+        return [check.seen for check in self.checks if check.outcome is CheckOutcome.DAMAGED]
 
     @property
     def blocked(self) -> list[str]:
         """One sentence, with its remedy, per reason not to start that a restore would not mend."""
-        return [f"{check.seen} {check.remedy}" for check in self.checks if check.outcome is Outcome.BLOCKED]
+        return [f"{check.seen} {check.remedy}" for check in self.checks if check.outcome is CheckOutcome.BLOCKED]
 
     @property
     def remarks(self) -> list[str]:
         """One sentence per thing that was mended or is worth knowing."""
-        return [check.seen for check in self.checks if check.outcome in {Outcome.MENDED, Outcome.WARNING}]
+        return [check.seen for check in self.checks if check.outcome in {CheckOutcome.MENDED, CheckOutcome.WARNING}]

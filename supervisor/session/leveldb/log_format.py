@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
+from supervisor.session.leveldb.damage import ProblemKind, Tail
 from supervisor.session.leveldb.encoding import DamageError, mask
-from supervisor.session.leveldb.report import ProblemKind, Tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ _HEADER_SIZE = _HEADER.size
 _ZERO, _FULL, _FIRST, _MIDDLE, _LAST = range(5)
 
 
-class Record(NamedTuple):
+class LevelDbRecord(NamedTuple):
     """One whole record."""
 
     offset: int
@@ -52,7 +52,7 @@ class Record(NamedTuple):
 _Fragment = tuple[int, int, int, bytes]
 
 
-class LogReader:
+class RecordReader:
     """Iterate once over the whole records of a file; afterwards `tail` says where and how it ended.
 
     Raises `DamageError` at the first damage, and `OSError` if the file cannot be read.
@@ -75,14 +75,14 @@ class LogReader:
         """The end of what has been read so far."""
         return Tail(self._name, self._end, self._torn)
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[LevelDbRecord]:
         start: int | None = None  # of the record whose fragments are being gathered
         length = 0
         kept = bytearray()
         for offset, end, kind, payload in self._fragments():
             if kind == _FULL and start is None:  # nearly all are
                 self._end = end
-                yield Record(offset, len(payload), payload[: self._keep])
+                yield LevelDbRecord(offset, len(payload), payload[: self._keep])
                 continue
             if kind in (_FULL, _FIRST):
                 # An empty FIRST before a FULL is what early versions of LevelDB left at the end of a block.
@@ -96,7 +96,7 @@ class LogReader:
             kept += payload[: self._keep - len(kept)]
             if kind in (_FULL, _LAST):
                 self._end = end
-                yield Record(start, length, bytes(kept))
+                yield LevelDbRecord(start, length, bytes(kept))
                 start = None
         self._torn |= start is not None
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from supervisor.session.profiles import databases
-from supervisor.session.profiles.report import Check, CheckContext, Outcome
-from supervisor.session.profiles.scan import Tree, scan
+from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome
+from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.system import parallel
 from supervisor.system.errors import explained
 from supervisor.system.escape import printable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from supervisor.admin.occupants import Occupant
+    from supervisor.session.profiles.check_report import CheckReport
     from supervisor.session.profiles.profile import Profile
-    from supervisor.session.profiles.report import CheckReport
     from supervisor.session.store import SessionStore
     from supervisor.system.parallel import Progress
 
@@ -59,7 +59,7 @@ def inspect(
     return Inspection(replace(report, checks=tuple(checks)), holder)
 
 
-def walk(profile: Profile) -> Tree:
+def walk(profile: Profile) -> ProfileTree:
     """What is in a profile. Files that go in the midst of the walk, as a running browser's do, are no failure."""
     with explained("look at the profile", profile.path):
         for _ in range(_READINGS - 1):
@@ -77,31 +77,33 @@ def _databases(profile: Profile, *, deep: bool, progress: Progress) -> Iterator[
         if problems and settled:
             seen = f"{kind} is damaged: {printable('; '.join(problems))}."
             yield Check(
-                name, Outcome.DAMAGED, seen, "Stop the bot; scanonce restores a snapshot before the next start."
+                name, CheckOutcome.DAMAGED, seen, "Stop the bot; scanonce restores a snapshot before the next start."
             )
         elif problems or not (settled or verdicts):
             seen = f"{kind} cannot be judged: the browser is rewriting it just now."
-            yield Check(name, Outcome.WARNING, seen, "Check again in a moment.")
+            yield Check(name, CheckOutcome.WARNING, seen, "Check again in a moment.")
         elif any(verdict.database.format is not databases.Format.LEVELDB for verdict in verdicts):
-            yield Check(name, Outcome.OK, f"{kind} is there; as SQLite it can be judged only while nobody uses it.")
+            yield Check(
+                name, CheckOutcome.OK, f"{kind} is there; as SQLite it can be judged only while nobody uses it."
+            )
         else:
             sound = any(verdict.made for verdict in verdicts)
-            yield Check(name, Outcome.OK, f"{kind} is sound." if sound else f"There is no {kind} yet.")
+            yield Check(name, CheckOutcome.OK, f"{kind} is sound." if sound else f"There is no {kind} yet.")
 
 
-def _read(profile: Profile, *, deep: bool, progress: Progress) -> tuple[list[databases.Verdict], bool]:
+def _read(profile: Profile, *, deep: bool, progress: Progress) -> tuple[list[databases.DatabaseVerdict], bool]:
     """Verify the databases of a profile in use; says whether no file of them came or went meanwhile.
 
     SQLite writes into its files in place: those are passed over, as if sound.
     """
-    verdicts: list[databases.Verdict] = []
+    verdicts: list[databases.DatabaseVerdict] = []
     for _ in range(_READINGS):
         with contextlib.suppress(FileNotFoundError):
             before = walk(profile)
             wanted = databases.needed(profile.folder, before)
             kept = [database for database in wanted if database.format is databases.Format.LEVELDB]
             verdicts = databases.verify(profile.folder, kept, deep=deep, progress=progress)
-            verdicts += [databases.Verdict(database) for database in wanted if database not in kept]
+            verdicts += [databases.DatabaseVerdict(database) for database in wanted if database not in kept]
             came_or_went = before.files.keys() ^ walk(profile).files.keys()
             places = tuple(f"{database.path}/" for database in kept)
             settled = not any(path.startswith(places) for path in came_or_went)

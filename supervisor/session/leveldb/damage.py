@@ -41,7 +41,7 @@ class ProblemKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Damage:
     """One thing wrong with one file. A file is judged by the first problem met in it."""
 
     file: str
@@ -77,7 +77,7 @@ class Tail:
 class LevelDbReport:
     """What `verify` found in one database folder."""
 
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Damage, ...] = ()
 
     last_sequence: int = 0
     """The highest sequence number that can be read back. LevelDB numbers every write, so a lower number than the one
