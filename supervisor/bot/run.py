@@ -205,7 +205,6 @@ class Run:
                 pass
         self._post(BrowserSeen(self, change, live))  # also of a bot that opens its browser anew while it is stopped
         self._sight_changed = asyncio.get_running_loop().time()
-        self._judge(settled=False)
 
     def _notified(self, notification: Notification) -> None:
         self._health.notified(notification)
@@ -221,8 +220,8 @@ class Run:
         if await http_ready(url, interval=0.1, timeout=self._spec.config.ready.timeout):
             self._signal("http")
 
-    def look_again(self) -> None:
-        """Something that is known of the browsers from elsewhere has changed."""
+    def judge(self) -> None:
+        """Judge whether the start is over, after a change of the browsers or of what is believed of them."""
         self._judge(settled=False)
 
     @drop_traceback_on_cancel

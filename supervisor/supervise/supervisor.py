@@ -368,6 +368,8 @@ class Supervisor:
             elif seen.change == "page":
                 self._sequence.page_changed(self._restart.clock, seen.run.observer.live)
         self._browsers.handle(seen, self._files)
+        # Only now: a QR code that is doubted since is not the end of a start.
+        seen.run.judge()
 
     def _handle_lost_browser(self, lost: BrowserLost) -> Event | None:
         if self._slot.run is None or self._slot.run.stopping:
@@ -381,7 +383,7 @@ class Supervisor:
 
     def _handle_believed_qr(self, _believed: QrBelieved) -> None:
         if self._slot.run is not None:
-            self._slot.run.look_again()
+            self._slot.run.judge()
 
     # -- actions: before a stop --------------------------------------------------------------------------------------
 

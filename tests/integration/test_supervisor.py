@@ -19,34 +19,19 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from supervisor.bootstrap import assemble, open_store
-from supervisor.bot.ownership import Territory
 from supervisor.bot.run import Run
-from supervisor.bot.slot import Slot
-from supervisor.bot.spec import BotSpec
-from supervisor.bot.versions import Versions
-from supervisor.config.identity import identify
-from supervisor.config.loader import load
-from supervisor.config.modes import Mode
-from supervisor.config.sections.log import LogConfig
-from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.sinks import OutputSinks
 from supervisor.process import handle
-from supervisor.process.reaper import Reaper
 from supervisor.process.spawn import CommandError
-from supervisor.supervise.file_worker import FileWorker
-from supervisor.supervise.inbox import Inbox, Message, Plans
+from supervisor.supervise.inbox import Message
 from supervisor.supervise.restart import RestartSequence
-from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.supervise.state_machine import Event, EventKind, Policy
-from supervisor.supervise.state_writer import StateWriter
-from supervisor.timing.history import History
 from tests.helpers.command import Project, Running
+from tests.helpers.inside import MakeInside
 from tests.helpers.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
 #: In production a bot that crashes three times is given up; the pauses are short.
 CRASHES = """
@@ -479,84 +464,12 @@ async def test_the_bot_is_told_of_the_new_size_of_the_terminal(project: Project,
 # -- faults of our own: in this process --------------------------------------------------------------------------------
 
 
-class Inside:
-    """A supervisor in this process, and what it has said."""
-
-    def __init__(self, project: Project, words: tuple[str, ...], *, policy: Policy) -> None:
-        config = load(project.folder, mode=Mode.RUN)
-        territory = Territory(project.folder, contained=False)
-        self.history = History(project.home / "history.db", keep=60.0, warn=print)
-        self.files = FileWorker()
-        self.inbox = Inbox()
-        self.slot = Slot()
-        self.events: list[tuple[str, Mapping[str, object]]] = []
-        store = open_store(project.folder, config)
-        writer = StateWriter(store.state, self.files)
-        spec = BotSpec(
-            config=config,
-            command=project.bot(*words),
-            directory=project.folder,
-            territory=territory,
-            reaper=Reaper(),
-            runtime=project.runtime,
-            versions=Versions(identify(config, Mode.RUN, words)),
-            outputs=OutputSinks(project.folder, territory.key, LogConfig(), Mode.DEV),
-        )
-        self.registry = SessionRegistry.load(store, (), writer)
-        self.supervisor = assemble(
-            spec,
-            policy,
-            self.inbox,
-            self.slot,
-            Plans(),
-            store=store,
-            files=self.files,
-            writer=writer,
-            registry=self.registry,
-            history=self.history,
-            opens_browser=False,
-        )
-
-    def interrupt(self) -> None:
-        """What SIGINT does."""
-        self.supervisor.quit("SIGINT", 128 + signal.SIGINT)
-
-    async def run(self, deadline: float = 60.0) -> int:
-        """Run it to its end."""
-        forget = logger.subscribe(lambda name, fields: self.events.append((name, fields)))
-        try:
-            async with asyncio.timeout(deadline):
-                return await self.supervisor.run()
-        finally:
-            forget()
-
-    def told(self, name: str) -> list[Mapping[str, object]]:
-        return [fields for told, fields in self.events if told == name]
-
-
-@pytest.fixture
-def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inside]]:
-    """Make a supervisor in this process: `inside(*words)`."""
-    made: list[Inside] = []
-    for name, value in project.environment.items():
-        monkeypatch.setenv(name, value)
-
-    def make(*words: str, policy: Policy | None = None) -> Inside:
-        made.append(Inside(project, words, policy=policy or Policy(rest_after_exit=True)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.files.close()
-        one.history.close()
-
-
 async def fail(*_: object, **__: object) -> None:
     raise KeyError("a fault of our own")
 
 
 async def test_a_stop_that_fails_does_not_leave_us_waiting_for_it(
-    inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
+    inside: MakeInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = inside()
     monkeypatch.setattr(RestartSequence, "stop", fail)
@@ -565,7 +478,7 @@ async def test_a_stop_that_fails_does_not_leave_us_waiting_for_it(
 
 
 async def test_work_on_the_profiles_that_fails_does_not_leave_us_waiting_for_it(
-    inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
+    inside: MakeInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = inside()
     monkeypatch.setattr(RestartSequence, "prepare", fail)
@@ -574,7 +487,7 @@ async def test_work_on_the_profiles_that_fails_does_not_leave_us_waiting_for_it(
 
 
 async def test_a_change_that_waits_while_the_command_breaks_does_no_harm(
-    project: Project, inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
+    project: Project, inside: MakeInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = inside()
     monkeypatch.setattr(Run, "_spawn", broken)
@@ -594,7 +507,7 @@ def broken(*_: object) -> None:
     raise CommandError("node was not found", 127)
 
 
-async def test_a_request_to_end_from_before_the_first_step_is_kept(inside: Callable[..., Inside]) -> None:
+async def test_a_request_to_end_from_before_the_first_step_is_kept(inside: MakeInside) -> None:
     one = inside()
     one.interrupt()
     assert await one.run() == 130
@@ -602,7 +515,7 @@ async def test_a_request_to_end_from_before_the_first_step_is_kept(inside: Calla
 
 
 async def test_a_runtime_folder_that_is_removed_does_not_keep_the_bot_from_being_restarted(
-    project: Project, inside: Callable[..., Inside]
+    project: Project, inside: MakeInside
 ) -> None:
     one = inside("report-env")
     running = asyncio.create_task(one.run())
@@ -616,7 +529,7 @@ async def test_a_runtime_folder_that_is_removed_does_not_keep_the_bot_from_being
     assert not one.told("error")
 
 
-async def test_requests_that_come_in_one_moment_count_each(project: Project, inside: Callable[..., Inside]) -> None:
+async def test_requests_that_come_in_one_moment_count_each(project: Project, inside: MakeInside) -> None:
     project.configure(DEAF)
     one = inside("deaf-term")
     running = asyncio.create_task(one.run())
@@ -626,9 +539,7 @@ async def test_requests_that_come_in_one_moment_count_each(project: Project, ins
     assert await running == 130
 
 
-async def test_a_restart_and_the_end_of_a_start_in_one_moment_do_no_harm(
-    project: Project, inside: Callable[..., Inside]
-) -> None:
+async def test_a_restart_and_the_end_of_a_start_in_one_moment_do_no_harm(project: Project, inside: MakeInside) -> None:
     project.configure('[ready]\nmethod = "notify"\n')
     one = inside()
     running = asyncio.create_task(one.run())
@@ -636,7 +547,7 @@ async def test_a_restart_and_the_end_of_a_start_in_one_moment_do_no_harm(
     run = one.slot.run
     assert run is not None
     one.supervisor.restart("key")
-    run.look_again()
+    run.judge()
     run._signal("notify")
     await eventually(lambda: len(project.notes("bot", "up")) == 2)
     one.supervisor.quit("test")
@@ -645,9 +556,7 @@ async def test_a_restart_and_the_end_of_a_start_in_one_moment_do_no_harm(
     assert not one.told("restart.done"), "the first start was over before it was, the second is not over yet"
 
 
-async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
-    project: Project, inside: Callable[..., Inside]
-) -> None:
+async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(project: Project, inside: MakeInside) -> None:
     project.configure("", quick=False)
     one = inside(f"browser={project.profile('1')},devtools")
     running = asyncio.create_task(one.run())
@@ -673,7 +582,7 @@ async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(
     assert [session.state for session in ended.sessions] == ["closed"]
 
 
-async def test_thousands_of_crashes_do_not_overflow_the_pause(project: Project, inside: Callable[..., Inside]) -> None:
+async def test_thousands_of_crashes_do_not_overflow_the_pause(project: Project, inside: MakeInside) -> None:
     project.configure('[restart]\nlimit = 100000\nbackoff_max = "20ms"\nbackoff_initial = "10ms"\n')
     one = inside("exit=1", policy=Policy(rest_after_exit=False, limit=100_000))
     one.supervisor._state = replace(one.supervisor._state, streak=3000)
@@ -683,7 +592,7 @@ async def test_thousands_of_crashes_do_not_overflow_the_pause(project: Project, 
 
 
 async def test_without_pidfds_and_without_a_subreaper_the_cycle_is_the_same(
-    project: Project, inside: Callable[..., Inside], monkeypatch: pytest.MonkeyPatch
+    project: Project, inside: MakeInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on macOS: orphans leave the tree and are found by their mark, and processes are held by their start time."""
     monkeypatch.setattr(handle, "_HANDLE", handle.PsutilHandle)
