@@ -84,7 +84,7 @@ def _umask() -> int:
 def _scripts(found: Migration) -> dict[str, str]:
     """The scripts for `package.json`."""
     command = "" if found.command else " -- node index.js"
-    more = f" {' '.join(found.flags)}" if found.flags else ""
+    more = f" {' '.join(found.draft.run_flags)}" if found.draft.run_flags else ""
     return {"dev": f"scanonce dev{command}", "start": f"scanonce run{more}{command}"}
 
 
@@ -92,13 +92,13 @@ def _document(found: Migration, file: Path, *, written: bool) -> dict[str, Any]:
     return {
         "file": file,
         "written": written,
-        "read": found.read,
+        "read": found.draft.read,
         "command": found.command,
         "taken": [
-            {"from": one.source, **fields(one, "name", "value", "key", "becomes", "note")} for one in found.taken
+            {"from": one.source, **fields(one, "name", "value", "key", "becomes", "note")} for one in found.draft.taken
         ],
-        "left": [{"from": one.source, "name": one.name, "why": one.why} for one in found.left],
-        "remarks": found.remarks,
+        "left": [{"from": one.source, "name": one.name, "why": one.why} for one in found.draft.left],
+        "remarks": found.draft.remarks,
         "scripts": _scripts(found),
         "text": found.text,
     }
@@ -111,17 +111,17 @@ def _tell(found: Migration, file: Path, *, written: bool) -> None:
     else:
         console.say(f"{file} written")
     tell = console.say if written else console.complain
-    if not found.read and not found.left:
+    if not found.draft.read and not found.draft.left:
         tell("nothing to take over: there is no nodemon.json, package.json or ecosystem file here")
-    for one in found.taken:
+    for one in found.draft.taken:
         note = f" ({one.note})" if one.note else ""
         becomes = f"{one.key} = {shown(toml_value(one.becomes))}"
         tell(f"  {one.source}, {one.name}: {shown(one.value)} -> {becomes}{note}")
-    if found.left:
+    if found.draft.left:
         tell("not taken over:")
-    for left in found.left:
+    for left in found.draft.left:
         tell(f"  {left.source}, {left.name}: {left.why}")
-    for remark in found.remarks:
+    for remark in found.draft.remarks:
         tell(remark)
     if found.command is None:
         tell("the bot's command is not known: write it into the file, or after --")

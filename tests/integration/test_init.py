@@ -38,7 +38,7 @@ def found_in(folder: Path, app: str | None = None) -> tuple[Migration, dict[str,
 
 
 def why(found: Migration, name: str) -> str:
-    return next(one.why for one in found.left if one.name == name)
+    return next(one.why for one in found.draft.left if one.name == name)
 
 
 # -- nodemon -----------------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def test_a_file_of_nodemons(tmp_path: Path) -> None:
             "poll": True,
         },
     }
-    assert "regular expression" in next(one.why for one in found.left if one.name == "ignore")
+    assert "regular expression" in next(one.why for one in found.draft.left if one.name == "ignore")
     assert why(found, "verbose") == "use the command line: scanonce dev --verbose"
     assert "rs + Enter" in why(found, "restartable")
     assert "no counterpart" in why(found, "events")
@@ -251,7 +251,7 @@ def check_app(found: Migration, text: dict[str, Any]) -> None:
     assert "READY=1 to NOTIFY_SOCKET" in why(found, "wait_ready")
     assert why(found, "kill_timeout").endswith("scanonce run --grace 5s")
     assert "--config production.toml" in why(found, "env_production")
-    assert found.flags == ("--grace 5s",)
+    assert found.draft.run_flags == ["--grace 5s"]
     assert text["health"] == {"max_memory": "300MiB"}
     assert text["restart"]["schedule"] == "0 4 * * *"
     assert "scanonce logs" in why(found, "out_file")
@@ -271,8 +271,10 @@ def test_an_ecosystem_file_in_any_of_its_shapes(tmp_path: Path, name: str, text:
     (tmp_path / name).write_text(text % json.dumps(APP))
     found, file = found_in(tmp_path)
     check_app(found, file)
-    assert found.read == (name,)
-    assert [f"{name} is a program" in remark for remark in found.remarks] == ([] if name.endswith(".json") else [True])
+    assert found.draft.read == [name]
+    assert [f"{name} is a program" in remark for remark in found.draft.remarks] == (
+        [] if name.endswith(".json") else [True]
+    )
 
 
 @pytest.mark.parametrize(
@@ -333,8 +335,8 @@ def test_a_file_that_cannot_be_read_is_not_told_to_be_missing(tmp_path: Path) ->
 def test_a_program_that_says_nothing_useful(tmp_path: Path, text: str, reason: str) -> None:
     put(tmp_path, ecosystem__config__js=text)
     found, _ = found_in(tmp_path)
-    assert [one.source for one in found.left] == ["ecosystem.config.js"]
-    assert reason in found.left[0].why
+    assert [one.source for one in found.draft.left] == ["ecosystem.config.js"]
+    assert reason in found.draft.left[0].why
 
 
 def test_a_program_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

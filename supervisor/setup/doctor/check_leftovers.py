@@ -18,7 +18,7 @@ from supervisor.process.table import ProcessEntry
 from supervisor.process.terminate import Urgency
 from supervisor.session.profiles import holders, singleton
 from supervisor.session.profiles.profile import Profile
-from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, warning
+from supervisor.setup.doctor.finding import Finding, Fix, first_of, ok, problem, warning
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system import runtime_dir
 from supervisor.system.errors import SessionError
@@ -44,18 +44,12 @@ def _processes(project: CheckedProject) -> Iterator[Finding]:
         seen = f"A browser that scanonce did not start has a profile of this project open (process {browser.pid})."
         yield warning("processes", seen, "Stop its bot before you start scanonce, which would wait for that.")
     if ours:
-        pids = _first([str(entry.pid) for entry in ours], 8)
+        pids = first_of([str(entry.pid) for entry in ours], 8)
         seen = f"{_count(len(ours))} still running: {pids}."
         remedy = "The next start closes them cleanly; so does --fix."
         yield problem("processes", seen, remedy, fix=Fix(partial(_close, project)))
     elif not others:
         yield ok("processes", "No process of an earlier run is left.")
-
-
-def _first(names: list[str], number: int) -> str:
-    """The first names, and how many more there are."""
-    rest = len(names) - number
-    return ", ".join(names[:number]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _close(project: CheckedProject) -> str:
@@ -123,7 +117,7 @@ def _unfinished(project: CheckedProject) -> Finding:
     found = project.store.unfinished()
     if not found:
         return ok("unfinished", "No restore or copy was interrupted.")
-    names = _first([printable(path.name) for path in found], 3)
+    names = first_of([printable(path.name) for path in found], 3)
     remedy = "The next start completes or undoes it; so does --fix."
     # Locking the project settles this (`SessionStore.held`), and reports what was done.
     fix = Fix(lambda: "Completed or undid what was interrupted.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from supervisor.browser.discovery import drives_a_browser
+from supervisor.process.helper import kill_family
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.session.profiles.profile import last_version
 from supervisor.setup.doctor.browsers import BrowserChoice, choose_browser
-from supervisor.setup.doctor.finding import Finding, ok, problem, sentence, unknown, warning
+from supervisor.setup.doctor.finding import Finding, first_of, ok, problem, sentence, unknown, warning
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.setup.package_json import installed_package
 from supervisor.system.escape import printable
@@ -36,7 +36,6 @@ _BROWSER_LIBRARIES = (
     "@wppconnect-team/wppconnect",
     "@open-wa/wa-automate",
 )
-_MOST_NAMES = 3  # of missing packages, in one sentence
 
 
 def programs(project: CheckedProject) -> Iterator[Finding]:
@@ -151,11 +150,7 @@ def _version_of(program: str, project: CheckedProject) -> str:
         try:
             process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
-            if sys.platform == "win32":
-                process.kill()
-            else:
-                os.killpg(process.pid, signal.SIGKILL)  # its own session, not yet reaped: the number cannot be reused
-            process.wait()
+            kill_family(process)
             raise ValueError(f"it gave no answer in {_PATIENCE:g} s") from None
         answer.seek(0)
         found = _VERSION.search(answer.read(4096).decode("utf-8", "replace"))
@@ -173,7 +168,6 @@ def _packages(project: CheckedProject) -> Finding:
         return problem("packages", seen, "Correct it: npm and the bot read it too.")
     missing = [name for name in package.dependencies if installed_package(name, project.directory) is None]
     if missing:
-        more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
-        names = printable(", ".join(missing[:_MOST_NAMES]))
-        return problem("packages", f"Dependencies in package.json are not installed: {names}{more}.", "Run npm ci.")
+        seen = f"Dependencies in package.json are not installed: {printable(first_of(missing, 3))}."
+        return problem("packages", seen, "Run npm ci.")
     return ok("packages", f"All {len(package.dependencies)} dependencies in package.json are installed.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,3 +68,9 @@ def unknown(name: str, why: str, remedy: str = "") -> Finding:
 def sentence(text: str) -> str:
     """The text with a full stop, unless it ends with a question."""
     return text if text.endswith("?") else f"{text}."
+
+
+def first_of(names: Sequence[str], number: int) -> str:
+    """The first names, and how many more there are."""
+    rest = len(names) - number
+    return ", ".join(names[:number]) + (f" and {rest} more" if rest > 0 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.setup.migrate import nodemon_flags, npm_scripts, pm2
 from supervisor.setup.migrate.bot_command import INTERPRETERS, ScriptError, is_script, local, run_script
-from supervisor.setup.migrate.draft import Draft, MigratedSetting, SkippedSetting
+from supervisor.setup.migrate.draft import Draft, render
 from supervisor.setup.migrate.nodemon_file import COMMAND_SETTINGS, NodemonReader, settings_of_flags
-from supervisor.setup.migrate.render import render
 from supervisor.setup.migrate.settings_reader import FOR_BOTH_MODES, read_json
 
 #: Files that are probably the bot if nothing names it.
@@ -27,25 +26,18 @@ _ENTRIES = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The result of `scanonce init`. `command` is the one in the file, None if it has none."""
+    """The result of `scanonce init`: the text of the file, and the draft from which it was made."""
 
     text: str
-    command: list[str] | None
-    taken: tuple[MigratedSetting, ...]
-    left: tuple[SkippedSetting, ...]
-    read: tuple[str, ...]
-    """The files that were read."""
-    remarks: tuple[str, ...]
-    flags: tuple[str, ...]
-    """Options for `scanonce run` that are not in the file, since they would also apply in development."""
+    command: Sequence[str] | None
+    """The command in the file; None if it has none."""
+    draft: Draft
 
 
 @dataclass(slots=True)
 class _Search:
     project: Path
     draft: Draft = field(default_factory=Draft)
-    read: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
     package: Mapping[str, Any] = field(default_factory=dict)
     nodemon_file: str = "nodemon.json"
 
@@ -70,16 +62,7 @@ def discover(project: Path, app: str | None = None) -> Migration:
     _take_pm2(search, app)
     guess = _guess(search)
     text = _valid_text(search.draft, guess)
-    command = search.draft.values.get("bot.command", guess)
-    return Migration(
-        text,
-        list(command) if command else None,
-        tuple(search.draft.taken),
-        tuple(search.draft.left),
-        tuple(search.read),
-        tuple(search.remarks),
-        tuple(search.draft.run_flags),
-    )
+    return Migration(text, search.draft.values.get("bot.command", guess), search.draft)
 
 
 def _object(search: _Search, name: str) -> dict[str, Any] | None:
@@ -91,7 +74,7 @@ def _object(search: _Search, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         search.draft.leave(name, "the file", f"it cannot be read: {error}")
         return None
-    search.read.append(name)
+    search.draft.read.append(name)
     if not isinstance(found, dict):
         search.draft.leave(name, "the file", "expected an object")
         return None
@@ -167,7 +150,7 @@ def _take_pm2(search: _Search, app: str | None) -> None:
         names = ", ".join(str(one.get("name")) for one in found)
         unread = f": {name}, {search.draft.left[-1].why}" if name and not found and search.draft.left else ""
         raise NoSuchAppError(f"no application of pm2 is called {app}; there is {names or f'none{unread}'}")
-    if name not in search.read:
+    if name not in search.draft.read:
         return
     wanted = [one for one in found if app is None or one.get("name") == app]
     if not wanted:
@@ -187,9 +170,9 @@ def _apps(search: _Search, name: str) -> list[dict[str, Any]]:
     except pm2.EvaluationError as error:
         search.draft.leave(name, "the file", str(error))
         return []
-    search.read.append(name)
+    search.draft.read.append(name)
     if not name.endswith(".json"):
-        search.remarks.append(f"{name} is a program: node ran it, to see what it exports.")
+        search.draft.remarks.append(f"{name} is a program: node ran it, to see what it exports.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the readers of nodemon's and pm2's settings share: both are JSON objects written by hand."""
+"""The common part of the readers of nodemon's and pm2's settings, which are JSON objects written by hand."""
 
 from __future__ import annotations
 

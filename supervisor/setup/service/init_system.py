@@ -1,4 +1,4 @@
-"""What a service is, and the interface of an init system."""
+"""The description of a service, and the interface of an init system."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceId:
-    """What identifies a service."""
+    """The identity of a service."""
 
     name: str
     scope: Scope
