@@ -1,12 +1,12 @@
-"""How long to wait before a bot that has failed is started again."""
+"""The pause before another try, of a bot that has failed or a message that was not delivered."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-#: By which share a pause may be shorter than planned. It keeps the bots of one machine, which all lose their
-#: network or their database in one moment, from coming back, and failing, in step.
+#: The share by which a pause may be shortened at random. It keeps the bots of one machine, which lose their network or
+#: their database at the same moment, from retrying in step.
 JITTER = 0.2
 
 
@@ -17,9 +17,9 @@ def backoff(
     longest: float,
     spread: Callable[[float, float], float] = random.uniform,
 ) -> float:
-    """The pause in seconds after this many failures in a row: `initial`, then twice the last one, at most `longest`.
+    """Return the seconds to wait after this many failures in a row: `initial`, then doubled each time up to `longest`.
 
-    Each is shortened by up to `JITTER`, the longest included: most of the bots that are kept waiting wait that long.
+    Each is shortened by up to `JITTER`, the longest included, which most waiting bots have reached.
     """
-    doublings = min(max(failures - 1, 0), 64)  # more would overflow; any pause is longer than any longest by then
+    doublings = min(max(failures - 1, 0), 64)  # more would overflow, and `longest` is reached long before
     return min(longest, initial * 2.0**doublings) * spread(1 - JITTER, 1)

@@ -1,13 +1,13 @@
-"""What C's allocator keeps for itself: little, in a supervisor that runs for months and mostly rests.
+"""Limits on the free memory that C's allocator keeps, for a supervisor that runs for months and is mostly idle.
 
-glibc gives each thread a heap of its own, and from the first large block that is freed it takes ever larger ones from
-a heap, where they leave gaps. Python's own table of interned strings is such a block: each time it is rebuilt, a heap
-would grow by its 2 MB. See mallopt(3) and malloc_trim(3); other systems have neither.
+glibc gives each thread a heap of its own, and once a large block was freed it takes larger and larger ones from a heap,
+where they leave gaps. Python's table of interned strings is such a block: each rebuild would grow a heap by its 2 MB.
+See mallopt(3) and malloc_trim(3); other systems have neither.
 
-That table is rebuilt when as many strings were interned as it has room for, those included that are long gone, and with
-the 24,000 of our libraries in it becomes twice as large, once and for good: 1 MB. pathlib interns each name in a path
-that it takes apart. So what is at work in each restart names files by strings, if these have ever new names or would be
-forgotten and interned anew, as hundreds in a browser's profile. A dozen are left, and there is room for 18,000.
+That table is rebuilt when as many strings have been interned as it has room for, freed ones included; with the 24,000
+of our libraries it then doubles for good, which takes 1 MB. pathlib interns each name in a path that it takes apart.
+Code that runs in each restart therefore names files by strings, if their names are always new, or are forgotten and
+interned anew, as the hundreds in a browser's profile. A dozen are left per restart, and there is room for 18,000.
 """
 
 from __future__ import annotations
@@ -19,33 +19,34 @@ from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
-#: Bytes from which a block is one of its own, and goes back to the system when it is freed. More than the buffers by
-#: which a session's files are read: these come and go by the hundred.
-_OWN_BLOCK = 3 * 512 * 1024
+#: Bytes from which a block is mapped on its own, and returned to the system when it is freed. Above the size of the
+#: buffers for a session's files, which are allocated by the hundred.
+_MMAP_THRESHOLD = 3 * 512 * 1024
 
-#: Free bytes at the end of the heap that are kept: two such buffers.
-_KEPT = 5 * 512 * 1024
+#: Free bytes that are kept at the end of the heap: two such buffers.
+_TRIM_THRESHOLD = 5 * 512 * 1024
 
 
 def _of_libc(name: str) -> Any:
-    """A function of the C library; one that does nothing where there is none."""
+    """A function of the C library, or one that does nothing where it is missing."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     return getattr(libc, name, lambda *_: 0)  # musl has none of them
 
 
 def restrain() -> None:
-    """Have it keep little from now on. Before there are threads, and once all that stays until the end is there.
+    """Set the limits. Call it before there are threads, and after all long-lived objects have been created.
 
-    The collector of cycles never looks at that again. It then takes 1 ms in place of 25 for all the rest, and runs
-    when a few thousand objects have come, not a quarter of what there is: garbage does not pile up between restarts.
+    The garbage collector ignores those objects from now on: a run takes 1 ms instead of 25, and is due after a few
+    thousand new objects, not after a quarter of all, so that garbage does not pile up between restarts.
     """
     gc.freeze()
     mallopt = _of_libc("mallopt")
-    for parameter, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _OWN_BLOCK), (_M_TRIM_THRESHOLD, _KEPT)):
-        mallopt(parameter, value)
+    mallopt(_M_ARENA_MAX, 1)
+    mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
+    mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
 
 
 def give_back() -> None:
-    """Collect what is left in reference cycles, and give the system what is free. Takes some 3 ms."""
+    """Collect reference cycles, and return free memory to the system. Takes some 3 ms."""
     gc.collect()
     _of_libc("malloc_trim")(0)

@@ -19,28 +19,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes are done, of how many, from time to time, on the thread that does the work."""
+"""Called from time to time, on the thread that does the work, with the bytes done and their total."""
 
 _WORTH_IT = 8 << 20  # bytes
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
 def each(work: Callable[[T], R], items: Sequence[T], *, total_bytes: int) -> Iterator[R]:
-    """The results of `work` on each item, in order. Raises what `work` raises, once no other call is under way."""
+    """Yield the results of `work` on each item, in order. Raises what `work` raises, once no other call is running."""
     if total_bytes < _WORTH_IT:
         yield from map(work, items)
         return
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="session-files") as pool:
-        try:
-            yield from pool.map(work, items)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield from pool.map(work, items)  # cancels what has not begun, if this raises or is closed
 
 
 @contextmanager
 def beside(work: Callable[[T], object], items: Sequence[T], *, total_bytes: int) -> Iterator[None]:
-    """Do `work` on each item while the block runs. Both are over when this ends; raises what either of them raises."""
+    """Do `work` on each item while the block runs; exit when both are done. Raises what either of them raises."""
     if total_bytes < _WORTH_IT:
         yield
         for item in items:
@@ -58,9 +54,9 @@ def beside(work: Callable[[T], object], items: Sequence[T], *, total_bytes: int)
 
 
 def part(progress: Progress, before: int, total: int) -> Progress:
-    """The progress of a part of something that takes `total` bytes, `before` of which come before this part."""
+    """Return the progress of a part of `total` bytes that comes after the first `before` bytes."""
     return lambda done, _of_part: progress(before + done, total)
 
 
 def silent(_done: int, _total: int) -> None:
-    """The progress nobody wants to hear of."""
+    """Report no progress."""

@@ -1,4 +1,4 @@
-"""The QR code on the terminal, for a bot that does not draw it there itself."""
+"""QR codes: on the terminal, for a bot that does not draw them there itself, and as images."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import re
 import time
 from collections.abc import Callable
 
-#: Seconds that a bot is given to draw a code itself: it learns of it when we do, give or take its own work.
+#: Seconds that a bot has to draw a code itself; it gets the code when we do.
 PATIENCE = 2.0
 
-#: What codes are drawn with: half and whole blocks (U+2580 to U+259F in UTF-8), or blanks on black and white.
+#: The modules of a drawn code: half and whole blocks (U+2580 to U+259F in UTF-8), or blanks on black and white.
 _INK = re.compile(rb"\xe2\x96[\x80-\x9f]|\x1b\[4[07]m {2}|\x1b\[7m {2}|\x1b\[48;5;[0-9]+m {2}")
 
-#: So many of these in one piece of output are a drawing. The smallest code has 21 modules a side.
+#: The least number of these in one piece of output that is a code. The smallest code has 21 by 21 modules.
 _DRAWING = 100
 
 
 class QrDisplay:
-    """Draws codes by `draw`, unless the bot's own output, of which `feed` is told, has just shown one."""
+    """Draws codes by `draw`, unless the bot's own output, which is passed to `feed`, has just shown one."""
 
     def __init__(self, draw: Callable[[str], None], patience: float = PATIENCE) -> None:
         self._draw = draw
@@ -28,14 +28,14 @@ class QrDisplay:
         self._waiting: asyncio.TimerHandle | None = None
 
     def feed(self, chunk: bytes) -> None:
-        """Take some of the bot's output. Called from the threads that pass it on."""
+        """Search a piece of the bot's output for a drawing. Called from the threads that pass it on."""
         if b"\xe2\x96" in chunk or b"\x1b[" in chunk:
             ink = sum(1 for _ in _INK.finditer(chunk))
             if ink >= _DRAWING:
                 self._drawn_at = time.monotonic()
 
     def show(self, text: str) -> None:
-        """A page shows a new code: draw it in a moment, unless the bot does, or the next one has come by then."""
+        """Draw a page's new code after `patience` seconds, unless the bot has drawn it or the next one has come."""
         if self._waiting is not None:
             self._waiting.cancel()
         since = time.monotonic() - self._patience
@@ -47,14 +47,14 @@ class QrDisplay:
         self._waiting = asyncio.get_running_loop().call_later(self._patience, draw)
 
     def close(self) -> None:
-        """Nothing more is drawn."""
+        """Draw nothing more."""
         if self._waiting is not None:
             self._waiting.cancel()
 
 
 def render_text(text: str) -> str:
-    """A QR code of `text` in half blocks, light on dark, as narrow as it can be."""
-    # Here, because only a device that is linked needs it.
+    """Return a QR code of `text` in half blocks, light on dark, as narrow as it can be."""
+    # Imported here, because only the linking of a device needs it.
     import segno
 
     drawing = io.StringIO()
@@ -63,7 +63,7 @@ def render_text(text: str) -> str:
 
 
 def render_png(text: str) -> bytes:
-    """A QR code of `text` as a PNG image that a phone can scan from a screen: black on white, with its quiet zone."""
+    """Return a QR code of `text` as a PNG image that a phone can scan from a screen: black on white, with a margin."""
     import segno
 
     image = io.BytesIO()

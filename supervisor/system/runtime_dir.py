@@ -1,4 +1,4 @@
-"""Where a running supervisor keeps its sockets and lists: a folder of its own that is closed to other users."""
+"""The folder in which a running supervisor keeps its sockets and lists, closed to other users."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ MAX_ADDRESS = 107 if sys.platform == "linux" else 103
 
 
 class RuntimeFolderError(Exception):
-    """No folder could be found or made that is ours alone."""
+    """No folder that is closed to other users could be found or made."""
 
 
 def project_key(project: Path) -> str:
-    """What stands for a project in names and marks.
+    """Return the key of a project in names of folders and files and in marks: 12 hexadecimal digits.
 
-    The path goes in as it is: a copy of the project is another project, with processes of its own.
+    It is a hash of the path: a copy of the project is another project, with processes of its own.
     """
     return hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
 
 
 def runtime_folder(key: str) -> Path:
-    """The folder for the project with this key; made, and made private, if need be.
+    """Return the folder for the project with this key, and make it, private, if need be.
 
-    The user's runtime folder where the system has one, else the cache folder; never a shared temporary one. Raises
-    RuntimeFolderError.
+    It is in the user's runtime folder where the system has one, else in the cache folder, never in a shared temporary
+    one. Raises RuntimeFolderError.
     """
     problems = []
     for base in _candidates():
@@ -50,14 +50,14 @@ def runtime_folder(key: str) -> Path:
 
 
 def places(key: str) -> list[Path]:
-    """Where the folder for the project with this key may lie, best first. Nothing is made."""
+    """Return the candidates for the project's folder, best first, without making any."""
     return [base / key for base in _candidates()]
 
 
 def runtime_folders() -> list[Path]:
-    """Where the folders of this user's supervisors may be; nothing is made.
+    """Return the folders that may hold those of this user's supervisors, without making any.
 
-    One of them may have been started with other variables: by a service manager, say, while a login sets its own.
+    A supervisor may have other environment variables than we: those of a service manager, not those of a login.
     """
     folders = _candidates()
     if sys.platform == "linux" and _is_ours(login := Path(f"/run/user/{os.getuid()}")):
@@ -68,8 +68,8 @@ def runtime_folders() -> list[Path]:
 def _candidates() -> list[Path]:
     """The runtime folder where the system has a private one, then the cache folder.
 
-    On Unix `platformdirs` falls back to the shared temporary folder when XDG_RUNTIME_DIR is not set, or is not ours
-    (after `sudo -E`, say): not for us.
+    Not platformdirs' choice on Unix: without XDG_RUNTIME_DIR, or if it is not ours, as after `sudo -E`, that is the
+    shared temporary folder.
     """
     cache = platformdirs.user_cache_path("scanonce") / "run"
     if sys.platform in {"win32", "darwin"}:
@@ -86,7 +86,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _make_private(folder: Path) -> None:
-    """Refuse a folder of somebody else's, as one planted under a shared folder would be."""
+    """Close a folder to others. Raises PermissionError if it belongs to another user, who may have planted it."""
     status = folder.lstat()
     if sys.platform != "win32" and (status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)):
         raise PermissionError(0, "it belongs to somebody else")

@@ -157,7 +157,7 @@ def test_what_finds_no_room_is_counted_and_the_rest_arrives_whole(pipe: tuple[in
     told: list[Loss] = []
     outlet = AsyncWriter(pipe[1], LossCounter("stdout", told.append, calm=0.0), room=100_000, patience=0.02)
     assert put_all(outlet, 100) < 10, "none of them waits for the reader"
-    assert told == [Loss("stdout", "nobody reads it", 0)]
+    assert told == [Loss("stdout", "it is not being read", 0)]
     # The pipe has 65536 bytes, and what is being written is among the 100 000 that wait.
     taken = drain(pipe[0], lambda read: read >= 100_000)
     outlet.flush(10.0)
