@@ -17,7 +17,7 @@ from supervisor.config.types import (
     option,
 )
 
-Kind = Literal["needs_link", "recovered", "crash_loop", "logged_out", "over_target"]
+NotificationKind = Literal["needs_link", "recovered", "crash_loop", "logged_out", "over_target"]
 
 
 class WebhookConfig(Section):
@@ -61,7 +61,7 @@ class NotifyConfig(Section):
         "`env:NAME`, `file:PATH`. Set it to get messages on your phone.",
         examples=[["env:BOT_TELEGRAM", "file:/etc/scanonce/mail-url"]],
     )
-    kinds: tuple[Kind, ...] = option(
+    kinds: tuple[NotificationKind, ...] = option(
         ("needs_link", "recovered", "crash_loop", "logged_out", "over_target"),
         "Which kinds of messages are sent. Shorten the list to those that you want to be woken for.",
     )

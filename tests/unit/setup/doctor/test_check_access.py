@@ -17,7 +17,7 @@ from tests.helpers.shell import make_session
 from tests.unit.setup.doctor.conftest import Bot, only
 
 
-class TestRights:
+class TestPermissions:
     @pytest.fixture
     def open_bot(self, bot: Bot) -> Iterator[Bot]:
         """A bot in a folder to which anybody can go; the one that pytest gives is closed to others."""
