@@ -11,7 +11,7 @@ from supervisor.bot.spec import BotSpec
 from supervisor.log.logger import emit
 from supervisor.process.wrappers import runner_name, unwrap
 from supervisor.timing.history import History
-from supervisor.timing.phases import PhaseClock
+from supervisor.timing.phases import PhaseClock, spread
 from supervisor.timing.record import Outcome, Restart, Target
 
 
@@ -70,10 +70,10 @@ class RestartRecorder:
         self._record(restart, run, "failed")
 
     def _record(self, restart: OngoingRestart, run: Run, outcome: Outcome) -> None:
-        phases = restart.clock.finish()
+        spent = restart.clock.finish()
         timing, versions = self._spec.config.timing, self._spec.versions
         target = Target(timing.target_low, timing.target_high)
-        milliseconds: dict[str, int] = {**phases.milliseconds()}
+        milliseconds = spread(spent, 1_000_000)
         self.last = record = Restart(
             started_at=restart.started_at,
             run_id=run.mark,
@@ -82,7 +82,7 @@ class RestartRecorder:
             outcome=outcome,
             phases_ms=milliseconds,
             total_ms=sum(milliseconds.values()),
-            target=target.verdict(phases.total) if outcome == "ready" else None,
+            target=target.verdict(sum(spent.values()) / 1e9) if outcome == "ready" else None,
             clean=restart.clean,
             setup=versions.setup(live.version for live in run.observer.live.values()),
         )

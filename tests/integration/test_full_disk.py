@@ -21,7 +21,7 @@ from supervisor.session.store import SessionStore
 from supervisor.supervise import state_writer
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.system.runtime_dir import project_key
-from supervisor.timing.history import History
+from supervisor.timing.history_reader import read
 from tests.helpers import build
 from tests.helpers.command import Project, Running
 from tests.helpers.disk import SmallDisk, small_disk
@@ -112,9 +112,8 @@ async def test_restarts_go_on_and_what_has_waited_is_written_when_there_is_room(
     project.is_left_alone()
     names = {snapshot.name, taken["snapshot"]}
     assert names <= {one.name for one in store.snapshots("1") if one.good}
-    history = History(project.folder / ".session-cache" / "history.db")
-    assert [one.reason for one in history.restarts(9)] == ["control", "control", "control", "start"]
-    history.close()
+    recorded = read(project.folder / ".session-cache" / "history.db")
+    assert [one.reason for one in recorded.restarts] == ["start", "control", "control", "control"]
 
 
 async def test_what_is_learnt_while_the_disk_is_full_is_written_down_later(

@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def begin(path: Path) -> None:
-    log = History(path)
+    log = History(path, warn=pytest.fail)
     log.record(RESTART, {"mode": "dev"})
     log.close()
 
@@ -90,7 +90,7 @@ def test_what_a_killed_supervisor_left_in_the_journal_is_read_too(path: Path) ->
     code = (
         "import os, sys; from pathlib import Path; from supervisor.timing.history import History;"
         "from tests.unit.timing.test_history_reader import RESTART;"
-        "History(Path(sys.argv[1])).record(RESTART); os._exit(0)"
+        "History(Path(sys.argv[1]), warn=print).record(RESTART); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", code, path], check=True, cwd=ROOT, timeout=30)
     assert path.with_name("history.db-wal").stat().st_size > 0
