@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from supervisor.log.sinks import OutputSinks
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
 from supervisor.session.locks import ProfileLocks, project_lock
-from supervisor.session.snapshot.retention import Retention
+from supervisor.session.open import open_store
 from supervisor.session.store import SessionStore
 from supervisor.supervise import service_notify
 from supervisor.supervise.browser_events import BrowserEvents
@@ -58,22 +57,6 @@ _EXIT_OF_SIGNAL = 128
 #: Seconds that a thread at work, on a check or a checksum, may keep the event loop waiting. A stop waits for a handful
 #: of things, one after the other, while such work is done, and to each of them Python's own 5 ms would be added.
 _SWITCH_INTERVAL = 0.0005
-
-
-def open_store(project: Path, config: Config) -> SessionStore:
-    """The project's sessions on disk, as configured."""
-    snapshot = config.snapshot
-    return SessionStore(
-        project,
-        cache=project / config.session.cache,
-        state_file=project / config.session.state_file,
-        policy=Retention(
-            max_age=timedelta(seconds=snapshot.max_age),
-            max_count=snapshot.max_count,
-            max_bytes=snapshot.max_bytes,
-            quarantine_age=timedelta(seconds=snapshot.max_age),
-        ),
-    )
 
 
 def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str], *, rest_first: bool = False) -> int:

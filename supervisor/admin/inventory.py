@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from supervisor.admin.inspection import inspect, walk
 from supervisor.admin.occupants import Occupant, occupant, open_browsers
-from supervisor.bootstrap import open_store
 from supervisor.session.manager import SessionManager
+from supervisor.session.open import open_store
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import cooling
 from supervisor.session.state_file import SessionState

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supervisor.bootstrap import open_store
 from supervisor.cli.console import print_json, say
+from supervisor.session.open import open_store
 from supervisor.supervise.triggers.files import watch_rules
 from supervisor.watch.explain import explain
 from supervisor.watch.probe import remote_type

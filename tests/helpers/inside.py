@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from typing import Protocol
 
-from supervisor.bootstrap import assemble, open_store
+from supervisor.bootstrap import assemble
 from supervisor.bot.ownership import Territory
 from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
@@ -19,6 +19,7 @@ from supervisor.config.sections.log import LogConfig
 from supervisor.log import logger
 from supervisor.log.sinks import OutputSinks
 from supervisor.process.reaper import Reaper
+from supervisor.session.open import open_store
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.inbox import Inbox, Plans
 from supervisor.supervise.session_registry import SessionRegistry
