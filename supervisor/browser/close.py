@@ -115,13 +115,10 @@ async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> N
 
 
 def _interrupt(main: Handle) -> None:
-    if sys.platform != "win32":  # there it cannot be sent to another process; the next step follows
+    if sys.platform != "win32":  # where it cannot be sent to another process
         main.signal(signal.SIGINT)
 
 
 def live_endpoint(browser: Browser) -> str | None:
     """Return the DevTools address of this browser, None if there is none or the port file is older than the browser."""
-    endpoint = read_endpoint(browser.profile)
-    if endpoint is None or endpoint.written_at < browser.main.started - _CLOCK_SLACK:
-        return None
-    return endpoint.url
+    return read_endpoint(browser.profile, since=browser.main.started - _CLOCK_SLACK)

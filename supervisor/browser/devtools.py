@@ -12,7 +12,6 @@ Protocol: https://chromedevtools.github.io/devtools-protocol/ (sessions in its "
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import itertools
 import json
 import logging
@@ -77,20 +76,12 @@ class CallError(DevToolsError):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The DevTools address that a browser has written, and when (`st_mtime`, seconds since the epoch)."""
-
-    url: str
-    written_at: float
-
-
-def read_endpoint(profile: Path) -> Endpoint | None:
-    """Read `<profile>/DevToolsActivePort`; None if it is absent, damaged, or incomplete.
+def read_endpoint(profile: Path, *, since: float = 0.0) -> str | None:
+    """Return the URL in `<profile>/DevToolsActivePort`; None if the file is absent, damaged, or incomplete.
 
     Chromium writes the port and, on a second line without a newline, the WebSocket's path. The write is not atomic, so
-    only a path with a complete UUID counts. The file survives the browser's exit: compare `written_at` with the start
-    of a living process.
+    only a path with a complete UUID counts. The file survives the browser's exit: one that was written before `since`
+    (seconds since the epoch) does not count either.
     """
     # The profile may contain anything: a FIFO must not block us, a link must not lead to another file.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -101,21 +92,9 @@ def read_endpoint(profile: Path) -> Endpoint | None:
     except OSError:
         return None
     match = _ENDPOINT.match(content)
-    if match is None or not 0 < (port := int(match[1])) < 65536:
+    if match is None or not 0 < (port := int(match[1])) < 65536 or status.st_mtime < since:
         return None
-    return Endpoint(f"ws://127.0.0.1:{port}{match[2].decode('ascii')}", status.st_mtime)
-
-
-def _loopback_address(url: str) -> tuple[str, int]:
-    """Host and port of a DevTools URL. Raises ConnectionLostError unless it is a plain WebSocket on this machine."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        if parts.scheme == "ws" and port and (host == "localhost" or ipaddress.ip_address(host).is_loopback):
-            return host, port
-    except ValueError:  # a malformed URL, or a host that is a name
-        pass
-    raise ConnectionLostError(f"not a DevTools address on this machine: {url!r}; expected ws://127.0.0.1:PORT/...")
+    return f"ws://127.0.0.1:{port}{match[2].decode('ascii')}"
 
 
 class DevTools:
@@ -131,17 +110,17 @@ class DevTools:
 
     @classmethod
     async def connect(cls, url: str, *, timeout: float) -> Self:
-        """Connect to a browser's WebSocket on this machine within `timeout` seconds. Raises ConnectionLostError.
+        """Connect to a browser's WebSocket on 127.0.0.1 within `timeout` seconds. Raises ConnectionLostError.
 
         There is no `Origin` header, because Chromium refuses unknown ones; there are no keep-alive pings, because a
         browser that is suspended for a snapshot cannot answer them; proxies of the environment are not used.
         """
-        host, port = _loopback_address(url)
+        port = urlsplit(url).port
         try:
             socket = await connect_websocket(
                 url,
-                # Given explicitly, these also make the library refuse a redirect to another address.
-                host=host,
+                # Given explicitly, these override the URL's, and make the library refuse a redirect to another.
+                host="127.0.0.1",
                 port=port,
                 proxy=None,
                 compression=None,
@@ -154,7 +133,7 @@ class DevTools:
             )
         except (OSError, ValueError, WebSocketException) as error:  # TimeoutError is an OSError
             reason = str(error) or type(error).__name__
-            raise ConnectionLostError(f"cannot reach the browser's DevTools at {host}:{port}: {reason}") from error
+            raise ConnectionLostError(f"cannot reach the browser's DevTools at 127.0.0.1:{port}: {reason}") from error
         return cls(socket)
 
     async def __aenter__(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from supervisor.browser.devtools import (
@@ -140,13 +141,8 @@ class PageWatcher:
             await self._pause()
         finally:
             self._attached = None
-        await self._detach(session)
-
-    async def _detach(self, session: str) -> None:
-        try:
+        with contextlib.suppress(CallError):  # the session may have ended with its page
             await self._call("Target.detachFromTarget", {"sessionId": session})
-        except CallError:
-            return  # the session ended with its page
 
     async def _read(self, target: str, session: str) -> None:
         """Evaluate once and report; a page that takes long is reported as stuck, and still waited for."""
@@ -196,11 +192,9 @@ class PageWatcher:
         """Wait until the next reading is due, or the matching pages or their URLs change."""
         waited = asyncio.get_running_loop().time() - self._changed_at
         seconds = pause_after(self._state, waited, interval=self._interval, ready_interval=self._ready_interval)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            return
 
     def _on_target(self, params: dict[str, Any], _session: str | None) -> None:
         info = params.get("targetInfo")

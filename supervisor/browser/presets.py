@@ -113,7 +113,9 @@ def interpret_whatsapp(reading: Mapping[str, Any]) -> PageState:
     state = _text(reading.get("state"))
     qr = _text(reading.get("qr"), limit=_QR_LIMIT) or None
     if state == "CONNECTED":
-        return _connected(reading.get("synced") is True)
+        if reading.get("synced") is True:
+            return PageState(SessionStatus.READY, "connected")
+        return PageState(SessionStatus.LINKED, "connected, still catching up with the phone")
     if "post_logout=1" in _text(reading.get("url"), limit=None) and state != "PAIRING":
         return PageState(SessionStatus.LOGGED_OUT, "the phone has logged this device out; link it anew", qr)
     if state in _WHATSAPP_STATES:
@@ -127,12 +129,6 @@ def interpret_whatsapp(reading: Mapping[str, Any]) -> PageState:
     if "url" not in reading:
         return PageState(SessionStatus.UNKNOWN, "the page could not be read")
     return PageState(SessionStatus.STARTING, "the page is loading")
-
-
-def _connected(synced: bool) -> PageState:
-    if synced:
-        return PageState(SessionStatus.READY, "connected")
-    return PageState(SessionStatus.LINKED, "connected, still catching up with the phone")
 
 
 def _why_unlinked(reading: Mapping[str, Any], qr: str | None, *, idle: bool) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -79,7 +79,8 @@ def is_plain_node(commands: Iterable[Sequence[str]], node_options: str = "") -> 
     nodes = [words for words in commands if words and is_node(words[0])]
     if not nodes or _translates(node_options.split()):
         return False
-    return not any(_translates(_up_to_script(words)) for words in nodes)
+    parsed = (_parse(words[1:]) for words in nodes)
+    return not any(_translates([*options, *values, script]) for options, values, script in parsed)
 
 
 def starts_plainly(command: Sequence[str], node_options: str = "") -> bool:
@@ -90,32 +91,23 @@ def starts_plainly(command: Sequence[str], node_options: str = "") -> bool:
     """
     if not command or not is_node(command[0]):
         return False
-    options = [*_options(_up_to_script(command))]
-    script = options.pop() if options else "-"
-    return not script.startswith("-") and all(map(_HARMLESS.fullmatch, [*options, *_options(node_options.split())]))
+    options, _, script = _parse(command[1:])
+    more, _, unknown = _parse(node_options.split())
+    return bool(script) and not unknown and all(map(_HARMLESS.fullmatch, [*options, *more]))
 
 
-def _options(words: Iterable[str]) -> Iterator[str]:
-    """The options of node without the words that are their values."""
-    return (word for word, is_value in _told_apart(words) if not is_value)
-
-
-def _told_apart(words: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Arguments of node, and whether each is the value of the option before it."""
-    is_value = False
-    for word in words:
-        yield word, is_value
-        is_value = not is_value and word in _WITH_VALUE
-
-
-def _up_to_script(words: Sequence[str]) -> list[str]:
-    """The options of a node command line with their values, and its script, without the script's own arguments."""
-    taken: list[str] = []
-    for word, is_value in _told_apart(words[1:]):
-        taken.append(word)
-        if not is_value and not word.startswith("-"):
-            break
-    return taken
+def _parse(words: Sequence[str]) -> tuple[list[str], list[str], str]:
+    """The options of node among its arguments, the words that are their values, and the script, "" if there is none."""
+    options: list[str] = []
+    values: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return options, values, word
+        options.append(word)
+        if word in _WITH_VALUE:
+            values.append(next(rest, ""))
+    return options, values, ""
 
 
 def _translates(words: Iterable[str]) -> bool:

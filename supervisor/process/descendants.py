@@ -11,8 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
 
@@ -24,16 +23,14 @@ _FORGET: Final = 60.0
 _STAT_SIZE: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Stat:
+class _Stat(NamedTuple):
     """State and parent, which change during the life of a process."""
 
     state: str
     parent: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     """A descendant that has been seen before."""
 
     inode: int

@@ -113,9 +113,9 @@ class PidfdHandle(Handle):
     @property
     def exhausts_descriptors(self) -> bool:
         """Whether so many descriptors are open that other parts of this process would run out of them."""
-        import resource
+        from resource import RLIMIT_NOFILE, getrlimit
 
-        return self._fd >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _DESCRIPTORS_KEPT
+        return self._fd >= getrlimit(RLIMIT_NOFILE)[0] - _DESCRIPTORS_KEPT
 
     def signal(self, number: int) -> bool:
         """Send a signal through the pidfd."""

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from supervisor.browser.devtools import Endpoint, read_endpoint
+from supervisor.browser.devtools import read_endpoint
 from supervisor.session.profiles import singleton
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Chromium:
             start_new_session=True,
         )
 
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> str:
         """Where it listens, once it does."""
         deadline = time.monotonic() + START_LIMIT
         while self.process.poll() is None and time.monotonic() < deadline:

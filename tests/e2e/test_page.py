@@ -109,7 +109,7 @@ class Watch:
 
 @asynccontextmanager
 async def watching(browser: Chromium, preset: PagePreset) -> AsyncIterator[tuple[Bot, Watch]]:
-    url = browser.endpoint().url
+    url = browser.endpoint()
     async with await DevTools.connect(url, timeout=5) as first, await DevTools.connect(url, timeout=5) as second:
         bot, watch = Bot(first), Watch()
         task = asyncio.create_task(PageWatcher(second, preset, watch.take, ready_interval=0.1).run())
@@ -270,7 +270,7 @@ async def test_what_a_page_lacks_while_it_loads_does_not_make_it_ready(browser: 
 
 
 async def test_a_page_that_is_open_already_is_found(browser: Chromium, site: dict[str, str]) -> None:
-    async with await DevTools.connect(browser.endpoint().url, timeout=5) as devtools:
+    async with await DevTools.connect(browser.endpoint(), timeout=5) as devtools:
         bot = Bot(devtools)
         target, _ = await bot.open(site["base"] + "/app?ready")
         async with watching(browser, app(site)) as (_, watch):
@@ -385,18 +385,18 @@ async def test_an_expression_that_throws_is_not_yet_ready(browser: Chromium, sit
 
 
 async def test_the_version_is_the_browsers_own(browser: Chromium) -> None:
-    async with await DevTools.connect(browser.endpoint().url, timeout=5) as devtools:
+    async with await DevTools.connect(browser.endpoint(), timeout=5) as devtools:
         assert re.fullmatch(r"\d+(\.\d+){3}", await browser_version(devtools))
 
 
 async def test_close_browser_ends_it_cleanly_and_the_watch_with_it(tmp_path: Path, site: dict[str, str]) -> None:
     with chromium(tmp_path) as own:
-        async with await DevTools.connect(own.endpoint().url, timeout=5) as devtools:
+        async with await DevTools.connect(own.endpoint(), timeout=5) as devtools:
             watch = Watch()
             task = asyncio.create_task(PageWatcher(devtools, app(site), watch.take).run())
             await Bot(devtools).open(site["base"] + "/app?ready")
             await watch.expect(SessionStatus.READY)
-            await close_browser(own.endpoint().url)
+            await close_browser(own.endpoint())
             await task
         assert await asyncio.to_thread(own.process.wait) == 0
         assert singleton.remaining(tmp_path) == []
