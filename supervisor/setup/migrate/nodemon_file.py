@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from supervisor.setup.migrate.bot_command import ScriptError, local, run_script, run_with
 from supervisor.setup.migrate.draft import Draft
 from supervisor.setup.migrate.nodemon_flags import WITHOUT_MEANING, NodemonFlags, delay_of_flag, extensions
-from supervisor.setup.migrate.settings_reader import AS_IN_GITIGNORE, SettingsReader, duration, strings
+from supervisor.setup.migrate.settings_reader import AS_IN_GITIGNORE, Counterpart, SettingsReader, duration, strings
 
 _NO_COUNTERPART: Mapping[str, str] = {
     "verbose": "use the command line: scanonce dev --verbose",
@@ -44,10 +44,9 @@ class NodemonReader(SettingsReader):
             self.take("cwd", cwd, "bot.cwd", cwd)
             self.folder = cwd
         for name, value in self.data.items():
-            handler = _HANDLERS.get(name)
-            if handler is not None:
-                handler(self, name, value)
-            elif name in _NO_COUNTERPART:
+            if self.take_known(name, value):
+                continue
+            if name in _NO_COUNTERPART:
                 self.leave(name, _NO_COUNTERPART[name])
             elif name not in (*COMMAND_SETTINGS, "cwd", "$schema"):
                 self.leave(name, "nodemon has no such setting")
@@ -111,12 +110,6 @@ class NodemonReader(SettingsReader):
         else:
             self.take(name, value, "watch.ext", found, "" if found else "every file")
 
-    def _delay(self, name: str, value: Any) -> None:
-        self.take_milliseconds(name, value, "watch.quiet", "in milliseconds, as a file")
-
-    def _signal(self, name: str, value: Any) -> None:
-        self.take(name, value, "stop.signal", value.upper() if isinstance(value, str) else value)
-
     def _poll(self, name: str, value: Any) -> None:
         if value is True:
             self.take(name, value, "watch.poll", True)
@@ -127,18 +120,19 @@ class NodemonReader(SettingsReader):
         fixed = "" if value == "rs" else "; that cannot be changed"
         self.leave(name, f"it is rs + Enter here, on a terminal{fixed}")
 
-
-_HANDLERS: Mapping[str, Callable[[NodemonReader, str, Any], None]] = {
-    "watch": NodemonReader._watch,
-    "ignore": NodemonReader._ignore,
-    "ext": NodemonReader._ext,
-    "delay": NodemonReader._delay,
-    "signal": NodemonReader._signal,
-    "legacyWatch": NodemonReader._poll,
-    "legacy-watch": NodemonReader._poll,
-    "env": NodemonReader.take_environment,
-    "restartable": NodemonReader._restartable,
-}
+    COUNTERPARTS: ClassVar = {
+        "delay": Counterpart("watch.quiet", duration, "milliseconds", "in milliseconds, as a file"),
+        "signal": Counterpart("stop.signal", lambda value: str(value).upper(), "the name of a signal"),
+    }
+    HANDLERS: ClassVar = {
+        "watch": _watch,
+        "ignore": _ignore,
+        "ext": _ext,
+        "legacyWatch": _poll,
+        "legacy-watch": _poll,
+        "env": SettingsReader.take_environment,
+        "restartable": _restartable,
+    }
 
 
 def settings_of_flags(flags: NodemonFlags, draft: Draft, source: str) -> dict[str, Any]:
@@ -146,7 +140,7 @@ def settings_of_flags(flags: NodemonFlags, draft: Draft, source: str) -> dict[st
     delay = flags.settings.get("delay")
     if delay is not None:
         try:
-            quiet = duration(delay_of_flag(delay) * 1000)
+            quiet = duration(delay_of_flag(delay), scale=1000)
             draft.take(source, "--delay", delay, "watch.quiet", quiet, "in seconds, as a flag")
         except ValueError as error:
             draft.leave(source, "--delay", str(error))

@@ -11,17 +11,17 @@ import posixpath
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from supervisor.setup.migrate.bot_command import ScriptError, is_script, local, run_script, run_with
 from supervisor.setup.migrate.settings_reader import (
     AS_IN_GITIGNORE,
+    Counterpart,
     SettingsReader,
     duration,
-    milliseconds,
     read_json,
     strings,
 )
@@ -72,13 +72,10 @@ _NO_COUNTERPART: Mapping[str, str] = {
 }
 
 #: Values that are always true of scanonce, and need no mention.
-_AS_ANYWAY = (
-    ("exec_mode", "fork"),
-    ("exec_mode", "fork_mode"),
-    ("instances", 1),
-    ("autorestart", True),
-    ("treekill", True),
-)
+_ALWAYS_SO = {"exec_mode": ("fork", "fork_mode"), "instances": (1,), "autorestart": (True,), "treekill": (True,)}
+_OF_COMMAND = ("script", "args", "interpreter", "exec_interpreter", "node_args", "interpreter_args", "cwd")
+_MS_NOTE = "in milliseconds there"
+_OF_BOTH = "for bot and browsers together here, for the bot alone there"
 
 
 class EvaluationError(Exception):
@@ -125,6 +122,33 @@ def apps(found: Any) -> list[dict[str, Any]]:
     return [app for app in candidates if isinstance(app, dict) and ("script" in app or "name" in app)]
 
 
+def _words(value: Any) -> list[str]:
+    return value.split() if isinstance(value, str) else strings(value) or []
+
+
+def _patterns(value: Any) -> list[str] | None:
+    return [pattern for pattern in strings(value) or [] if pattern] or None
+
+
+def _uptime(value: Any) -> str | None:
+    units = isinstance(value, str) and re.fullmatch(r"\d+\s*(s|m|h)", value)
+    return value.replace(" ", "") if units else duration(value)
+
+
+def _limit(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+
+
+def _memory(value: Any) -> str | None:
+    match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value).strip())
+    return f"{match[1]}{match[2].upper()}{'iB' if match[2] else 'B'}" if match else None
+
+
+def _exit_codes(value: Any) -> list[int] | None:
+    codes = value if isinstance(value, list) else [value]
+    return codes if codes and all(isinstance(code, int) and not isinstance(code, bool) for code in codes) else None
+
+
 @dataclass(slots=True)
 class Pm2Reader(SettingsReader):
     """One application of an ecosystem file."""
@@ -134,11 +158,10 @@ class Pm2Reader(SettingsReader):
         self._cwd()
         self._command()
         for name, value in self.data.items():
-            handler = _HANDLERS.get(name)
-            if handler is not None:
-                handler(self, name, value)
-            elif name in _NO_COUNTERPART:
-                if not (value is None or value is False or (name, value) in _AS_ANYWAY):
+            if self.take_known(name, value):
+                continue
+            if name in _NO_COUNTERPART:
+                if not (value is None or value is False or value in _ALWAYS_SO.get(name, ())):
                     self.leave(name, _NO_COUNTERPART[name])
             elif name.startswith("env_"):
                 self.leave(name, f"put variables of one environment into a file: scanonce run --config {name[4:]}.toml")
@@ -189,74 +212,33 @@ class Pm2Reader(SettingsReader):
         else:
             self.reject(name, "paths", value)
 
-    def _ignore(self, name: str, value: Any) -> None:
-        patterns = [pattern for pattern in strings(value) or [] if pattern]
-        if patterns:
-            self.take(name, value, "watch.ignore", patterns, AS_IN_GITIGNORE)
-        else:
-            self.reject(name, "patterns", value)
-
     def _grace(self, name: str, value: Any) -> None:
-        ms = milliseconds(value)
-        if ms is None:
+        grace = duration(value)
+        if grace is None:
             self.reject(name, "milliseconds", value)
             return
         # An ordinary bot never exits by itself: in development every restart would take that long.
-        self.draft.run_flags.append(f"--grace {duration(ms)}")
-        self.leave(name, f"in this file it would also apply in development: scanonce run --grace {duration(ms)}")
+        self.draft.run_flags.append(f"--grace {grace}")
+        self.leave(name, f"in this file it would also apply in development: scanonce run --grace {grace}")
 
-    def _duration(self, name: str, value: Any, key: str) -> None:
-        self.take_milliseconds(name, value, key, "in milliseconds there")
+    def _name(self, name: str, _value: Any) -> None:
+        self.leave(name, _FOLDER)
 
-    def _limit(self, name: str, value: Any) -> None:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-            self.take(name, value, "restart.limit", value, "within restart.window")
-        else:
-            self.reject(name, "a number of at least 1", value)
-
-    def _uptime(self, name: str, value: Any) -> None:
-        if isinstance(value, str) and re.fullmatch(r"\d+\s*(s|m|h)", value):
-            self.take(name, value, "restart.reset_after", value.replace(" ", ""))
-        else:
-            self._duration(name, value, "restart.reset_after")
-
-    def _memory(self, name: str, value: Any) -> None:
-        match = _SIZE.fullmatch(str(value).strip())
-        if match is None or isinstance(value, bool):
-            self.reject(name, 'a size such as "300M"', value)
-            return
-        size = f"{match[1]}{match[2].upper()}{'iB' if match[2] else 'B'}"
-        self.take(name, value, "health.max_memory", size, "for bot and browsers together here, for the bot alone there")
-
-    def _schedule(self, name: str, value: Any) -> None:
-        self.take(name, value, "restart.schedule", value)
-
-    def _codes(self, name: str, value: Any) -> None:
-        codes = value if isinstance(value, list) else [value]
-        if codes and all(isinstance(code, int) and not isinstance(code, bool) for code in codes):
-            self.take(name, value, "restart.no_restart_codes", codes)
-        else:
-            self.reject(name, "exit codes", value)
-
-
-def _words(value: Any) -> list[str]:
-    return value.split() if isinstance(value, str) else strings(value) or []
-
-
-_OF_COMMAND = ("script", "args", "interpreter", "exec_interpreter", "node_args", "interpreter_args", "cwd")
-_HANDLERS: Mapping[str, Callable[[Pm2Reader, str, Any], None]] = {
-    "name": lambda app, name, _value: app.leave(name, _FOLDER),
-    "env": Pm2Reader.take_environment,
-    "watch": Pm2Reader._watch,
-    "ignore_watch": Pm2Reader._ignore,
-    "watch_delay": lambda app, name, value: app._duration(name, value, "watch.quiet"),
-    "kill_timeout": Pm2Reader._grace,
-    "restart_delay": lambda app, name, value: app._duration(name, value, "restart.backoff_initial"),
-    "exp_backoff_restart_delay": lambda app, name, value: app._duration(name, value, "restart.backoff_initial"),
-    "max_restarts": Pm2Reader._limit,
-    "min_uptime": Pm2Reader._uptime,
-    "max_memory_restart": Pm2Reader._memory,
-    "cron_restart": Pm2Reader._schedule,
-    "cron": Pm2Reader._schedule,
-    "stop_exit_codes": Pm2Reader._codes,
-}
+    COUNTERPARTS: ClassVar = {
+        "ignore_watch": Counterpart("watch.ignore", _patterns, "patterns", AS_IN_GITIGNORE),
+        "watch_delay": Counterpart("watch.quiet", duration, "milliseconds", _MS_NOTE),
+        "restart_delay": Counterpart("restart.backoff_initial", duration, "milliseconds", _MS_NOTE),
+        "exp_backoff_restart_delay": Counterpart("restart.backoff_initial", duration, "milliseconds", _MS_NOTE),
+        "min_uptime": Counterpart("restart.reset_after", _uptime, "milliseconds", f"{_MS_NOTE}, unless it has a unit"),
+        "max_restarts": Counterpart("restart.limit", _limit, "a number of at least 1", "within restart.window"),
+        "max_memory_restart": Counterpart("health.max_memory", _memory, 'a size such as "300M"', _OF_BOTH),
+        "cron_restart": Counterpart("restart.schedule", lambda value: value, "a cron expression"),
+        "cron": Counterpart("restart.schedule", lambda value: value, "a cron expression"),
+        "stop_exit_codes": Counterpart("restart.no_restart_codes", _exit_codes, "exit codes"),
+    }
+    HANDLERS: ClassVar = {
+        "name": _name,
+        "env": SettingsReader.take_environment,
+        "watch": _watch,
+        "kill_timeout": _grace,
+    }

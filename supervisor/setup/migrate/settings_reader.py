@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from supervisor.setup.migrate.draft import Draft, shown, writable
 
@@ -18,9 +18,23 @@ FOR_BOTH_MODES = "for scanonce dev and scanonce run alike"
 AS_IN_GITIGNORE = "read as in .gitignore, from this folder"
 
 
+@dataclass(frozen=True, slots=True)
+class Counterpart:
+    """The option `key` for a setting; `convert` returns its value, or None if the setting is not `expected`."""
+
+    key: str
+    convert: Callable[[Any], Any]
+    expected: str
+    note: str = ""
+
+
 @dataclass(slots=True)
 class SettingsReader:
     """One JSON object of settings, found in `source`; what it says goes into `draft`."""
+
+    COUNTERPARTS: ClassVar[Mapping[str, Counterpart]]
+    HANDLERS: ClassVar[Mapping[str, Callable[..., None]]]
+    """Methods for the settings that need more than a conversion."""
 
     source: str
     data: Mapping[str, Any]
@@ -32,6 +46,20 @@ class SettingsReader:
     def take(self, name: str, value: Any, key: str, becomes: Any, note: str = "") -> None:
         """Take a setting over as the option `key`."""
         self.draft.take(self.source, name, value, key, becomes, note)
+
+    def take_known(self, name: str, value: Any) -> bool:
+        """Take a setting over by its counterpart or handler; False if it has none."""
+        if counterpart := self.COUNTERPARTS.get(name):
+            becomes = counterpart.convert(value)
+            if becomes is None:
+                self.reject(name, counterpart.expected, value)
+            else:
+                self.take(name, value, counterpart.key, becomes, counterpart.note)
+        elif handler := self.HANDLERS.get(name):
+            handler(self, name, value)
+        else:
+            return False
+        return True
 
     def leave(self, name: str, why: str) -> None:
         """Record a setting that is not taken over."""
@@ -59,14 +87,6 @@ class SettingsReader:
         elif not isinstance(value, dict):
             self.leave(name, "expected a name and a text")
 
-    def take_milliseconds(self, name: str, value: Any, key: str, note: str) -> None:
-        """Take a duration over, which both programs write in milliseconds."""
-        ms = milliseconds(value)
-        if ms is None:
-            self.reject(name, "milliseconds", value)
-        else:
-            self.take(name, value, key, duration(ms), note)
-
 
 def read_json(file: Path) -> Any:
     """The value in a JSON file, which may begin with a byte order mark. Raises `OSError` or `ValueError`."""
@@ -85,23 +105,20 @@ def strings(value: Any) -> list[str] | None:
     return None
 
 
-def milliseconds(value: Any) -> float | None:
-    """A number of milliseconds, also as a string; None for anything else, or below zero."""
+def duration(value: Any, scale: float = 1) -> str | None:
+    """A duration as written in the configuration, from a number of milliseconds, also as a string; None for others.
+
+    >>> duration("2500"), duration(120_000), duration(0.5, scale=100), duration(-1)
+    ('2.5s', '2min', '50ms', None)
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
+        ms = float(value) * scale
     except (ValueError, OverflowError):
         return None
-    return number if 0 <= number < 1e15 else None
-
-
-def duration(ms: float) -> str:
-    """A duration as written in the configuration.
-
-    >>> duration(2500), duration(120_000), duration(50)
-    ('2.5s', '2min', '50ms')
-    """
+    if not 0 <= ms < 1e15:
+        return None
     if ms >= 60_000 and ms % 60_000 == 0:
         return f"{ms / 60_000:.0f}min"
     number, unit = (ms / 1000, "s") if ms >= 1000 else (ms, "ms")
