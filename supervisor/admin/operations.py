@@ -85,11 +85,11 @@ def take_through(inventory: Inventory, profile: Profile) -> TakenSnapshot | None
         raise ProfileInUseError(str(error)) from None
     except (AddressError, RefusedError) as error:
         raise SessionError(str(error)) from None
-    snapshot = catalog.load(Path(answer.snapshot.path))
+    snapshot = catalog.load(Path(answer["snapshot"]["path"]))
     if snapshot is None:
-        raise SessionError(f"scanonce has taken {answer.snapshot.name}, but it is not there any more.")
-    pause = None if answer.pause_ms is None else answer.pause_ms / 1000
-    return TakenSnapshot(snapshot, answer.new, pause, tuple(answer.remarks))
+        raise SessionError(f"scanonce has taken {answer['snapshot']['name']}, but it is not there any more.")
+    pause = None if answer["pause_ms"] is None else answer["pause_ms"] / 1000
+    return TakenSnapshot(snapshot, answer["new"], pause, tuple(answer["remarks"]))
 
 
 def take(store: SessionStore, profile: Profile, config: Config, progress: Progress) -> TakenSnapshot:

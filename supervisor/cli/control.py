@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,8 +25,7 @@ from supervisor.supervise.state_machine import WOULD_NOT_DIE
 from supervisor.timing.record import Target, restart_line
 
 if TYPE_CHECKING:
-    from supervisor.control.client import Client
-    from supervisor.control.schemas import Restart, Status
+    from supervisor.control.client import Client, Json
 
 #: Exit statuses, as listed in docs/exit-codes.md; with those of `output`.
 NOT_RUNNING, NOT_READY = 1, 3
@@ -51,11 +51,11 @@ def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson
     with _asking():
         answer = reach(project, config).status()
         if as_json:
-            console.print_json(answer.model_dump(mode="json"))
+            console.print_json(answer)
             return
-        from supervisor.supervise.status import describe
+        from supervisor.supervise.status_text import describe
 
-        for line in describe(answer.seen(), _target(project, config)):
+        for line in describe(answer, _target(project, config)):
             console.say(line)
 
 
@@ -80,14 +80,14 @@ def restart(
         client = reach(project, config)
         answer = client.restart(wait=not no_wait, timeout=_seconds(timeout), detail=detail)
         if as_json:
-            console.print_json(answer.model_dump(mode="json"))
+            console.print_json(answer)
         else:
-            if answer.joined:
+            if answer["joined"]:
                 console.complain("a restart was under way already; it serves this request too")
-            _print_restart(answer.restart, _target(project, config))
-        if answer.problem is not None:
-            console.complain(answer.problem)
-        if not no_wait and (answer.restart is None or answer.restart.outcome != "ready"):
+            _print_restart(answer["restart"], _target(project, config))
+        if answer["problem"] is not None:
+            console.complain(answer["problem"])
+        if not no_wait and (answer["restart"] is None or answer["restart"]["outcome"] != "ready"):
             raise typer.Exit(NOT_READY)
 
 
@@ -109,14 +109,14 @@ def stop(
         client = reach(project, config)
         answer = client.stop(wait=not no_wait, timeout=_seconds(timeout))
         if not no_wait:
-            _until_gone(answer.pid)
+            _until_gone(answer["pid"])
         if as_json:
-            console.print_json(answer.model_dump(mode="json"))
+            console.print_json(answer)
         elif no_wait:
-            console.say(f"stopping (process {answer.pid})")
+            console.say(f"stopping (process {answer['pid']})")
         else:
-            console.say("stopped" if answer.clean else "stopped, but not every browser wrote everything down")
-        if answer.exit_code == WOULD_NOT_DIE:
+            console.say("stopped" if answer["clean"] else "stopped, but not every browser wrote everything down")
+        if answer["exit_code"] == WOULD_NOT_DIE:
             console.complain("a process of the bot would not die; its log names it")
             raise typer.Exit(WOULD_NOT_DIE)
 
@@ -130,7 +130,7 @@ def ps(as_json: AsJson = False) -> None:
         clients = everyone()
         with ThreadPoolExecutor(max_workers=8) as asking:
             answers = list(asking.map(_asked, clients))
-        found = sorted(zip(clients, answers, strict=True), key=lambda one: one[1].project if one[1] else "")
+        found = sorted(zip(clients, answers, strict=True), key=lambda one: one[1]["project"] if one[1] else "")
         if as_json:
             console.print_json({"supervisors": [_shape(client, answer) for client, answer in found]})
         elif found:
@@ -220,9 +220,9 @@ def _target(project: Path, file: Path | None) -> Target:
     return Target(timing.target_low, timing.target_high)
 
 
-def _print_restart(done: Restart | None, target: Target) -> None:
+def _print_restart(done: Json | None, target: Target) -> None:
     if done is not None:
-        console.say(restart_line(done.phases_ms, target, done.outcome))
+        console.say(restart_line(done["phases_ms"], target, done["outcome"]))
 
 
 def _until_gone(pid: int) -> None:
@@ -232,7 +232,7 @@ def _until_gone(pid: int) -> None:
         asyncio.run(handle.wait(_EXIT))
 
 
-def _asked(client: Client) -> Status | None:
+def _asked(client: Client) -> Json | None:
     """How a supervisor stands, or None if it does not answer: it may have been suspended."""
     from supervisor.control.client import NoAnswerError, RefusedError
     from supervisor.control.transport import AddressError
@@ -243,20 +243,20 @@ def _asked(client: Client) -> Status | None:
         return None
 
 
-def _shape(client: Client, answer: Status | None) -> dict[str, Any]:
+def _shape(client: Client, answer: Json | None) -> Json:
     return {
-        "pid": answer.pid if answer else client.peer.pid,
-        "project": answer.project if answer else None,
+        "pid": answer["pid"] if answer else client.peer.pid,
+        "project": answer["project"] if answer else None,
         "socket": str(client.path),
-        "status": answer.model_dump(mode="json") if answer else None,
+        "status": answer,
     }
 
 
-def _row(client: Client, answer: Status | None) -> list[str | Cell]:
+def _row(client: Client, answer: Json | None) -> list[str | Cell]:
     if answer is None:
         pid = client.peer.pid
         return [str(pid or "?"), "", Cell("does not answer", "red"), "", "", "", str(client.path)]
-    states = ", ".join(f"{one.id} {one.state}" for one in answer.sessions)
-    memory = console.size(answer.memory.supervisor + answer.memory.tree)
-    since = console.ago(answer.since).removesuffix(" ago")
-    return [str(answer.pid), str(answer.mode), str(answer.phase), since, states, memory, answer.project]
+    states = ", ".join(f"{one['id']} {one['state']}" for one in answer["sessions"])
+    memory = console.size(answer["memory"]["supervisor"] + answer["memory"]["tree"])
+    since = console.ago(datetime.fromisoformat(answer["since"])).removesuffix(" ago")
+    return [str(answer["pid"]), answer["mode"], answer["phase"], since, states, memory, answer["project"]]

@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
-from supervisor.control.schemas import spelled
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.system import clock
+from supervisor.system.escape import escape_surrogates
 
 BEHIND: Final = 1000
 """Lines that a follower may be behind before it is cut off."""
@@ -92,15 +92,4 @@ class Follower:
 def line(name: str, fields: Mapping[str, Any]) -> bytes:
     """An event as a line of the JSON log has it."""
     document = {"ts": clock.iso(clock.now()), "level": EVENTS[name].level, "event": name, **fields}
-    return json.dumps(_plain(document), default=str).encode() + b"\n"
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case str():
-            return spelled(value)
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value
+    return json.dumps(escape_surrogates(document), default=str).encode() + b"\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -19,14 +18,13 @@ from supervisor.http1.connection import JSON, LINES, Refusal, Request, Response
 from supervisor.http1.peer import Peer
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.supervise.state_machine import Stage
-from supervisor.supervise.status import Status, past
+from supervisor.supervise.status import Answer, FinishedRestart, StatusCache
 from supervisor.timing.record import Restart
 
 REASON: Final = "control"
 """What a restart and a stop that come from here have for a reason."""
 
 FOLLOWERS: Final = 16
-_FRESH: Final = 0.25  # seconds; however many ask, the machine's processes are looked at four times a second at most
 _ABSORBING: Final = frozenset({Stage.CLOSING, Stage.PREPARING, Stage.STUCK})
 
 _DOWN: Final = {
@@ -56,8 +54,7 @@ class Api:
             "follow_events": self._follow_events,
         }
         self._followers = 0
-        self._looked_at = float("-inf")
-        self._looking: asyncio.Task[Status] | None = None
+        self._statuses = StatusCache(view.status)
 
     async def answer(self, request: Request, peer: Peer) -> Response:
         """Answer one request. Raises `Refusal`."""
@@ -75,16 +72,7 @@ class Api:
     # -- status ------------------------------------------------------------------------------------------------------
 
     async def _status(self, _peer: Peer, _query: None, _body: None) -> Response:
-        now = time.monotonic()
-        if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
-            self._looking = asyncio.create_task(self._view.status(), name="status")
-            self._looking.add_done_callback(self._looked)
-        # Shielded: one who gives up must not take the answer away from the others.
-        status = await asyncio.shield(self._looking)
-        return _answered(200, schemas.Status.model_validate(status))
-
-    def _looked(self, _task: asyncio.Task[Status]) -> None:
-        self._looked_at = time.monotonic()
+        return _answered(200, await self._statuses.get())
 
     # -- restart and stop --------------------------------------------------------------------------------------------
 
@@ -101,7 +89,7 @@ class Api:
             record, problem = await self._within(
                 query.timeout, self._outcome(worst), "The restart is not over yet. It goes on; ask for the status."
             )
-        restart = None if record is None else schemas.Restart.model_validate(past(record))
+        restart = None if record is None else FinishedRestart.model_validate(record)
         return _answered(200, schemas.Restarting(joined=joined, restart=restart, problem=problem))
 
     async def _outcome(self, worst: Worst) -> tuple[Restart | None, str | None]:
@@ -214,7 +202,7 @@ def _validated(model: type[_Model], given: object, where: str) -> _Model:
         raise Refusal(400, f"In the {where}, {place}: {first['msg']}. It may hold {known}.") from None
 
 
-def _answered(status: int, answer: schemas.Answer) -> Response:
+def _answered(status: int, answer: Answer) -> Response:
     return Response(status, answer.model_dump_json().encode())
 
 

@@ -85,7 +85,7 @@ def _parameters(query: type[BaseModel]) -> list[Object]:
 
 
 def _refusal(text: str) -> Object:
-    return {"description": text, "content": {PROBLEM: {"schema": _reference(models.Problem)}}}
+    return {"description": text, "content": {PROBLEM: {"schema": _reference(models.ProblemDetails)}}}
 
 
 def _reference(model: type[BaseModel]) -> Object:
@@ -93,7 +93,7 @@ def _reference(model: type[BaseModel]) -> Object:
 
 
 def _schemas() -> Object:
-    answered = {model for operation in OPERATIONS for _, model in operation.answers.values()} | {models.Problem}
+    answered = {model for operation in OPERATIONS for _, model in operation.answers.values()} | {models.ProblemDetails}
     asked = {operation.body for operation in OPERATIONS if operation.body is not None}
     _, schemas = models_json_schema(
         [

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import BaseModel
 
 from supervisor.control import schemas
+from supervisor.supervise.status import Status
 
 Name = Literal["status", "restart", "stop", "take_snapshot", "follow_events"]
 
@@ -39,7 +40,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         path="/v1/status",
         summary="How the bot stands",
         doc="What the supervisor, the bot and its sessions are doing, how the last restart went, and what is planned.",
-        answers={200: ("The status.", schemas.Status)},
+        answers={200: ("The status.", Status)},
     ),
     Operation(
         name="restart",
@@ -78,7 +79,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         "a pause is over. While a restart is under way it waits for that.",
         query=schemas.SnapshotQuery,
         body=schemas.SnapshotBody,
-        answers={201: ("It is taken.", schemas.Taken)},
+        answers={201: ("It is taken.", schemas.SnapshotTaken)},
         refusals={
             404: "There is no such path, or no such session.",
             409: "The session is not linked, its browser is not open, it is not clear which session is meant, or the "

@@ -12,7 +12,7 @@ from supervisor.supervise.snapshot_queue import TakenSnapshot
 from supervisor.system.errors import SessionError
 
 
-async def take(commands: Commands, session: str | None) -> schemas.Taken:
+async def take(commands: Commands, session: str | None) -> schemas.SnapshotTaken:
     """Take a snapshot of a session. Raises `Refusal`."""
     try:
         taken, remarks = await commands.take_snapshot(session)
@@ -25,23 +25,9 @@ async def take(commands: Commands, session: str | None) -> schemas.Taken:
     return _shown(taken, remarks)
 
 
-def _shown(taken: TakenSnapshot, remarks: Sequence[str]) -> schemas.Taken:
-    one = taken.snapshot
-    return schemas.Taken(
-        snapshot=schemas.Snapshot(
-            session=one.session_id,
-            name=one.name,
-            path=str(one.path),
-            created_at=one.created_at,
-            linked=one.linked,
-            live=one.live,
-            verified=one.verified,
-            problems=list(one.problems),
-            browser_version=one.browser_version,
-            bytes=one.bytes,
-            own_bytes=one.own_bytes,
-            base=one.base,
-        ),
+def _shown(taken: TakenSnapshot, remarks: Sequence[str]) -> schemas.SnapshotTaken:
+    return schemas.SnapshotTaken(
+        snapshot=schemas.SnapshotView.model_validate(taken.snapshot),
         new=taken.new,
         pause_ms=None if taken.pause is None else round(taken.pause * 1000, 1),
         remarks=list(remarks),

@@ -10,6 +10,8 @@ import hmac
 import re
 from typing import Final, Literal
 
+from supervisor.system.escape import escape_surrogates
+
 _NUMBER: Final = re.compile(r"\d{7,}")
 _SHOWN: Final = 4  # digits that stay, for whoever knows the numbers to tell them apart
 _DIGEST: Final = 6  # hexadecimal digits, to tell those apart that end alike
@@ -30,7 +32,8 @@ class Labels:
         >>> Labels("masked", "p").of("support")
         'support'
         """
+        session = escape_surrogates(session)  # in a status it is so, too, and Prometheus takes only UTF-8
         if self._form == "id" or (number := _NUMBER.search(session)) is None:
             return session
-        digest = hmac.new(self._key, session.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+        digest = hmac.new(self._key, session.encode(), hashlib.sha256).hexdigest()
         return f"{number[0][-_SHOWN:]}-{digest[:_DIGEST]}"

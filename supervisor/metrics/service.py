@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,7 +18,7 @@ from supervisor.log.logger import emit
 from supervisor.metrics.collectors import CONTENT_TYPE, Figures
 from supervisor.metrics.health import not_alive, not_ready
 from supervisor.metrics.labels import Labels
-from supervisor.supervise.status import Status
+from supervisor.supervise.status import StatusCache
 
 if TYPE_CHECKING:
     from supervisor.bot.spec import BotSpec
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 #: Connections at a time; those who monitor are few.
 CONNECTIONS: Final = 16
 _BACKLOG: Final = 16
-_FRESH: Final = 1.0  # seconds; however many ask, processes and files are looked at this often at most
+_FRESH: Final = 1.0  # seconds for which a status is reused: scrapes come less often than that
 
 
 @dataclass(slots=True)
@@ -56,8 +54,7 @@ class Answers:
         self._view = view
         self._labels = labels
         self.figures = Figures(self._labels)
-        self._looked_at = float("-inf")
-        self._looking: asyncio.Task[Status] | None = None
+        self._statuses = StatusCache(view.status, fresh=_FRESH)
         self._paths: Mapping[str, Callable[[], Awaitable[Response]]] = {
             "/livez": self._livez,
             "/readyz": self._readyz,
@@ -80,17 +77,9 @@ class Answers:
         return _verdict("ready", list(not_ready(self._view, self._labels)))
 
     async def _metrics(self) -> Response:
-        status = await self._status()
+        status = await self._statuses.get()
         ready = not any(not_ready(self._view, self._labels))
         return Response(200, self.figures.exposition(status, ready=ready), CONTENT_TYPE)
-
-    async def _status(self) -> Status:
-        now = time.monotonic()
-        if self._looking is None or (self._looking.done() and now - self._looked_at > _FRESH):
-            self._looking = asyncio.create_task(self._view.status(), name="metrics")
-            self._looked_at = now
-        # Shielded: one who gives up must not take the answer away from the others.
-        return await asyncio.shield(self._looking)
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import socket
 import uuid
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from supervisor.log.events.registry import EVENTS
 from supervisor.system import clock
+from supervisor.system.escape import escape_surrogates
 
 VERSION: Final = 1
 """Of the JSON that webhooks get: fields may be added, none changes its meaning or goes."""
@@ -25,7 +25,6 @@ _TITLES: Final[Mapping[str, str]] = {
     "over_target": "a restart took long",
     "test": "a test",
 }
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +58,12 @@ class Message:
     def body(self) -> str:
         """The rest for people."""
         more = f" (and {self.suppressed} more like this since the last message)" if self.suppressed else ""
-        return _spelled(f"{self.text[:1].upper()}{self.text[1:]}{more}.\n{self.project} on {self.host}")
+        return str(escape_surrogates(f"{self.text[:1].upper()}{self.text[1:]}{more}.\n{self.project} on {self.host}"))
 
     def document(self, png: bytes | None) -> dict[str, Any]:
         """All of it for programs; `png` is an image of the code."""
         qr = None if self.qr is None else {"text": self.qr, "png": base64.b64encode(png or b"").decode()}
-        document: dict[str, Any] = _plain(
+        document: dict[str, Any] = escape_surrogates(
             {
                 "version": VERSION,
                 "id": self.id,
@@ -97,19 +96,3 @@ def of_event(kind: str, name: str, fields: Mapping[str, Any], project: str, qr: 
         fields=event.lasting(fields),
         qr=qr,
     )
-
-
-def _spelled(text: str) -> str:
-    """Bytes of a file's name that are not UTF-8 are spelled out: JSON and mail have no place for them."""
-    return _SURROGATE.sub(lambda match: rf"\u{ord(match[0]):04x}", text)
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case str():
-            return _spelled(value)
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value

@@ -191,7 +191,7 @@ class Supervisor:
             self._spec,
             self._slot,
             self._tracker,
-            phase=str(self.stage),
+            stage=self.stage,
             started_at=self._started_at,
             last_restart=self._recorder.last,
             planned=dict(self._plans),

@@ -578,7 +578,7 @@ async def test_the_status_of_a_bot_that_runs_and_of_one_that_waits(project: Proj
     one.supervisor.quit("test")
     assert await running == 0
     ended = await one.supervisor.status()
-    assert (ended.bot_pid, ended.uptime_s, ended.memory.processes, ended.planned) == (None, None, 0, ())
+    assert (ended.bot_pid, ended.uptime_s, ended.memory.processes, ended.planned) == (None, None, 0, [])
     assert [session.state for session in ended.sessions] == ["closed"]
 
 

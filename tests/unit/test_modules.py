@@ -37,12 +37,7 @@ MODULES_TO_RENAME = {
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
     "Holder",
-    "Memory",
-    "Planned",
     "Request",
-    "Restart",
-    "Snapshot",
-    "Status",
     "Target",
 }
 

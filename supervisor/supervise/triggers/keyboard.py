@@ -53,9 +53,10 @@ class Keyboard:
 
     async def _tell_status(self) -> None:
         # Only here: a supervisor that nobody asks does without.
-        from supervisor.supervise.status import describe
+        from supervisor.supervise.status_text import describe
 
-        for line in describe(await self._view.status(), self._target):
+        status = (await self._view.status()).model_dump(mode="json")
+        for line in describe(status, self._target):
             emit("key.answer", key="st", line=line)
 
     async def _take_snapshot(self) -> None:

@@ -328,7 +328,7 @@ async def test_a_project_and_a_runtime_folder_with_very_long_paths_are_no_obstac
     await running.until("restart.done")
     (socket,) = runtime.glob("scanonce/*/control")
     status = await asyncio.to_thread(Client(socket).status)
-    assert (status.pid, status.project) == (running.process.pid, str(deep))
+    assert (status["pid"], status["project"]) == (running.process.pid, str(deep))
     assert await running.stop() == 143
 
 
@@ -370,7 +370,7 @@ async def test_runtime_folders_that_cannot_be_used_are_passed_over_or_told_of(pr
     running = await project.start("run", environment={"XDG_RUNTIME_DIR": str(blocked)})
     await running.until("restart.done")
     (socket,) = (project.runtime / "scanonce").glob("run/*/control")
-    assert (await asyncio.to_thread(Client(socket).status)).pid == running.process.pid
+    assert (await asyncio.to_thread(Client(socket).status))["pid"] == running.process.pid
     assert await running.stop() == 143
     both = {"XDG_RUNTIME_DIR": str(blocked), "XDG_CACHE_HOME": str(blocked)}
     refused = await project.start("run", environment=both)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from supervisor.config.modes import Mode
 from supervisor.log.events.sessions import SESSION_STATES
 from supervisor.metrics.collectors import Figures
 from supervisor.metrics.labels import Labels
+from supervisor.supervise.state_machine import Stage
 from supervisor.supervise.status import Memory, SessionView, Status
 from tests import ROOT
 from tests.helpers.asking import parsed, sample
@@ -19,20 +21,37 @@ NOW = datetime.now(UTC)
 STATUS = Status(
     project="/bot",
     pid=7,
-    mode="run",
-    command=("node",),
-    phase="up",
+    mode=Mode.RUN,
+    command=["node"],
+    phase=Stage.UP,
     since=NOW - timedelta(hours=1),
     bot_pid=8,
     uptime_s=60.0,
     restarts=0,
-    sessions=(
-        SessionView("support", "/bot/a", "ready", NOW, True, 2, NOW - timedelta(seconds=100), 5000),
-        SessionView('odd "\\\n', "/bot/b", "closed", None, None, 0, None, None),
-    ),
+    sessions=[
+        SessionView(
+            id="support",
+            profile="/bot/a",
+            state="ready",
+            since=NOW,
+            linked=True,
+            snapshots=2,
+            last_snapshot_at=NOW - timedelta(seconds=100),
+            last_snapshot_bytes=5000,
+        ),
+        SessionView(
+            id='odd "\\\n',
+            profile="/bot/b",
+            state="closed",
+            since=None,
+            linked=None,
+            snapshots=0,
+            last_snapshot_at=None,
+        ),
+    ],
     last_restart=None,
-    memory=Memory(46_000_000, 512_000_000, 9),
-    planned=(),
+    memory=Memory(supervisor=46_000_000, tree=512_000_000, processes=9),
+    planned=[],
 )
 
 

@@ -1,24 +1,42 @@
-"""How a running supervisor stands, as the model and as text."""
+"""The status of a running supervisor, as models, as JSON and as text."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from supervisor.supervise.status import (
-    LastRestart,
-    Memory,
-    Planned,
-    SessionView,
-    Status,
-    _span,
-    describe,
-)
-from supervisor.timing.record import Target
+from supervisor.supervise.status import Memory, Planned, SessionView, Status, StatusCache
+from supervisor.supervise.status_text import _span, describe
+from supervisor.timing.record import Restart, Target
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+RESTART = Restart(
+    started_at=(NOW - timedelta(minutes=62)).timestamp(),
+    run_id="1",
+    reason="change",
+    detail="a.js",
+    outcome="ready",
+    phases_ms={"close": 80, "boot": 1900},
+    total_ms=1980,
+    target="ahead",
+    clean=True,
+)
+SESSION = SessionView(
+    id="971",
+    profile="/bot/sessions/session-971",
+    state="needs_link",
+    since=NOW - timedelta(seconds=5),
+    linked=True,
+    snapshots=1,
+    last_snapshot_at=NOW,
+)
+CLOSED = SESSION.model_copy(
+    update={"id": "972", "state": "closed", "since": None, "linked": None, "snapshots": 0, "last_snapshot_at": None}
+)
 
 
 def status(**changes: object) -> Status:
@@ -26,27 +44,26 @@ def status(**changes: object) -> Status:
         "project": "/bot",
         "pid": 7,
         "mode": "dev",
-        "command": ("/usr/bin/node", "index.js"),
+        "command": ["/usr/bin/node", "index.js"],
         "phase": "up",
         "since": NOW - timedelta(hours=2),
         "bot_pid": 8,
         "uptime_s": 3720.5,
         "restarts": 2,
-        "sessions": (
-            SessionView("971", "/bot/sessions/session-971", "needs_link", NOW - timedelta(seconds=5), True, 1, NOW),
-            SessionView("972", "/bot/sessions/session-972", "closed", None, None, 0, None),
-        ),
-        "last_restart": LastRestart(
-            NOW - timedelta(minutes=62), "change", "a.js", "ready", {"close": 80, "boot": 1900}, 1980, "ahead", True
-        ),
-        "memory": Memory(46_000_000, 512_000_000, 9),
-        "planned": (Planned("snapshot", 59.5, "971"),),
+        "sessions": [SESSION, CLOSED],
+        "last_restart": RESTART,
+        "memory": Memory(supervisor=46_000_000, tree=512_000_000, processes=9),
+        "planned": [Planned(what="snapshot", in_s=59.5, session="971")],
     }
-    return Status(**(fields | changes))  # type: ignore[arg-type]  # one field at a time is changed
+    return Status.model_validate(fields | changes)
+
+
+def document(one: Status) -> dict[str, Any]:
+    return one.model_dump(mode="json")
 
 
 def told(one: Status) -> list[str]:
-    return list(describe(one, Target(5, 10), NOW))
+    return list(describe(document(one), Target(5, 10), NOW))
 
 
 def test_a_status_in_words() -> None:
@@ -63,24 +80,59 @@ def test_a_status_in_words() -> None:
 
 def test_a_bot_of_one_process_has_one() -> None:
     line = "memory: the bot's process 38 MB, scanonce (process 7) 46 MB"
-    assert line in told(status(memory=Memory(46_000_000, 38_000_000, 1)))
+    assert line in told(status(memory=Memory(supervisor=46_000_000, tree=38_000_000, processes=1)))
 
 
 def test_a_status_of_a_bot_that_waits_to_be_started_again() -> None:
     waiting = status(
-        phase="backoff", bot_pid=None, uptime_s=None, sessions=(), last_restart=None, planned=(Planned("start", 1.2),)
+        phase="backoff",
+        bot_pid=None,
+        uptime_s=None,
+        sessions=[],
+        last_restart=None,
+        planned=[Planned(what="start", in_s=1.2)],
     )
     assert told(waiting)[0] == "bot down, waiting to be started again, restarted twice"
     assert told(waiting)[-1] == "next: start the bot again in 1 s"
 
 
 def test_a_status_as_json() -> None:
-    document = status().document()
-    assert json.loads(json.dumps(document)) == document
-    assert document["since"] == "2026-01-02T01:04:05.000Z"
-    assert document["sessions"][0]["last_snapshot_at"] == "2026-01-02T03:04:05.000Z"
-    assert document["last_restart"]["phases_ms"] == {"close": 80, "boot": 1900}
-    assert document["memory"] == {"supervisor": 46_000_000, "tree": 512_000_000, "processes": 9}
+    found = document(status())
+    assert found == json.loads(status().model_dump_json())
+    assert found["version"] == 1
+    assert found["since"] == "2026-01-02T01:04:05.000Z"
+    assert found["sessions"][0]["last_snapshot_at"] == "2026-01-02T03:04:05.000Z"
+    assert found["last_restart"] == {
+        "at": "2026-01-02T02:02:05.000Z",
+        "reason": "change",
+        "detail": "a.js",
+        "outcome": "ready",
+        "phases_ms": {"close": 80, "boot": 1900},
+        "total_ms": 1980,
+        "target": "ahead",
+        "clean": True,
+    }
+    assert found["memory"] == {"supervisor": 46_000_000, "tree": 512_000_000, "processes": 9}
+    assert document(status(project="/bot-\udcff"))["project"] == r"/bot-\udcff"
+
+
+async def test_requests_that_come_together_share_one_status_and_later_ones_do_not() -> None:
+    gathered = 0
+
+    async def gather() -> Status:
+        nonlocal gathered
+        gathered += 1
+        await asyncio.sleep(0)
+        return status(restarts=gathered)
+
+    cache = StatusCache(gather, fresh=3600)
+    given_up = asyncio.create_task(cache.get())
+    others = [asyncio.create_task(cache.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert [one.restarts for one in [*await asyncio.gather(*others), await cache.get()]] == [1] * 4
+    expired = StatusCache(gather, fresh=-1)
+    assert [(await expired.get()).restarts for _ in range(2)] == [2, 3]
 
 
 @pytest.mark.parametrize(
