@@ -1,4 +1,4 @@
-"""Where in a history something changed: a version, the configuration, or whatever happened at a given moment."""
+"""The point in a history where a version or the configuration changed, or a given moment."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _SHORTEST_PREFIX: Final = 4  # digits of a fingerprint
 
 
 class UnknownChangeError(Exception):
-    """What is to be compared is not in the history; the message is one sentence that says what is."""
+    """The change to compare is not in the history; the message is one sentence that lists what is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is not as it was. None is what was not recorded."""
+    """A component that changed; None where it was not recorded."""
 
     kind: Component
     before: str | None
@@ -38,18 +38,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ChangePoint:
-    """A history cut in two. Each side is as far as nothing else of the kind that was asked for changed in it."""
+    """A history divided in two. Each side reaches as far as the same component did not change otherwise."""
 
     at: float
-    """Seconds since the epoch: the moment that was asked for, or the first restart after the change."""
+    """Seconds since the epoch: the given moment, or the first restart after the change."""
     steps: Sequence[Step]
-    """What differs between the two restarts beside the cut."""
+    """The differences between the last restart before and the first one after."""
     before: Sequence[Restart]
     after: Sequence[Restart]
 
 
 def last_change(restarts: Sequence[Restart]) -> ChangePoint | None:
-    """The last change of anything, of restarts in their order; None if nothing has changed."""
+    """The last change of any component, of restarts in their order; None if there was none."""
     setups = _filled(restarts)
     at = next((at for at in range(len(setups) - 1, 0, -1) if _steps(setups[at - 1], setups[at])), None)
     if at is None:
@@ -61,10 +61,11 @@ def last_change(restarts: Sequence[Restart]) -> ChangePoint | None:
 
 
 def find_change(restarts: Sequence[Restart], wanted: str, moment: Callable[[str], float]) -> ChangePoint:
-    """The change that `wanted` names: a version of scanonce, Node.js or the browser, or the beginning of one; the
-    beginning of a configuration's fingerprint; else what `moment` reads as seconds since the epoch (or `ValueError`).
+    """The change that `wanted` names: the last one to a version of scanonce, Node.js or the browser, or to a
+    configuration's fingerprint, each also by its beginning; else the moment that `moment` returns in seconds since the
+    epoch (or raises `ValueError`).
 
-    For a version or a configuration that is the last time it came into force. Raises `UnknownChangeError`.
+    Raises `UnknownChangeError`.
     """
     setups = _filled(restarts)
     found = sorted(
@@ -105,7 +106,7 @@ def _at_moment(
             f"'{wanted}' is no version, no configuration and no date of this history. {known} "
             'A date is written as 2026-01-31 or "2026-01-31 18:00", a time ago as 7d.'
         ) from None
-    # By the order of recording: a clock that was put back does not put a restart on the wrong side of all others.
+    # By the order of recording, so that a clock that was set back does not move a restart to the other side.
     at = next((at for at, restart in enumerate(restarts) if restart.started_at >= seconds), len(restarts))
     if at in (0, len(restarts)):
         side = "before" if at == 0 else "after"
@@ -121,13 +122,13 @@ def _cut(restarts: Sequence[Restart], setups: Sequence[Setup], bounds: tuple[int
 
 
 def _steps(before: Setup, after: Setup, *, unknown: bool = False) -> list[Step]:
-    """What differs; what was not recorded differs from nothing, unless asked for."""
+    """The components that differ; those not recorded before only with `unknown`."""
     pairs = [Step(kind, getattr(before, kind), getattr(after, kind)) for kind in COMPONENTS]
     return [one for one in pairs if one.before != one.after and one.after and (unknown or one.before)]
 
 
 def _filled(restarts: Sequence[Restart]) -> list[Setup]:
-    """What each restart ran with. What was not seen of one, since its browser never came up say, is as before it."""
+    """The setup of each restart. What was not seen, such as a browser that never came up, is taken from before."""
     known = Setup()
     filled = []
     for restart in restarts:
@@ -139,7 +140,7 @@ def _filled(restarts: Sequence[Restart]) -> list[Setup]:
 
 
 def _named(setup: Setup, kind: Component, wanted: str) -> str | None:
-    """The version or fingerprint of that kind, if `wanted` is it or its beginning."""
+    """The version or fingerprint of that component, if `wanted` is it or its beginning."""
     value: str | None = getattr(setup, kind)
     if value is None or not wanted:
         return None

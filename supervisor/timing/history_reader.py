@@ -1,7 +1,7 @@
-"""Reading the history beside a supervisor that may be writing it.
+"""Reading of the history while a supervisor may be writing it.
 
-Nothing is changed: no lock that a writer would notice, no file made or left behind, no schema brought up to date. What
-an older version did not record yet is None; what a later one records in addition is passed over.
+Nothing is changed: there are no locks that a writer would notice, no new files, no migration. Columns that an older
+version did not record are None; those that a later one adds are ignored.
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any, Final
 from supervisor.timing.readonly import read_beside
 from supervisor.timing.record import HistoryError, Restart, Setup
 
-_BUSY_TIMEOUT_S: Final = 2.0  # in WAL a reader waits for no writer, only for one that mends the database after a crash
-_LATEST_S: Final = 253_402_300_799  # the end of the year 9999, the last that a calendar knows
+_BUSY_TIMEOUT_S: Final = 2.0  # in WAL a reader waits only for a writer that recovers from a crash
+_LATEST_S: Final = 253_402_300_799  # the end of the year 9999, the last one of `datetime`
 _FIRST_SCHEMA: Final = (
     "started_at",
     "run_id",
@@ -32,23 +32,23 @@ _ADDED: Final = ("scanonce_version", "config", "node_version", "browser_version"
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a history holds."""
+    """The content of a history."""
 
     restarts: Sequence[Restart]
-    """In the order in which they were recorded, the oldest first."""
+    """The oldest first, in the order of recording."""
     unreadable: int
-    """Records that do not make sense and were left out."""
+    """The number of invalid records that were left out."""
     settings: Mapping[str, Mapping[str, Any]]
-    """What the fingerprints of configurations stand for, as far as that is known."""
+    """The recorded configurations by fingerprint."""
 
 
 def read(path: Path, since: float | None = None) -> Recorded:
-    """The restarts in the history at `path`, those from `since` (seconds since the epoch) on; none if there is none.
+    """Read the history at `path`, with restarts from `since` (seconds since the epoch) on; empty if there is none.
 
     Raises `HistoryError` for a damaged database or one that is no history, `OSError` for a file that cannot be opened.
     """
     try:
-        path.open("rb").close()  # SQLite does not tell why it cannot open a file
+        path.open("rb").close()  # SQLite does not report why it cannot open a file
     except FileNotFoundError:
         return Recorded([], 0, {})
     try:
@@ -61,7 +61,7 @@ def read(path: Path, since: float | None = None) -> Recorded:
 
 
 def _rows(path: Path, since: float | None) -> tuple[list[Any], list[Any]]:
-    """Both tables' rows."""
+    """The rows of both tables."""
 
     def ask(text: Callable[[bytes], str]) -> tuple[list[Any], list[Any]]:
         return read_beside(path, lambda db: _ask(db, path, since, text), timeout=_BUSY_TIMEOUT_S)
@@ -69,9 +69,9 @@ def _rows(path: Path, since: float | None) -> tuple[list[Any], list[Any]]:
     try:
         return ask(str)
     except sqlite3.OperationalError as error:
-        if "decode" not in str(error):  # text that is not UTF-8: damage, or another program's
+        if "decode" not in str(error):  # text that is not UTF-8, by damage or another program
             raise
-    # Not at once, for it takes twice as long.
+    # Only then, since it takes twice as long.
     return ask(lambda data: data.decode("utf-8", "backslashreplace"))
 
 
@@ -79,17 +79,17 @@ def _ask(
     db: sqlite3.Connection, path: Path, since: float | None, text: Callable[[bytes], str]
 ) -> tuple[list[Any], list[Any]]:
     db.text_factory = text
-    db.execute("BEGIN")  # both tables at one instant
+    db.execute("BEGIN")  # a consistent view of both tables
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
-        return [], []  # a supervisor is about to begin it
+        return [], []  # a supervisor has created it just now
     columns = {row[1] for row in db.execute("PRAGMA table_info(restarts)")}
     if missing := [name for name in _FIRST_SCHEMA if name not in columns]:
         what = f"its table restarts has no column {missing[0]}" if columns else "it has no table restarts"
         raise HistoryError(f"{path} is not a history of scanonce: {what}. It was left as it is.")
     wanted = [*_FIRST_SCHEMA, *(name if name in columns else "NULL" for name in _ADDED)]
     restarts = db.execute(
-        # Columns of ours only. Whatever is no number of seconds compares as later, and is counted as unreadable.
+        # Constant names only. In SQLite text compares greater than any number, and is then counted as unreadable.
         f"SELECT {', '.join(wanted)} FROM restarts WHERE ?1 IS NULL OR started_at >= ?1 ORDER BY id",  # noqa: S608
         (since,),
     ).fetchall()
@@ -111,14 +111,14 @@ def _explained(path: Path, error: sqlite3.Error) -> str:
 
 
 def _restarts(rows: Sequence[Any]) -> list[Restart]:
-    """The restarts that rows stand for; those that make no sense are left out."""
+    """The restarts in valid rows."""
     at = _FIRST_SCHEMA.index("phases_ms")
     setups: dict[Any, Setup] = {}
     found = []
     for row, phases in zip(rows, _all_phases([row[at] for row in rows]), strict=True):
         started_at, run_id, reason, detail, outcome, _, total, target, clean, *versions = row
         named = type(run_id) is type(reason) is type(detail) is type(outcome) is str
-        if phases is None or not named or not _sensible(started_at, total):
+        if phases is None or not named or not _valid(started_at, total):
             continue
         key = tuple(versions)
         if key not in setups:
@@ -141,15 +141,15 @@ def _restarts(rows: Sequence[Any]) -> list[Restart]:
     return found
 
 
-def _sensible(started_at: object, total_ms: object) -> bool:
+def _valid(started_at: object, total_ms: object) -> bool:
     return type(started_at) is float and 0 <= started_at <= _LATEST_S and type(total_ms) is int and total_ms >= 0
 
 
 def _all_phases(texts: Sequence[object]) -> list[dict[str, int] | None]:
-    """The phases of each record, None where they make no sense."""
+    """The phases of each record, None where they are invalid."""
     try:
-        # One document is parsed in a third of the time that a hundred thousand small ones take.
-        parsed = json.loads(f"[{','.join(texts)}]")  # type: ignore[arg-type]  # anything else than text is a TypeError
+        # Parsing one document takes a third of the time of parsing a hundred thousand small ones.
+        parsed = json.loads(f"[{','.join(texts)}]")  # type: ignore[arg-type]  # other values than text raise TypeError
     except (ValueError, TypeError, RecursionError):
         parsed = ()
     if len(parsed) != len(texts):  # one of them is damaged
@@ -165,7 +165,7 @@ def _are_phases(phases: object) -> bool:
 
 
 def _object(text: object) -> Any:
-    """The object that a JSON text holds; None if it holds none."""
+    """The object in a JSON text; None if there is none."""
     try:
         found = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):

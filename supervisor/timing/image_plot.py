@@ -1,4 +1,4 @@
-"""Restarts drawn as a picture, by matplotlib, which is an optional extra."""
+"""A plot of restarts as an image, by matplotlib (an optional extra)."""
 
 import io
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS: Final[dict[Verdict, str]] = {"ahead": "tab:green", "within": "tab:orange", "over": "tab:red"}
-_PARTS: Final = 400  # of the lower panel: as many as can be told apart
+_PARTS: Final = 400  # of the lower panel; more could not be distinguished
 _TICKS: Final = 6
 
 
 def png(restarts: Sequence[Restart], target: Target, title: str) -> bytes:
-    """A picture of these restarts, the oldest on the left: the totals against the target, and the phases in them.
+    """A PNG of restarts, the oldest on the left: their totals with the target, and their phases.
 
     Raises `ImportError` without matplotlib, `ValueError` without restarts.
     """
-    from matplotlib.figure import Figure  # not pyplot, which would look for a display
+    from matplotlib.figure import Figure  # not pyplot, which needs a display
 
     if not restarts:
         raise ValueError("there are no restarts to draw")
     figure = Figure(figsize=(11, 7), dpi=120, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    figure.suptitle(title.replace("$", r"\$"))  # which would begin a formula
+    figure.suptitle(title.replace("$", r"\$"))  # a formula to matplotlib
     _draw_totals(above, restarts, target)
     _draw_phases(below, restarts)
     picture = io.BytesIO()
@@ -52,7 +52,7 @@ def _draw_totals(axes: "Axes", restarts: Sequence[Restart], target: Target) -> N
 
 
 def _explain(axes: "Axes") -> None:
-    """A legend beside the drawing, where it hides nothing, in the order in which areas lie on each other."""
+    """Add a legend beside the plot, in the order of the stacked areas."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small", reverse=True)
 
 
@@ -66,7 +66,7 @@ def _draw_phases(axes: "Axes", restarts: Sequence[Restart]) -> None:
     if parts == 1:  # an area needs two edges
         places, heights = [-0.4, 0.4], [height * 2 for height in heights]
     if names:
-        colours = colormaps["tab20"]  # the usual ten would be used twice
+        colours = colormaps["tab20"]  # the default ten would repeat
         axes.stackplot(places, heights, labels=names, colors=[colours(at % 20) for at in range(len(names))])
         _explain(axes)
     axes.set_ylim(bottom=0)

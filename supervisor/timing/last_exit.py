@@ -1,4 +1,4 @@
-"""How the last supervisor of a project ended, from its history: for whoever asks after one where none runs."""
+"""How the last supervisor of a project ended, read from its history while none runs."""
 
 import json
 import sqlite3
@@ -10,24 +10,24 @@ from typing import Any, Final
 
 from supervisor.timing.readonly import read_beside
 
-_LOOK_BACK: Final = 50  # events; a few come between the last of a bot and the last of its supervisor
+_LOOK_BACK: Final = 50  # events; `bot.given_up` is a few before `supervisor.stopped`
 _BUSY_TIMEOUT_S: Final = 0.5
 _NEWEST: Final = "SELECT at, name, fields FROM events ORDER BY id DESC LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The end of a supervisor. `exit_code` is None if it could not say it: it was killed, or the power went."""
+    """The end of a supervisor. `exit_code` is None if it was killed, or the power went."""
 
     at: datetime
-    """When it said that it ended; else the last that was heard of it."""
+    """The time of its last event."""
     exit_code: int | None
     given_up: Mapping[str, Any] | None
-    """The fields of `bot.given_up`, if that is why."""
+    """The fields of `bot.given_up`, if that was the reason."""
 
 
 def last_ending(path: Path) -> Ending | None:
-    """The last one in the history at `path`; None if it tells of none, or cannot be read just now."""
+    """The last ending in the history at `path`; None if there is none, or the history cannot be read."""
     try:
         rows = read_beside(path, lambda db: db.execute(_NEWEST, (_LOOK_BACK,)).fetchall(), timeout=_BUSY_TIMEOUT_S)
         return _ending([(datetime.fromtimestamp(at, UTC), name, json.loads(fields)) for at, name, fields in rows])
@@ -36,7 +36,7 @@ def last_ending(path: Path) -> Ending | None:
 
 
 def _ending(events: list[tuple[datetime, str, Any]]) -> Ending | None:
-    """The newest event comes first."""
+    """The ending that events tell, the newest first."""
     if not events:
         return None
     at, name, fields = events[0]

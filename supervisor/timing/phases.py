@@ -33,8 +33,9 @@ _K = TypeVar("_K")
 class PhaseClock:
     """Measures phases that follow each other without gaps.
 
-    The first `enter` begins a phase; each further one ends it at the same reading at which it begins the next. The
-    times of a phase that is entered again add up.
+    The clock starts when it is made, and the time until the first `enter` belongs to that phase. Each further `enter`
+    ends the running phase at the same reading at which it begins the next. The times of a phase that is entered again
+    add up.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""Which restarts are looked at."""
+"""The selection of restarts by reason and outcome."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -8,23 +8,23 @@ from typing import Final
 from supervisor.timing.record import Restart
 
 FIRST_START: Final = "start"
-"""The reason of the first start of a supervisor, which stops nothing and finds nothing warm: not like a restart."""
+"""The reason of a supervisor's first start, which stops nothing and has no warm caches, unlike a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some restarts of a history, the oldest first."""
+    """Selected restarts of a history, the oldest first."""
 
     restarts: Sequence[Restart]
     first_starts: int
-    """How many first starts were left out, since nobody asked for them."""
+    """The number of first starts that were left out."""
     reasons: Mapping[str, int]
     outcomes: Mapping[str, int]
-    """What there is to choose from, before reasons and outcomes were chosen, and how many of each."""
+    """The reasons and outcomes before the selection, each with its number of restarts."""
 
     @property
     def ready(self) -> Sequence[Restart]:
-        """Those that brought the bot back: others last as long as somebody takes to scan a code, or a deadline."""
+        """Those that became ready: others take as long as a user needs to scan a code, or a deadline."""
         return [restart for restart in self.restarts if restart.outcome == "ready"]
 
 
@@ -36,9 +36,9 @@ def select(
     starts: bool = False,
     last: int | None = None,
 ) -> Selection:
-    """The restarts with one of these reasons and outcomes (any, if none is given), of them the `last`.
+    """The `last` restarts with one of these reasons and outcomes; any, if none is given.
 
-    First starts count only if `starts`, or if that reason is among those given.
+    First starts count only with `starts`, or if that reason is among those given.
     """
     chosen, left_out = [], 0
     for restart in restarts:

@@ -1,4 +1,4 @@
-"""Reading a database beside whoever may be writing it: no lock that a writer would notice, no file made or left."""
+"""Reading of a database that another process may be writing, without locks or files that it would notice."""
 
 import contextlib
 import sqlite3
@@ -12,12 +12,12 @@ _T = TypeVar("_T")
 
 
 def read_beside(path: Path, ask: Callable[[sqlite3.Connection], _T], *, timeout: float) -> _T:
-    """What `ask` finds in the database at `path`; raises sqlite3.Error or OSError if it cannot be read.
+    """The result of `ask` on the database at `path`. Raises `sqlite3.Error` or `OSError` if it cannot be read.
 
-    A database in WAL mode that nobody has open is one file; opening it, even read-only, makes two more, which a reader
-    may not remove. So it is read as one that does not change, and once more if it turns out to have changed meanwhile.
-    `timeout`: seconds that are waited for a writer, which in WAL mode is only one that mends it after a crash.
+    `timeout`: seconds to wait for a writer, which in WAL mode blocks readers only while it recovers from a crash.
     """
+    # A database in WAL mode that no process has open is one file. Opening it, even read-only, creates two more, which a
+    # reader cannot remove. So it is read as immutable, and again if it has changed meanwhile.
 
     def read(mode: str) -> _T:
         uri = f"{path.absolute().as_uri()}?{mode}"
@@ -33,14 +33,14 @@ def read_beside(path: Path, ask: Callable[[sqlite3.Connection], _T], *, timeout:
         except sqlite3.Error:
             if _stamp(path) == before:
                 raise
-            continue  # a writer came in between: what was seen was half of one state and half of another
+            continue  # race: a writer changed it meanwhile, and two states were mixed
         if _stamp(path) == before:
             return found
     return read("mode=ro")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever the database does; None while somebody has it open, or has died over it."""
+    """Changes whenever the database does; None while a process has it open, or crashed with it open."""
     if path.with_name(f"{path.name}-wal").exists():
         return None
     found = path.stat()

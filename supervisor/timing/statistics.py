@@ -1,4 +1,4 @@
-"""What many restarts have in common: percentiles by phase, and how they stand against the target."""
+"""Statistics of many restarts: percentiles by phase, and verdicts by the target."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ TOTAL: Final = "total"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Some durations in five figures, in milliseconds."""
+    """Durations summarised, in milliseconds."""
 
     count: int
     minimum: int
@@ -26,19 +26,19 @@ class Summary:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of them lie, of at least one in rising order.
+    """The value below which `share` (0 to 1) of the ordered values are, of which there must be at least one.
 
-    Interpolated between neighbours, as by NumPy's default and `statistics.quantiles(method="inclusive")`.
+    Interpolated between neighbours, as in NumPy by default and in `statistics.quantiles(method="inclusive")`.
     """
     at = (len(ordered) - 1) * share
     below = math.floor(at)
     above = min(below + 1, len(ordered) - 1)
-    # This way round, equal neighbours give exactly their value.
+    # In this form, equal neighbours give exactly their value.
     return ordered[below] + (ordered[above] - ordered[below]) * (at - below)
 
 
 def summarize(durations_ms: Iterable[int]) -> Summary | None:
-    """The figures of some durations; None of none."""
+    """Summarise durations; None if there are none."""
     ordered = sorted(durations_ms)
     if not ordered:
         return None
@@ -47,7 +47,7 @@ def summarize(durations_ms: Iterable[int]) -> Summary | None:
 
 
 def phases_of(restarts: Iterable[Restart]) -> list[str]:
-    """The phases that these restarts have, in the order of the cycle; then those that only a later version knows."""
+    """The phases of these restarts in the order of `PHASES`, then those of a later version."""
     found: dict[str, None] = {}
     for restart in restarts:
         if not restart.phases_ms.keys() <= found.keys():
@@ -56,19 +56,19 @@ def phases_of(restarts: Iterable[Restart]) -> list[str]:
 
 
 def durations(restarts: Iterable[Restart], phase: str) -> list[int]:
-    """How long a phase took, or the whole (`TOTAL`), in milliseconds; of those restarts that have the phase."""
+    """Milliseconds of a phase, or of the whole restart (`TOTAL`), for each restart that has the phase."""
     if phase == TOTAL:
         return [restart.total_ms for restart in restarts]
     return [restart.phases_ms[phase] for restart in restarts if phase in restart.phases_ms]
 
 
 def by_phase(restarts: Sequence[Restart]) -> dict[str, Summary]:
-    """The figures of each phase, and of the whole as the last one; nothing for no restarts."""
+    """Summaries of each phase and, last, of the total; empty without restarts."""
     found = {name: summarize(durations(restarts, name)) for name in (*phases_of(restarts), TOTAL)}
     return {name: summary for name, summary in found.items() if summary is not None}
 
 
 def verdicts(restarts: Iterable[Restart], target: Target) -> Mapping[Verdict, int]:
-    """How many of these restarts are ahead of, within and over `target`."""
+    """The numbers of restarts ahead of, within and over `target`."""
     counted = Counter(target.verdict(restart.total_ms / 1000) for restart in restarts)
     return {"ahead": counted["ahead"], "within": counted["within"], "over": counted["over"]}

@@ -1,4 +1,4 @@
-"""Restarts drawn in characters: a sparkline, and a plot over time."""
+"""Plots of restarts in characters: a sparkline, and totals over time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,14 +12,11 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _TICKS: Final = 5
 _HEIGHT: Final = 14  # lines
 _NARROWEST: Final = 40  # columns
-_SHORT_S: Final = 180 * 86400  # of a longer time the year has to be told
+_SHORT_S: Final = 180 * 86400  # a longer time is labelled with years
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Values from left to right as bars, the lowest as the smallest bar and the highest as the largest.
-
-    More values than `width` are put together, each bar the median of as many.
-    """
+    """Values as bars from left to right; each the median of several values if there are more than `width`."""
     medians = condensed(values, width)
     if not medians:
         return ""
@@ -29,7 +26,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def condensed(values: Sequence[float], most: int) -> list[float]:
-    """At most that many values: the medians of as many equal parts."""
+    """At most `most` values: the medians of as many equal parts."""
     if len(values) <= most:
         return list(values)
     bounds = [len(values) * part // most for part in range(most + 1)]
@@ -39,17 +36,17 @@ def condensed(values: Sequence[float], most: int) -> list[float]:
 def plot(restarts: Sequence[Restart], target: Target, *, width: int, colour: bool) -> list[str]:
     """The totals in seconds from the oldest to the newest restart, as lines of text of at most `width` columns.
 
-    Restarts stand side by side, however much time lies between them: most come in bursts. The target is drawn as far as
-    it is in sight.
+    Restarts are evenly spaced, regardless of the time between them: most come in bursts. The target is drawn where it
+    is within the range.
     """
-    import plotext  # here, for it takes a fifth of a second
+    import plotext  # here, since it takes 0.2 s
 
     columns = max(width, _NARROWEST)
     totals = condensed([restart.total_ms / 1000 for restart in restarts], columns)
     top = max(totals) * 1.05 or 1.0
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.limit_size(False, False)  # to the terminal's, which is not ours to be when we write to a file
+    plotext.limit_size(False, False)  # the terminal's, which does not apply to a file
     plotext.plotsize(columns, _HEIGHT)
     for level in (target.low, target.high):
         if level <= top:

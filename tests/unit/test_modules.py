@@ -45,7 +45,11 @@ CLASSES_TO_RENAME = {
 EXPORTING = {"", "session"}
 
 #: Packages whose docstring does not say yet what they may import.
-SILENT = {"cli", "control", "session", "timing"}
+SILENT = {
+    "cli",
+    "control",
+    "session",
+}
 
 
 @cache
