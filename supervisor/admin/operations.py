@@ -118,10 +118,8 @@ def _take_live(
         alone = _try_to_hold(stack, store)
         with guarded(browser.main):
             still = read_still(store, profile, browser, linked=linked, version=seen.version)
-        if not alone:
-            # The state file is its supervisor's: a write of ours could undo one of its own. The folder tells enough.
-            still.capture.on_publish = lambda _snapshot: None
-        snapshot = still.capture.publish(progress=progress)
+        # Of a project with a supervisor the state file is that one's: a write of ours could undo one of its own.
+        snapshot = still.capture.publish(progress=progress, note=alone)
     return _taken(still.capture, snapshot, pause=still.pause, remarks=worth.too_fresh(state, config))
 
 

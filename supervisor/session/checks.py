@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from supervisor.session.profiles import databases, holders, optional_data, singleton
+from supervisor.session.profiles import databases, optional_data, singleton
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import last_version
 from supervisor.session.profiles.scan import ProfileTree, scan
@@ -112,7 +112,7 @@ def _held(profile: Profile, context: CheckContext) -> Check:
     if context.holders:
         pids = ", ".join(map(str, context.holders))
         return Check("holder", CheckOutcome.BLOCKED, f"{name} is held by process {pids}.", wait)
-    holder = holders.holder(folder)
+    holder = singleton.holder(folder)
     if holder is None:
         return Check("holder", CheckOutcome.OK, "Nobody holds it.")
     if holder.alive and not context.free:
@@ -196,9 +196,7 @@ class _Contents:
         baseline = self._known.baseline
         trusted = baseline.trusted(self._tree) if baseline is not None else frozenset[str]()
         found = databases.needed(self._folder, self._tree, self._expected)
-        self.verdicts = databases.verify(
-            self._folder, found, deep=self._deep, trusted=trusted.__contains__, progress=progress
-        )
+        self.verdicts = databases.verify(self._folder, found, deep=self._deep, trusted=trusted, progress=progress)
         # The clock first: what a mend cuts off is what a clean stop would have kept.
         clock = self._clock()
         return [*(self._soundness(kind) for kind in databases.KINDS), clock]

@@ -17,14 +17,14 @@ from supervisor.session import checks, locks, rebuild
 from supervisor.session import names as layout
 from supervisor.session.checks import Reference
 from supervisor.session.names import safe_name
-from supervisor.session.profiles import baseline, caches, databases, exposure, holders
+from supervisor.session.profiles import baseline, caches, databases, exposure, singleton
 from supervisor.session.profiles.baseline import Baseline
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.exposure import Exposed
 from supervisor.session.profiles.profile import Profile, discover, last_version, with_distinct_ids
 from supervisor.session.profiles.scan import scan
 from supervisor.session.snapshot import capture, catalog, manifest, restore, retention, verify
-from supervisor.session.snapshot.capture import Base, Capture, Facts, Place
+from supervisor.session.snapshot.capture import BaseSnapshot, Capture, CaptureFacts
 from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
 from supervisor.session.state_file import Recovery, StateFile
 from supervisor.system import clock, files, parallel
@@ -175,7 +175,7 @@ class SessionStore:
             verdicts = databases.verify(
                 profile.folder,
                 databases.needed(profile.folder, tree, known.sequences if known is not None else ()),
-                trusted=lambda _path: True,
+                trusted=tree.files,
             )
             if any(verdict.problems or verdict.torn for verdict in verdicts):
                 return
@@ -204,17 +204,18 @@ class SessionStore:
         """
         if linked is False:
             raise SessionError(f"No snapshot of session {printable(profile.id)} was taken: it is not linked.")
-        facts = Facts(linked, browser_version or last_version(profile.folder), live)
+        facts = CaptureFacts(linked, browser_version or last_version(profile.folder), live)
         if ahead is not None:
-            if ahead.holds(facts):
+            if ahead.still_current(facts):
                 return ahead
             ahead.discard()
-        return capture.capture(
+        return Capture(
             profile,
             facts,
-            Place(self.cache, self.relative(profile.path)),
+            self.cache,
+            self.relative(profile.path),
             base=self._base(profile),
-            good=baseline.read(self.cache, profile),
+            baseline=baseline.read(self.cache, profile),
             on_publish=self._note_published,
             progress=progress,
         )
@@ -332,19 +333,19 @@ class SessionStore:
 
     def refuse_held(self, profile: Profile) -> None:
         """Raise `ProfileInUseError` if a browser of this host may hold the profile."""
-        holder = holders.holder(profile.folder)
+        holder = singleton.holder(profile.folder)
         if holder is not None and holder.alive:
             raise ProfileInUseError(
                 f"{printable(profile.path)} is in use by process {holder.pid}. Stop the bot first, then try again."
             )
 
-    def _base(self, profile: Profile) -> Base | None:
+    def _base(self, profile: Profile) -> BaseSnapshot | None:
         with explained("list the snapshots in", self.cache):
             for candidate in catalog.of_session(self.cache, profile.id):
                 if not candidate.verified:  # what it holds may be damaged, and would be shared
                     continue
                 with suppress(manifest.ManifestError, OSError):  # damaged since, or pruned just now: try the one before
-                    return Base(candidate, manifest.read(candidate.path))
+                    return BaseSnapshot(candidate, manifest.read(candidate.path))
         return None
 
     def _note_published(self, published: Snapshot) -> None:

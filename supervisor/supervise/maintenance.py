@@ -17,7 +17,7 @@ from supervisor.bot.released import Released
 from supervisor.browser.discovery import version_if_replaced
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
-from supervisor.session.profiles import holders, singleton
+from supervisor.session.profiles import singleton
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import candidates
@@ -219,22 +219,20 @@ def _next_version(state: SessionState) -> str | None:
     return version_if_replaced(state.browser, state.last_seen)
 
 
-def _free(profile: Profile) -> tuple[int | None, singleton.Holder | None]:
+def _free(profile: Profile) -> tuple[int | None, singleton.ProfileHolder | None]:
     """Remove what the last browser left in a profile, unless a process holds it.
 
     Returns that process' pid, and what the lock that was removed has named. A lock that names another host makes
     Chromium refuse to start, and the port file of a browser that is gone would be taken for the next one's.
     """
-    holder = holders.holder(profile.folder)
+    holder = singleton.holder(profile.folder)
     if holder is not None and holder.alive:
         return holder.pid, None
-    named = None
+    unlocked = None
     with contextlib.suppress(OSError):  # a profile that may not be written to is found out by the check
-        named = singleton.holder(profile.path)
-        if not singleton.clear(profile.path):
-            named = None
+        unlocked = holder if singleton.clear(profile.path) else None
         (profile.path / "DevToolsActivePort").unlink(missing_ok=True)
-    return None, named
+    return None, unlocked
 
 
 async def report_findings(store: SessionStore, files: FileWorker, profiles: Sequence[Profile]) -> None:

@@ -403,10 +403,15 @@ async def test_close_browser_ends_it_cleanly_and_the_watch_with_it(tmp_path: Pat
         assert read_endpoint(tmp_path) is not None  # it outlives the browser: hence the caller's own check
 
 
+def foreign(profile: Path) -> bool:
+    holder = singleton.holder(profile)
+    return holder is not None and holder.foreign
+
+
 async def test_the_lock_names_the_browser_while_it_runs(browser: Chromium) -> None:
-    assert singleton.holder(browser.profile) == singleton.Holder(socket.gethostname(), browser.process.pid)
+    assert singleton.holder(browser.profile) == singleton.ProfileHolder(socket.gethostname(), browser.process.pid, 0)
     assert singleton.remaining(browser.profile) == ["SingletonLock", "SingletonSocket", "SingletonCookie"]
-    assert not singleton.foreign(browser.profile)
+    assert not foreign(browser.profile)
 
 
 def test_a_killed_browsers_marks_are_cleared_to_the_last(tmp_path: Path) -> None:
@@ -421,13 +426,13 @@ def test_a_killed_browsers_marks_are_cleared_to_the_last(tmp_path: Path) -> None
 
 def test_a_foreign_lock_keeps_chromium_out_until_it_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "SingletonLock").symlink_to("another-host-1234")
-    assert singleton.foreign(tmp_path)
+    assert foreign(tmp_path)
     refused = Chromium(tmp_path)
     try:
         assert refused.process.wait(timeout=60) != 0
-        assert singleton.foreign(tmp_path)
+        assert foreign(tmp_path)
     finally:
         refused.kill()  # which clears the lock
     assert singleton.remaining(tmp_path) == []
     with chromium(tmp_path):
-        assert not singleton.foreign(tmp_path)
+        assert not foreign(tmp_path)

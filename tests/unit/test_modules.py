@@ -36,7 +36,6 @@ MODULES_TO_RENAME = {
 
 #: Names of public classes that still stand for two things.
 CLASSES_TO_RENAME = {
-    "Holder",
     "Request",
     "Target",
 }

@@ -17,7 +17,7 @@ from supervisor.session.leveldb.sorted_table import check_table
 from supervisor.session.leveldb.version_edits import manifest_reader, read_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -39,16 +39,16 @@ def verify(
     folder: Path,
     *,
     deep: bool = False,
-    trusted: Callable[[str, os.stat_result], bool] = lambda _name, _status: False,
-    checked: Callable[[int], None] = lambda _bytes: None,
+    trusted: Collection[str] = (),
+    checked: Callable[[int], None] | None = None,
 ) -> LevelDbReport:
     """Check the LevelDB database in `folder`, which no process may be writing to. Nothing is changed.
 
     CURRENT, the MANIFEST, the live logs and each live table's footer and index are always checked. The rest of a
-    table's blocks are checked too, unless `trusted` says of the table's name and status (as of `os.fstat`) that it is
-    as it was when last checked: a table never changes once written. Of a log, what has been parsed before is compared
-    with what it was then, and only the rest is parsed. With `deep` nobody is trusted, and all is parsed. `checked` is
-    told of the bytes of each file once they are checked.
+    table's blocks are checked too, unless its name is in `trusted`: it is as it was when last checked, and a table
+    never changes once written. Of a log, what has been parsed before is compared with what it was then, and only the
+    rest is parsed. With `deep` no table is trusted, and all is parsed. `checked` is called with the number of bytes of
+    each file once they are checked.
 
     Whatever is wrong with the files, unreadable ones included, is in the report; no exception is raised for it.
     """
@@ -61,15 +61,15 @@ class _Verification:
     def __init__(
         self,
         folder: Path,
-        trusted: Callable[[str, os.stat_result], bool],
-        checked: Callable[[int], None],
+        trusted: Collection[str],
+        checked: Callable[[int], None] | None,
         *,
         deep: bool,
     ) -> None:
         self._folder = folder
         self._deep = deep
         self._trusted = trusted
-        self._tell_checked = checked
+        self._report_checked = checked
         self._problems: list[Damage] = []
         self._names: frozenset[str] = frozenset()
         self._last_sequence = 0
@@ -120,7 +120,8 @@ class _Verification:
 
     def _count(self, checked: int) -> None:
         self._bytes_checked += checked
-        self._tell_checked(checked)
+        if self._report_checked is not None:
+            self._report_checked(checked)
 
     def _list(self) -> bool:
         """Learn the names in the folder; whether there is anything to check."""
@@ -174,12 +175,10 @@ class _Verification:
 
     def _check_table(self, name: str, size: int) -> None:
         with self._open(name) as file:
-            status = os.fstat(file.fileno())
-            if status.st_size != size:
-                raise DamageError(
-                    ProblemKind.WRONG_SIZE, None, f"it has {status.st_size} bytes where {size} were written"
-                )
-            self._count(check_table(file, size, every_block=self._deep or not self._trusted(name, status)))
+            found = os.fstat(file.fileno()).st_size
+            if found != size:
+                raise DamageError(ProblemKind.WRONG_SIZE, None, f"it has {found} bytes where {size} were written")
+            self._count(check_table(file, size, every_block=self._deep or name not in self._trusted))
 
     def _check_logs(self, version: Version) -> None:
         self._last_sequence = version.last_sequence

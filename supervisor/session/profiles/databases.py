@@ -23,7 +23,7 @@ from supervisor.session.profiles import sqlite
 from supervisor.system import parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from supervisor.session.profiles.scan import ProfileTree
@@ -121,17 +121,17 @@ def verify(
     databases: Iterable[Database],
     *,
     deep: bool = False,
-    trusted: Callable[[str], bool] = lambda _path: False,
+    trusted: Collection[str] = (),
     progress: Progress = parallel.silent,
 ) -> list[DatabaseVerdict]:
     """Verify databases under `root`.
 
-    `trusted(path)` says of a file (relative to `root`) that its contents were verified before and have not changed; its
-    blocks are then not read again. With `deep` nothing is trusted.
+    `trusted` are the files (relative to `root`) whose contents were verified before and have not changed: their blocks
+    are not read again. With `deep` nothing is trusted.
     """
     databases = list(databases)
-    known = (lambda _path: False) if deep else trusted
-    total, done = size_to_read(root, databases, known), 0
+    trusted = () if deep else trusted
+    total, done = size_to_read(root, databases, trusted), 0
 
     def checked(count: int) -> None:
         nonlocal done
@@ -142,18 +142,16 @@ def verify(
     for database in databases:
         if database.format is Format.LEVELDB:
             verdicts.append(_verify_leveldb(root, database, deep, trusted, checked))
-        elif not deep and trusted(database.path):
+        elif database.path in trusted:
             verdicts.append(DatabaseVerdict(database))
         else:
             verdicts.append(_verify_sqlite(root / database.path, database))
-            checked(_to_read(root, database.path, known))
+            checked(_to_read(root, database.path, trusted))
     progress(total, total)
     return verdicts
 
 
-def size_to_read(
-    root: Path, databases: Iterable[Database], trusted: Callable[[str], bool] = lambda _path: False
-) -> int:
+def size_to_read(root: Path, databases: Iterable[Database], trusted: Collection[str] = ()) -> int:
     """The bytes that `verify` reads, without the files that are trusted: what its progress counts up to."""
     return sum(_to_read(root, database.path, trusted) for database in databases)
 
@@ -187,7 +185,7 @@ def _is_sqlite(path: Path) -> bool:
         return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
 
 
-def _to_read(root: Path, path: str, trusted: Callable[[str], bool]) -> int:
+def _to_read(root: Path, path: str, trusted: Collection[str]) -> int:
     """The bytes in a database, without the files that are trusted; 0 for one that cannot be looked at."""
     place = f"{root}{os.sep}{path}"
     try:
@@ -197,7 +195,7 @@ def _to_read(root: Path, path: str, trusted: Callable[[str], bool]) -> int:
             return sum(
                 entry.stat(follow_symlinks=False).st_size
                 for entry in entries
-                if entry.name.endswith(_READ_WHOLE) and not trusted(f"{path}/{entry.name}")
+                if entry.name.endswith(_READ_WHOLE) and f"{path}/{entry.name}" not in trusted
             )
     except OSError:
         return 0
@@ -207,15 +205,12 @@ def _verify_leveldb(
     root: Path,
     database: Database,
     deep: bool,
-    trusted: Callable[[str], bool],
+    trusted: Collection[str],
     checked: Callable[[int], None],
 ) -> DatabaseVerdict:
-    report = check.verify(
-        root / database.path,
-        deep=deep,
-        trusted=lambda name, _status: trusted(f"{database.path}/{name}"),
-        checked=checked,
-    )
+    folder = f"{database.path}/"
+    names = {path.removeprefix(folder) for path in trusted if path.startswith(folder)}
+    report = check.verify(root / database.path, deep=deep, trusted=names, checked=checked)
     kinds = {problem.kind for problem in report.problems}
     verdict = partial(DatabaseVerdict, database, last_sequence=report.last_sequence, report=report)
     if kinds & _NOT_MADE_YET:

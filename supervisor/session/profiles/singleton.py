@@ -1,12 +1,9 @@
-"""Chromium's profile locks: whom a profile's lock names, which marks are left, and clearing stale ones.
-
-Files only, and below the rooms that need it: the browser's, which closes what holds a profile, and the sessions', which
-checks it.
+"""Chromium's profile lock: the process that it names, the marks that are left, and clearing stale ones.
 
 Source: Chromium `chrome/browser/process_singleton_posix.cc`. `SingletonLock` is a symbolic link whose target is
 `<host>-<pid>` and names no file; `SingletonSocket` links to a socket in a private directory under the temporary
 folder; `SingletonCookie` links to a random number, of which that directory holds a copy under the same name. Windows
-has an ordinary file, `lockfile`, instead. A clean exit removes them all.
+has an ordinary file, `lockfile`, instead, which is open, unshared, while a browser runs. A clean exit removes them all.
 """
 
 from __future__ import annotations
@@ -15,44 +12,73 @@ import os
 import socket
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LOCK, SOCKET, COOKIE, WINDOWS_LOCK = "SingletonLock", "SingletonSocket", "SingletonCookie", "lockfile"
 MARKS = (LOCK, SOCKET, COOKIE, WINDOWS_LOCK)
-
 # The lock comes last: as long as it is there, another Chromium does not take the profile for free.
 _REMOVAL_ORDER = (SOCKET, COOKIE, WINDOWS_LOCK, LOCK)
+_CLOCK_SLACK = 2.0  # seconds; a process's start time is rounded, and not by the clock that stamps files
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """The process that a profile's lock names. The lock says so; whether that process lives is another question."""
+class ProfileHolder:
+    """The process that a profile's lock names; it may be gone."""
 
     host: str
     pid: int
+    locked_at: float = field(compare=False)
+    """When the lock was made, in seconds since the epoch."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is of another host, where its life cannot be told. Chromium then refuses to start.
+
+        Each new container with a host name of its own finds the profile so after an unclean end of the last one.
+        """
+        return self.host != socket.gethostname()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may be a process that lives: one of this host that is older than the lock.
+
+        A later one was merely given the same number. A zombie holds nothing: an orphan of a killed supervisor waits for
+        an init, which may take seconds to reap it.
+        """
+        if self.foreign or os.name == "nt":
+            return not self.foreign
+        import psutil
+
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.locked_at + _CLOCK_SLACK
+        except psutil.NoSuchProcess:
+            return False
+        except (psutil.AccessDenied, OverflowError):
+            return True
 
 
-def holder(profile: Path) -> Holder | None:
-    """Who the `SingletonLock` names; None when there is none or it names nobody."""
+def holder(profile: Path) -> ProfileHolder | None:
+    """The process that the profile's lock names; `None` if there is no lock or it names none.
+
+    On Windows, where the lock names no process, the pid is 0.
+    """
+    if os.name == "nt":
+        held = _is_open_elsewhere(profile / WINDOWS_LOCK)
+        return ProfileHolder(socket.gethostname(), 0, 0.0) if held else None
     target = _link_target(profile / LOCK)
     host, dash, pid = (target or "").rpartition("-")  # the host's name may hold dashes, the pid does not
     if not dash or not (pid.isascii() and pid.isdigit()) or int(pid) == 0:
         return None
-    return Holder(host, int(pid))
-
-
-def foreign(profile: Path) -> bool:
-    """True when the lock names another host, which makes Chromium refuse to start.
-
-    Each new container with its own host name finds the profile in this state after an unclean end of the last one.
-    """
-    named = holder(profile)
-    return named is not None and named.host != socket.gethostname()
+    try:
+        return ProfileHolder(host, int(pid), (profile / LOCK).lstat().st_mtime)
+    except OSError:  # it has just been released
+        return None
 
 
 def remaining(profile: Path) -> list[str]:
-    """Names of the lock marks that are present in the profile, dangling links included."""
+    """The names of the lock marks that are present in the profile, dangling links included."""
     return [name for name in MARKS if os.path.lexists(profile / name)]
 
 
@@ -60,7 +86,7 @@ def clear(profile: Path) -> list[str]:
     """Remove the lock marks of a profile that, as the caller has made sure, no process holds; returns their names.
 
     Only links and files of these names go, and the private directory behind `SingletonSocket` when it is provably
-    this profile's own (see `_socket_directory`). Raises OSError when a mark cannot be removed, as on Windows when a
+    this profile's own (see `_socket_directory`). Raises `OSError` when a mark cannot be removed, as on Windows when a
     browser does hold it.
     """
     directory = _socket_directory(profile)
@@ -82,7 +108,7 @@ def clear(profile: Path) -> list[str]:
 
 
 def _socket_directory(profile: Path) -> Path | None:
-    """The private directory of this profile's `SingletonSocket`, or None if it is absent or not surely ours.
+    """The private directory of this profile's `SingletonSocket`, or `None` if it is absent or not surely ours.
 
     Ours is a real directory directly in the temporary folder, owned by us and closed to others, holding nothing but
     the socket and a cookie equal to the profile's: the same proof that Chromium itself asks for before it connects.
@@ -111,3 +137,13 @@ def _link_target(path: Path) -> str | None:
         return str(path.readlink())
     except OSError:
         return None
+
+
+def _is_open_elsewhere(lockfile: Path) -> bool:
+    try:
+        with lockfile.open("r+b"):
+            return False
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True

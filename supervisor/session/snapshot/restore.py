@@ -273,7 +273,7 @@ def _tree_of(known: Manifest) -> ProfileTree:
 def _verify_formats(chosen: Snapshot, new: Path, tree: ProfileTree, *, deep: bool, progress: Progress) -> None:
     """Check the copy's databases, every block of them if `deep`, and mend what a live snapshot may leave torn."""
     found = databases.needed(new, tree, chosen.sequences)
-    verdicts = databases.verify(new, found, deep=deep, trusted=lambda _path: not deep, progress=progress)
+    verdicts = databases.verify(new, found, deep=deep, trusted=tree.files, progress=progress)
     if chosen.verified or not chosen.has_manifest:
         problems = [problem for verdict in verdicts for problem in verdict.problems]
         if not problems and deep and not found:

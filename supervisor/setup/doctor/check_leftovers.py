@@ -16,7 +16,7 @@ from supervisor.bot.stop import Look, Stop, Stopped
 from supervisor.process.suspend import Suspension
 from supervisor.process.table import ProcessEntry
 from supervisor.process.terminate import Urgency
-from supervisor.session.profiles import holders, singleton
+from supervisor.session.profiles import singleton
 from supervisor.session.profiles.profile import Profile
 from supervisor.setup.doctor.finding import Finding, Fix, first_of, ok, problem, warning
 from supervisor.setup.doctor.project import CheckedProject
@@ -88,13 +88,12 @@ def _profile_lock(profile: Profile, project: CheckedProject) -> Finding:
     name = printable(project.shown(profile.path))
     if not marks:
         return ok("profile-lock", f"{name} is not locked.", subject=profile.id)
-    held = holders.holder(profile.folder)
+    held = singleton.holder(profile.folder)
     if project.occupant(profile) is not None or (held is not None and held.alive):
         return ok("profile-lock", f"{name} is locked by the browser that has it open.", subject=profile.id)
     fix = Fix(partial(_unlock, profile, project))
-    named = singleton.holder(profile.folder)
-    if named is not None and singleton.foreign(profile.folder):
-        seen = f"{name} is locked by process {named.pid} on {printable(named.host)}, which is not this machine's name."
+    if held is not None and held.foreign:
+        seen = f"{name} is locked by process {held.pid} on {printable(held.host)}, which is not this machine's name."
         remedy = (
             "If that machine or container is gone, --fix removes the lock, as does the next start under scanonce. "
             "Without scanonce the browser refuses to start."

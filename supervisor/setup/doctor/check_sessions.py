@@ -12,7 +12,7 @@ from pathlib import Path
 from supervisor.admin.inspection import inspect, walk
 from supervisor.admin.occupants import Occupant
 from supervisor.session.checks import ROOM_TO_WORK
-from supervisor.session.profiles import holders
+from supervisor.session.profiles import singleton
 from supervisor.session.profiles.check_report import CheckOutcome
 from supervisor.session.profiles.profile import Profile
 from supervisor.setup.doctor.finding import Finding, ok, problem, warning
@@ -76,7 +76,7 @@ def _profile(profile: Profile, project: CheckedProject) -> Iterator[Finding]:
     occupant = project.occupant(profile)
     report = inspect(project.store, profile, holder=occupant).report
     found = [check for check in report.checks if check.outcome is not CheckOutcome.OK and check.name != "disk"]
-    lock = holders.holder(profile.folder)
+    lock = singleton.holder(profile.folder)
     if occupant is not None or lock is None or not lock.alive:  # a stale lock is reported as `profile-lock`
         found = [check for check in found if check.name != _IN_USE]
     for check in found:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from supervisor.session.profiles.singleton import Holder, clear, foreign, holder, remaining
+from supervisor.session.profiles.singleton import ProfileHolder, clear, holder, remaining
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +44,9 @@ def profile(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("vm-7541", Holder("vm", 7541)),
-        ("my-bot-7f9c-1", Holder("my-bot-7f9c", 1)),
-        ("-12", Holder("", 12)),
+        ("vm-7541", ProfileHolder("vm", 7541, 0)),
+        ("my-bot-7f9c-1", ProfileHolder("my-bot-7f9c", 1, 0)),
+        ("-12", ProfileHolder("", 12, 0)),
         ("vm-", None),
         ("vm-0", None),
         ("vm-x1", None),
@@ -55,23 +55,27 @@ def profile(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("12", None),
     ],
 )
-def test_the_holder_is_what_the_lock_names(tmp_path: Path, target: str, expected: Holder | None) -> None:
+def test_the_holder_is_what_the_lock_names(tmp_path: Path, target: str, expected: ProfileHolder | None) -> None:
     (tmp_path / "SingletonLock").symlink_to(target)
     assert holder(tmp_path) == expected
 
 
 def test_no_lock_has_no_holder(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
-    assert not foreign(tmp_path)
     assert holder(tmp_path / "missing") is None
     (tmp_path / "SingletonLock").write_text("vm-1")  # a file, such as a careless copy makes of the link
     assert holder(tmp_path) is None
 
 
 def test_a_lock_of_another_host_is_foreign(tmp_path: Path, profile: Path) -> None:
-    assert not foreign(profile)
+    named = holder(profile)
+    assert named is not None
+    assert not named.foreign
     (tmp_path / "SingletonLock").symlink_to(f"{HOST}x-1")
-    assert foreign(tmp_path)
+    named = holder(tmp_path)
+    assert named is not None
+    assert named.foreign
+    assert not named.alive
 
 
 def test_every_mark_is_seen_and_cleared(profile: Path, temporary: Path) -> None:
