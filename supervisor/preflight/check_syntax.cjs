@@ -1,6 +1,6 @@
-// Answers each line on standard input, {"path", "kinds"}, with "passed" or "failed": whether the file can be compiled as
-// one of the kinds, "commonjs" or "module", with the calls that node's own --check makes. Nothing is run.
-// Runs under --experimental-vm-modules; where there is no such thing, modules fail.
+// Answers each line on standard input, {"path", "kinds"}, with "passed" or "failed": whether the file compiles as one of
+// the kinds, "commonjs" or "module", by the calls that node's own --check makes. Nothing is run.
+// Needs --experimental-vm-modules; without it, modules fail.
 'use strict';
 
 const fs = require('node:fs');
@@ -32,15 +32,15 @@ function answer(line) {
   }
 }
 
-// What is loaded at the first use, is loaded before the first question.
+// Loads before the first question what would be loaded at first use.
 for (const kind of Object.keys(COMPILE)) passes(kind, '');
 
-// Read and written without the event loop: there is nothing to do in between.
+// Reads and writes without the event loop, since there is nothing to do in between.
 const chunk = Buffer.alloc(65536);
-let heard = Buffer.alloc(0);
+let received = Buffer.alloc(0);
 for (let size; (size = fs.readSync(0, chunk)) > 0; ) {
-  heard = Buffer.concat([heard, chunk.subarray(0, size)]);
-  for (let end; (end = heard.indexOf('\n')) >= 0; heard = heard.subarray(end + 1)) {
-    fs.writeSync(1, `${answer(heard.toString('utf8', 0, end))}\n`);
+  received = Buffer.concat([received, chunk.subarray(0, size)]);
+  for (let end; (end = received.indexOf('\n')) >= 0; received = received.subarray(end + 1)) {
+    fs.writeSync(1, `${answer(received.toString('utf8', 0, end))}\n`);
   }
 }

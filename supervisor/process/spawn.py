@@ -1,4 +1,4 @@
-"""What a leader is started with, and the errors of a command that cannot be run."""
+"""The specification of a leader, and the errors of a command that cannot be run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SpawnSpec:
-    """What a leader is started with: two that are equal start the same. `umask` is the leader's, -1 for our own."""
+    """All that a leader is started with: equal ones start the same process. `umask` is the leader's, -1 for our own."""
 
     command: Sequence[str]
     directory: Path
@@ -52,11 +52,11 @@ def resolve_command(command: Sequence[str], directory: Path, environment: Mappin
 def spawn_error(program: str, error: OSError | ValueError) -> CommandError:
     """Return the error for a program that was found and could not be started; its message names the cause."""
     code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-    if not isinstance(error, OSError):  # a NUL byte, or an = in the name of a variable
-        return CommandError(f"{program} could not be started: {error}", code)
-    if error.filename not in {None, program}:
-        return CommandError(f"{program} could not be started in {error.filename}: {error.strerror}", code)
-    if isinstance(error, FileNotFoundError) and Path(program).exists():
-        cause = "the interpreter that its first line names was not found"
-        return CommandError(f"{program} could not be started: {cause}", code)
-    return CommandError(f"{program} could not be started: {error.strerror}", code)
+    place, cause = "", str(error)  # of a ValueError: a NUL byte, or an = in the name of a variable
+    if isinstance(error, OSError):
+        cause = error.strerror or cause
+        if error.filename not in {None, program}:
+            place = f" in {error.filename}"
+        elif code == NOT_FOUND and Path(program).exists():
+            cause = "the interpreter that its first line names was not found"
+    return CommandError(f"{program} could not be started{place}: {cause}", code)

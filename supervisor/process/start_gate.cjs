@@ -1,13 +1,13 @@
-// Loaded before the first line of a bot that `hold.py` has node wait with: says that it is here, and waits for one byte.
-// If nobody is left who could send it, the bot is not started. Leaves nothing behind that the bot could see or hand down.
+// Loaded before the first line of a bot's program (see start_gate.py): reports that it is here, and waits for one byte. If
+// the other end is closed instead, the bot is not started. Leaves nothing behind that the bot could see or pass on.
 'use strict';
 
 const fs = require('node:fs');
 
 const { SCANONCE_HELD: held } = process.env;
 
-/** Whether the descriptor is the socket: where something between scanonce and node closes what it does not know, it may
- * be closed, or another file's by now. Then nobody counts on this node to wait. */
+/** Whether the descriptor is still the socket: a program between scanonce and node may have closed descriptors that it
+ * does not know. Then this node does not wait, and scanonce does not expect it to. */
 function isSocket(descriptor, inode) {
   try {
     return fs.fstatSync(descriptor).ino === inode;
@@ -16,12 +16,12 @@ function isSocket(descriptor, inode) {
   }
 }
 
-/** Wait for the byte; false if it can come no more. */
-function isLetGo(socket) {
+/** Wait for the byte; false if it cannot come any more. */
+function isOpened(socket) {
   try {
     fs.writeSync(socket, '.');
   } catch {
-    // The other end is gone already, but the byte may have been sent before.
+    // The other end is closed, but the byte may have been sent before.
   }
   try {
     return fs.readSync(socket, Buffer.alloc(1)) > 0;
@@ -32,7 +32,7 @@ function isLetGo(socket) {
   }
 }
 
-// A worker loads this again, whose environment no longer has the word.
+// A worker loads this again, without the variable in its environment.
 if (held !== undefined) {
   const [, descriptor, inode, options] = /^(\d+) (\d+)(?: (.*))?$/s.exec(held);
   delete process.env.SCANONCE_HELD;
@@ -42,8 +42,8 @@ if (held !== undefined) {
   if (isSocket(Number(descriptor), Number(inode))) {
     const { uptime } = process;
     const reached = uptime();
-    if (!isLetGo(Number(descriptor))) process.exit();
-    // Bots tell it to their users: the time that was waited is not theirs.
+    if (!isOpened(Number(descriptor))) process.exit();
+    // Bots show their uptime to users: it must not include the wait.
     const waited = uptime() - reached;
     process.uptime = () => uptime() - waited;
   }

@@ -92,7 +92,7 @@ async def _all_exit(handles: Iterable[Handle]) -> None:
 async def escalate(
     handles: Collection[Handle], steps: Iterable[TerminationStep], urgency: Urgency
 ) -> tuple[str | None, list[Handle]]:
-    """Take one step after the other until every process is gone; the last has its whole timeout whatever the urgency.
+    """Take one step after the other until every process is gone; the last always has its whole timeout.
 
     Returns the name of the step that sufficed (None if no process was alive at first) and the processes that are still
     alive after the last one.

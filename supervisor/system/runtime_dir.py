@@ -89,5 +89,5 @@ def _make_private(folder: Path) -> None:
     """Close a folder to others. Raises PermissionError if it belongs to another user, who may have planted it."""
     status = folder.lstat()
     if sys.platform != "win32" and (status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)):
-        raise PermissionError(0, "it belongs to somebody else")
+        raise PermissionError(0, "it belongs to another user")
     folder.chmod(0o700)
