@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from supervisor.config.modes import BY_MODE, Mode
 from supervisor.config.schema import Config
@@ -51,7 +50,7 @@ def example_toml() -> str:
     parts = [_EXAMPLE_HEAD]
     for table, model in _tables():
         parts.append(f"\n# {model.__doc__}\n[{table}]\n")
-        parts.extend(_example_option(table, name, field) for name, field in _options(model))
+        parts.extend(_example_option(table, *option) for option in _options(model))
     return "".join(parts)
 
 
@@ -60,7 +59,7 @@ def page() -> str:
     parts = [_PAGE_HEAD]
     for table, model in _tables():
         parts.append(f"\n## `[{table}]`\n\n{model.__doc__}\n\n| option | default | |\n|---|---|---|\n")
-        parts.extend(_page_row(table, name, field) for name, field in _options(model))
+        parts.extend(_page_row(table, *option) for option in _options(model))
     return "".join(parts)
 
 
@@ -78,39 +77,27 @@ def _tables(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple
             yield from _tables(field.annotation, f"{prefix}{name}.")
 
 
-def _options(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+def _options(model: type[BaseModel]) -> Iterator[tuple[str, str, Any, bool]]:
+    """The name, the description and the default of each option; an example, and True, if there is no default."""
     for name, field in model.model_fields.items():
-        if not isinstance(field.default, BaseModel):
-            yield name, field
+        assert field.description, "every option needs a description"
+        if field.default is None or field.default in ((), {}):
+            assert field.examples, "an option without a default needs an example"
+            yield name, field.description, field.examples[0], True
+        elif not isinstance(field.default, BaseModel):
+            yield name, field.description, field.default, False
 
 
-def _example_option(table: str, name: str, field: FieldInfo) -> str:
-    by_mode = BY_MODE.get(f"{table}.{name}")
-    note = ""
-    if by_mode:
+def _example_option(table: str, name: str, description: str, value: Any, is_example: bool) -> str:
+    note = f"  # {NOT_SET}" if is_example else ""
+    if by_mode := BY_MODE.get(f"{table}.{name}"):
         note = f"  # in scanonce dev; {toml_value(by_mode[Mode.RUN])} in scanonce run"
-    elif _unset(field):
-        note = f"  # {NOT_SET}"
-    value = _example_of(field) if _unset(field) else field.default
-    comment = textwrap.fill(field.description or "", 116, initial_indent="# ", subsequent_indent="# ")
+    comment = textwrap.fill(description, 116, initial_indent="# ", subsequent_indent="# ")
     return f"\n{comment}\n#{name} = {toml_value(value)}{note}\n"
 
 
-def _page_row(table: str, name: str, field: FieldInfo) -> str:
-    by_mode = BY_MODE.get(f"{table}.{name}")
-    if by_mode:
+def _page_row(table: str, name: str, description: str, value: Any, is_example: bool) -> str:
+    default = f"{'not set; for example ' if is_example else ''}`{toml_value(value)}`"
+    if by_mode := BY_MODE.get(f"{table}.{name}"):
         default = ", ".join(f"{mode}: `{toml_value(value)}`" for mode, value in by_mode.items())
-    elif _unset(field):
-        default = f"not set; for example `{toml_value(_example_of(field))}`"
-    else:
-        default = f"`{toml_value(field.default)}`"
-    return f"| `{name}` | {default} | {field.description} |\n"
-
-
-def _unset(field: FieldInfo) -> bool:
-    return field.default is None or field.default in ((), {})
-
-
-def _example_of(field: FieldInfo) -> Any:
-    assert field.examples, "an option without a default needs an example"
-    return field.examples[0]
+    return f"| `{name}` | {default} | {description} |\n"

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    WithJsonSchema,
+    model_validator,
+)
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES: Final = {
@@ -50,6 +59,17 @@ class Section(BaseModel):
 def option(default: Any, description: str, **more: Any) -> Any:
     """A field whose default is written as in the file, and validated like any other value."""
     return Field(default=default, description=description, validate_default=True, **more)
+
+
+def at_most(shorter: str, longer: str) -> Any:
+    """A validator of a section: the duration `shorter` may be at most as long as `longer`."""
+
+    def check(section: Section) -> Section:
+        if getattr(section, shorter) > getattr(section, longer):
+            raise ValueError(f"{shorter} is longer than {longer}; expected it to be at most as long")
+        return section
+
+    return model_validator(mode="after")(check)
 
 
 def parse_duration(value: object) -> float:

@@ -1,9 +1,5 @@
 """The section `[health]`."""
 
-from typing import Self
-
-from pydantic import model_validator
-
 from supervisor.config.types import (
     Bool,
     Duration,
@@ -13,6 +9,7 @@ from supervisor.config.types import (
     PositiveDuration,
     Section,
     SizeOrOff,
+    at_most,
     option,
 )
 
@@ -71,8 +68,4 @@ class HealthConfig(Section):
         "peaks.",
     )
 
-    @model_validator(mode="after")
-    def _answers_within_the_interval(self) -> Self:
-        if self.http_timeout > self.http_interval:
-            raise ValueError("http_timeout is longer than http_interval; expected it to be at most as long")
-        return self
+    _order = at_most("http_timeout", "http_interval")

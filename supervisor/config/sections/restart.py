@@ -1,10 +1,6 @@
 """The section `[restart]`."""
 
-from typing import Self
-
-from pydantic import model_validator
-
-from supervisor.config.types import Int, PositiveDuration, Schedule, Section, option
+from supervisor.config.types import Int, PositiveDuration, Schedule, Section, at_most, option
 
 
 class RestartConfig(Section):
@@ -46,8 +42,4 @@ class RestartConfig(Section):
         examples=["0 4 * * *"],
     )
 
-    @model_validator(mode="after")
-    def _initial_below_max(self) -> Self:
-        if self.backoff_initial > self.backoff_max:
-            raise ValueError("backoff_initial is longer than backoff_max; expected it to be at most as long")
-        return self
+    _order = at_most("backoff_initial", "backoff_max")

@@ -1,10 +1,6 @@
 """The section `[timing]`."""
 
-from typing import Self
-
-from pydantic import model_validator
-
-from supervisor.config.types import PositiveDuration, Section, option
+from supervisor.config.types import PositiveDuration, Section, at_most, option
 
 
 class TimingConfig(Section):
@@ -21,8 +17,4 @@ class TimingConfig(Section):
         "90d", "How long restarts and events stay in the history. Shorten it on a small disk."
     )
 
-    @model_validator(mode="after")
-    def _low_below_high(self) -> Self:
-        if self.target_low > self.target_high:
-            raise ValueError("target_low is longer than target_high; expected it to be at most as long")
-        return self
+    _order = at_most("target_low", "target_high")
