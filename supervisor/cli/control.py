@@ -1,36 +1,32 @@
-"""`scanonce status`, `restart`, `stop`, `ps`: talking to the supervisors that run."""
+"""`scanonce status`, `restart`, `stop` and `ps`: requests to the supervisors that run."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from supervisor.cli import console
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
-from supervisor.config.issues import ConfigError
-from supervisor.config.loader import load
-from supervisor.config.modes import Mode
-from supervisor.config.schema import Config
-from supervisor.config.types import parse_duration
-from supervisor.process.handle import open_handle
-from supervisor.supervise.state_machine import WOULD_NOT_DIE
+from supervisor.config import quick
+from supervisor.control.client import Client, NoAnswerError, RefusedError
+from supervisor.control.discovery import NotRunningError, UnreachableError, everyone, reach
+from supervisor.control.transport import AddressError
 from supervisor.timing.record import Target, restart_line
 
 if TYPE_CHECKING:
-    from supervisor.control.client import Client, Json
+    from supervisor.config.quick import Quick
 
-#: Exit statuses, as listed in docs/exit-codes.md; with those of `output`.
+#: Exit statuses, as listed in docs/exit-codes.md, with those of `console`.
 NOT_RUNNING, NOT_READY = 1, 3
 
-#: Those of a supervisor that was asked to end.
+#: Exit statuses of a supervisor that was asked to end.
 _STOPPED = frozenset({0, 129, 130, 143})
 
 _ANSWER = 2.0  # seconds for each supervisor that `ps` asks
@@ -38,24 +34,42 @@ _EXIT = 10.0  # seconds from the last answer of a supervisor until its process i
 
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the request is accepted.")]
 
-
 app = group()
 
 
-@app.command("status")
+class _PathOption(TyperOption):
+    """A copy of an option whose value is a path, or None if it is left out."""
+
+    def __init__(self, option: Any) -> None:
+        vars(self).update(vars(option))
+
+    def process_value(self, ctx: Any, value: Any) -> Path | None:
+        """Convert the value; typer would import pydantic for that, with which every command would take 0.06 s more."""
+        return None if value is None else Path(value)
+
+
+class _Status(TyperCommand):
+    """The command `status`, which is asked often, and by programs: its options need no pydantic."""
+
+    def __init__(self, name: str | None, *, params: list[Any], **attributes: Any) -> None:
+        lean = [_PathOption(one) if one.name in {"project", "config"} else one for one in params]
+        super().__init__(name, params=lean, **attributes)
+
+
+@app.command("status", cls=_Status)
 def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show how the bot of this project stands.
+    """Show the state of this project's bot.
 
     Exit status 0 if scanonce runs here, 1 if not.
     """
-    with _asking():
-        answer = reach(project, config).status()
+    with _connected(project, config) as (client, settings):
+        answer = client.status()
         if as_json:
             console.print_json(answer)
             return
         from supervisor.supervise.status_text import describe
 
-        for line in describe(answer, _target(project, config)):
+        for line in list(describe(answer, _target(settings))):
             console.say(line)
 
 
@@ -68,7 +82,7 @@ def restart(
         str, typer.Option("--timeout", metavar="DURATION", help='How long to wait for the bot, such as "90s".')
     ] = "120s",
     detail: Annotated[
-        str | None, typer.Option("--detail", metavar="TEXT", help="A word on why, for the log and the history.")
+        str | None, typer.Option("--detail", metavar="TEXT", help="The reason, for the log and the history.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,18 +90,19 @@ def restart(
 
     Exit status 0 if it is ready, 1 if no scanonce runs here, 3 if it did not become ready.
     """
-    with _asking():
-        client = reach(project, config)
+    with _connected(project, config) as (client, settings):
         answer = client.restart(wait=not no_wait, timeout=_seconds(timeout), detail=detail)
+        done, problem = answer["restart"], answer["problem"]
         if as_json:
             console.print_json(answer)
         else:
             if answer["joined"]:
                 console.complain("a restart was under way already; it serves this request too")
-            _print_restart(answer["restart"], _target(project, config))
-        if answer["problem"] is not None:
-            console.complain(answer["problem"])
-        if not no_wait and (answer["restart"] is None or answer["restart"]["outcome"] != "ready"):
+            if done is not None:
+                console.say(restart_line(done["phases_ms"], _target(settings), done["outcome"]))
+        if problem is not None:
+            console.complain(problem)
+        if not no_wait and (done is None or done["outcome"] != "ready"):
             raise typer.Exit(NOT_READY)
 
 
@@ -105,11 +120,12 @@ def stop(
 
     Exit status 0 if they are, 1 if no scanonce runs here, 6 if a process of the bot would not die.
     """
-    with _asking():
-        client = reach(project, config)
+    from supervisor.supervise.state_machine import WOULD_NOT_DIE
+
+    with _connected(project, config) as (client, _):
         answer = client.stop(wait=not no_wait, timeout=_seconds(timeout))
         if not no_wait:
-            _until_gone(answer["pid"])
+            _wait_for_exit(answer["pid"])
         if as_json:
             console.print_json(answer)
         elif no_wait:
@@ -117,58 +133,77 @@ def stop(
         else:
             console.say("stopped" if answer["clean"] else "stopped, but not every browser wrote everything down")
         if answer["exit_code"] == WOULD_NOT_DIE:
-            console.complain("a process of the bot would not die; its log names it")
-            raise typer.Exit(WOULD_NOT_DIE)
+            console.fail("a process of the bot would not die; its log names it", WOULD_NOT_DIE)
 
 
 @app.command("ps")
 def ps(as_json: AsJson = False) -> None:
-    """List all running scanonce of this user."""
-    with _asking():
-        from supervisor.control.discovery import everyone
+    """List the scanonce processes of this user."""
+    from concurrent.futures import ThreadPoolExecutor
 
-        clients = everyone()
-        with ThreadPoolExecutor(max_workers=8) as asking:
-            answers = list(asking.map(_asked, clients))
-        found = sorted(zip(clients, answers, strict=True), key=lambda one: one[1]["project"] if one[1] else "")
+    with console.exits():
+        with ThreadPoolExecutor(max_workers=8) as threads:
+            found = sorted(threads.map(_listed, everyone()), key=lambda one: one[0]["project"] or "")
         if as_json:
-            console.print_json({"supervisors": [_shape(client, answer) for client, answer in found]})
+            console.print_json({"supervisors": [document for document, _ in found]})
         elif found:
             headings = ("PID", "MODE", "STATE", "UP", "SESSIONS", "MEMORY", "PROJECT")
-            console.table(headings, [_row(client, answer) for client, answer in found])
+            console.table(headings, [row for _, row in found])
         else:
             console.say("No scanonce of this user runs.")
 
 
-def reach(project: Path, file: Path | None) -> Client:
-    """The supervisor of a project. Raises as `find.reach` does."""
-    from supervisor.control import discovery  # what only these commands need, a supervisor does not carry
-
-    folder = project.resolve()
-    cache = folder / _settings(project, file).session.cache
+def _listed(client: Client) -> tuple[dict[str, Any], list[str | Cell]]:
+    """One supervisor as JSON and as a row; one that is suspended, say, does not answer."""
+    document: dict[str, Any] = {"pid": None, "project": None, "socket": str(client.path), "status": None}
     try:
-        return discovery.reach(folder, cache)
-    except discovery.NotRunningError as error:
-        raise discovery.NotRunningError(f"{error}{_ended(cache)}{_orphaned(folder)}") from None
+        status = client.status(patience=_ANSWER)
+        sessions = ", ".join(f"{one['id']} {one['state']}" for one in status["sessions"])
+        memory = console.size(status["memory"]["supervisor"] + status["memory"]["tree"])
+        up = console.ago(datetime.fromisoformat(status["since"])).removesuffix(" ago")
+        pid, project = status["pid"], status["project"]
+        row: list[str | Cell] = [str(pid), status["mode"], status["phase"], up, sessions, memory, project]
+        return document | {"pid": pid, "project": project, "status": status}, row
+    except (AddressError, NoAnswerError, RefusedError):
+        pid = client.peer.pid
+        row = [str(pid or "?"), "", Cell("does not answer", "red"), "", "", "", str(client.path)]
+        return document | {"pid": pid}, row
 
 
-def _ended(cache: Path) -> str:
-    """What to say of the last one, unless it was stopped: nobody may have looked when it gave up."""
-    from supervisor.log.events.registry import EVENTS
+@contextlib.contextmanager
+def _connected(project: Path, file: Path | None) -> Iterator[tuple[Client, Quick]]:
+    """Find the project's supervisor; turn its errors into one sentence on standard error and an exit status."""
+    folder = project.resolve()
+    settings = quick.read(folder, file)
+    with console.exits():
+        try:
+            yield reach(folder, folder / settings.cache), settings
+        except NotRunningError as error:
+            console.fail(f"{error}{_last_end(folder / settings.cache)}{_left_behind(folder)}", NOT_RUNNING)
+        except NoAnswerError as error:
+            console.fail(f"scanonce runs here, but does not answer as it should: {error}")
+        except (UnreachableError, RefusedError, AddressError) as error:
+            console.fail(str(error))
+
+
+def _last_end(cache: Path) -> str:
+    """How the last supervisor ended, unless it was stopped: it may have given up unseen."""
     from supervisor.timing.last_exit import last_ending
 
     ending = last_ending(cache / "history.db")
     if ending is None or ending.exit_code in _STOPPED:
         return ""
     if ending.exit_code is None:
-        return f". The last one was killed, or the machine was; it was last heard of {console.ago(ending.at)}"
+        return f". The last one was killed, or the machine was; its last event was {console.ago(ending.at)}"
+    from supervisor.log.events.registry import EVENTS
+
     given_up = ending.given_up
     why = "see docs/exit-codes.md" if given_up is None else EVENTS["bot.given_up"].describe(given_up)
     return f". The last one ended {console.ago(ending.at)} with exit code {ending.exit_code}: {why}"
 
 
-def _orphaned(project: Path) -> str:
-    """What to say of a bot that outlived its supervisor: whoever asks for a stop must not think that it is gone."""
+def _left_behind(project: Path) -> str:
+    """A warning of a bot that outlived its supervisor: a user who asks for a stop must not think that it is gone."""
     from supervisor.bot.ownership import Territory
 
     left, _ = Territory(project, contained=False).left_behind(())
@@ -178,85 +213,24 @@ def _orphaned(project: Path) -> str:
     return f". But {living}: the next start closes what is left cleanly, as does scanonce doctor --fix"
 
 
-@contextlib.contextmanager
-def _asking() -> Iterator[None]:
-    """Turn what can go wrong with a supervisor into one sentence on standard error and an exit status."""
-    from supervisor.control.client import NoAnswerError, RefusedError
-    from supervisor.control.discovery import NotRunningError, UnreachableError
-    from supervisor.control.transport import AddressError
+def _wait_for_exit(pid: int) -> None:
+    """Wait for the end of the supervisor's process: until then it holds the project's lock against the next start."""
+    import asyncio
 
-    with console.exits():
-        try:
-            yield
-        except NotRunningError as error:
-            console.complain(str(error))
-            raise typer.Exit(NOT_RUNNING) from None
-        except NoAnswerError as error:
-            console.complain(f"scanonce runs here, but does not answer as it should: {error}")
-            raise typer.Exit(console.UNUSABLE) from None
-        except (UnreachableError, RefusedError, AddressError) as error:
-            console.complain(str(error))
-            raise typer.Exit(console.UNUSABLE) from None
+    from supervisor.process.handle import open_handle
 
-
-def _settings(project: Path, file: Path | None) -> Config:
-    """The project's configuration; one with mistakes in it must not keep anybody from asking how the bot stands."""
-    try:
-        return load(project.resolve(), file, mode=Mode.DEV)
-    except ConfigError:
-        return Config()
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        console.complain(f"--timeout: {error}")
-        raise typer.Exit(console.UNUSABLE) from None
-
-
-def _target(project: Path, file: Path | None) -> Target:
-    timing = _settings(project, file).timing
-    return Target(timing.target_low, timing.target_high)
-
-
-def _print_restart(done: Json | None, target: Target) -> None:
-    if done is not None:
-        console.say(restart_line(done["phases_ms"], target, done["outcome"]))
-
-
-def _until_gone(pid: int) -> None:
-    """Wait for the process itself: whoever starts the next one must not find the project locked."""
-    handle = open_handle(pid)
-    if handle is not None:
+    if (handle := open_handle(pid)) is not None:
         asyncio.run(handle.wait(_EXIT))
 
 
-def _asked(client: Client) -> Json | None:
-    """How a supervisor stands, or None if it does not answer: it may have been suspended."""
-    from supervisor.control.client import NoAnswerError, RefusedError
-    from supervisor.control.transport import AddressError
+def _seconds(text: str) -> float:
+    from supervisor.config.types import parse_duration
 
     try:
-        return client.status(patience=_ANSWER)
-    except (AddressError, NoAnswerError, RefusedError):
-        return None
+        return parse_duration(text)
+    except ValueError as error:
+        console.fail(f"--timeout: {error}")
 
 
-def _shape(client: Client, answer: Json | None) -> Json:
-    return {
-        "pid": answer["pid"] if answer else client.peer.pid,
-        "project": answer["project"] if answer else None,
-        "socket": str(client.path),
-        "status": answer,
-    }
-
-
-def _row(client: Client, answer: Json | None) -> list[str | Cell]:
-    if answer is None:
-        pid = client.peer.pid
-        return [str(pid or "?"), "", Cell("does not answer", "red"), "", "", "", str(client.path)]
-    states = ", ".join(f"{one['id']} {one['state']}" for one in answer["sessions"])
-    memory = console.size(answer["memory"]["supervisor"] + answer["memory"]["tree"])
-    since = console.ago(datetime.fromisoformat(answer["since"])).removesuffix(" ago")
-    return [str(answer["pid"]), answer["mode"], answer["phase"], since, states, memory, answer["project"]]
+def _target(settings: Quick) -> Target:
+    return Target(settings.target_low, settings.target_high)

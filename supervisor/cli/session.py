@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from supervisor.admin import operations
 from supervisor.admin.inspection import Inspection, inspect
 from supervisor.admin.inventory import Inventory, Overview
 from supervisor.admin.occupants import occupant, refuse_in_use
@@ -97,6 +96,8 @@ def clear(
 
     The profile is moved to quarantine; the snapshots stay.
     """
+    from supervisor.admin import operations  # loads what takes live snapshots, too, which no list needs
+
     with inventory_of(project, config) as inventory:
         profile = inventory.select(session)
         refuse_in_use(profile, inventory.store)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import select
@@ -134,6 +133,8 @@ class PidfdHandle(Handle):
         """Wait for the pidfd to become readable."""
         if not self.alive:
             return True
+        import asyncio  # not at the top: commands that only look at processes do without it
+
         loop = asyncio.get_running_loop()
         gone = asyncio.Event()
         # Two tasks may wait for one process: each watches a duplicate, since a loop has one reader per descriptor.
@@ -197,6 +198,8 @@ class PsutilHandle(Handle):
     async def wait(self, timeout: float | None = None) -> bool:
         """Poll for the exit."""
         # psutil's own wait needs a thread that cannot be cancelled, and reaps: the parent would lose the exit status.
+        import asyncio
+
         loop = asyncio.get_running_loop()
         deadline = math.inf if timeout is None else loop.time() + timeout
         pause = _FIRST_POLL

@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from supervisor.log.logger import emit
 from supervisor.session import names
 from supervisor.system import files
 from supervisor.system.documents import parse_object
@@ -146,6 +145,8 @@ class ProfileLocks:
                 where = f", in {project_of}" if project_of else ""
                 raise ProfileBusyError(f"another scanonce runs on the profile {profile}: {_noted_holder(note)}{where}")
         except OSError as error:
+            from supervisor.log.logger import emit  # loads structlog, which a command that only asks does without
+
             emit("session.not_locked", profile=str(profile), problem=error.strerror or str(error))
             return
         self._held[profile] = lock

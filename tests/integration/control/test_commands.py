@@ -66,7 +66,7 @@ async def test_how_the_last_one_ended_is_told_unless_it_was_stopped(project: Pro
     running.process.kill()
     await running.ends()
     said = (await shell("status")).err
-    told = r"\. The last one was killed, or the machine was; it was last heard of \d+ s ago\. But .+ run live"
+    told = r"\. The last one was killed, or the machine was; its last event was \d+ s ago\. But .+ run live"
     assert re.match(re.escape(plain) + told, said), said
 
 
