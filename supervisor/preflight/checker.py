@@ -62,14 +62,8 @@ class PreflightResult:
     doubts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Inconclusive:
-    """The reason, as a sentence, why a check has no result."""
-
-    sentence: str
-
-
-CheckOutcome = CheckFailure | Inconclusive | None
+CheckOutcome = CheckFailure | str | None
+"""What a check found; a string is the reason, as a sentence, why it has no result; None if the file passed."""
 
 
 class Preflight:
@@ -161,7 +155,7 @@ class Preflight:
         if checks:
             await asyncio.wait(checks.values(), timeout=self._left())
         outcomes = [_result(check) if check.done() else self._too_slow(name) for name, check in checks.items()]
-        doubts = [one.sentence for one in outcomes if isinstance(one, Inconclusive)]
+        doubts = [one for one in outcomes if isinstance(one, str)]
         if too_many:
             doubts.append(f"{too_many} of {len(wanted)} changed files were not checked: too many at once")
         problems = tuple(one for one in outcomes if isinstance(one, CheckFailure))
@@ -185,7 +179,7 @@ class Preflight:
         if self._node is None:
             reported, self._reported_no_node = self._reported_no_node, True
             no_node = "JavaScript is not checked before a restart: node was not found on the bot's PATH"
-            return None if reported else Inconclusive(no_node)
+            return None if reported else no_node
         if self._checker is not None:
             answer = await self._checker.ask(javascript.question(path), min(_ANSWER_TIMEOUT, self._left()))
             if answer == javascript.PASSED:
@@ -204,14 +198,13 @@ class Preflight:
         try:
             code, output = await self._run([self._node, *words], timeout=self._left(), given=given)
         except OSError as error:
-            return Inconclusive(f"{self._name(path)} was not checked: {error.strerror or error}")
+            return f"{self._name(path)} was not checked: {error.strerror or error}"
         if code is None:
             return self._too_slow(self._name(path))
         if code == 0 or _is_gone(path):
             return None
-        return javascript.read_answer(output, path) or Inconclusive(
-            f"{self._name(path)} was not checked: node --check ended with code {code}"
-        )
+        not_checked = f"{self._name(path)} was not checked: node --check ended with code {code}"
+        return javascript.read_answer(output, path) or not_checked
 
     def _run_command(self) -> asyncio.Task[CheckOutcome]:
         """The command's run on the files as they are now."""
@@ -224,7 +217,7 @@ class Preflight:
         try:
             code, output = await self._run(self._command, timeout=self._left())
         except OSError as error:
-            return Inconclusive(f"{shown} could not be run: {error.strerror or error}")
+            return f"{shown} could not be run: {error.strerror or error}"
         if code is None:
             return self._too_slow(shown)
         if code == 0:
@@ -236,8 +229,8 @@ class Preflight:
     def _left(self) -> float:
         return max(0.0, self.deadline - asyncio.get_running_loop().time())
 
-    def _too_slow(self, what: str) -> Inconclusive:
-        return Inconclusive(f"{what} was not checked within {self._timeout:g} s, and counts as passed")
+    def _too_slow(self, what: str) -> str:
+        return f"{what} was not checked within {self._timeout:g} s, and counts as passed"
 
 
 def _is_checked(path: Path) -> bool:
@@ -253,4 +246,4 @@ def _result(check: asyncio.Task[CheckOutcome]) -> CheckOutcome:
     if check.cancelled():
         return None
     error = check.exception()
-    return Inconclusive(f"a check has failed: {error!r}") if error is not None else check.result()
+    return f"a check has failed: {error!r}" if error is not None else check.result()
