@@ -49,8 +49,8 @@ class Child:
         self.stdio.close_child_ends()
         if self.gate is not None:
             self.gate.close_child_end()
-        # Reaping happens in another turn of the main thread, which waits here or for the thread that this runs in: the
-        # child is claimed before it could be reaped, and has a handle.
+        # Closes a race with `Reaper.reap`, which the main thread calls: that is busy here, or waits for the thread that
+        # is. So the child is claimed before it could be reaped, and has a handle.
         reaper.claim(self.pid)
         handle = open_handle(self.pid)
         assert handle is not None, "a child that has not been reaped has a handle"
