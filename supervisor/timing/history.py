@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.timing.record import Restart
+from supervisor.timing.record import COLUMNS, SETUP_COLUMNS, Restart
 
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
@@ -48,10 +48,6 @@ _UNFIT: Final = (
     sqlite3.InterfaceError,
 )  # the record is to blame
 _PRUNE_EVERY_S: Final = 86400.0
-_COLUMNS: Final = (
-    "started_at, run_id, reason, detail, outcome, phases_ms, total_ms, target, clean, "
-    "scanonce_version, config, node_version, browser_version"
-)
 
 
 class _NewerSchemaError(Exception):
@@ -87,23 +83,11 @@ class History:
     def record(self, restart: Restart, settings: Mapping[str, Any] | None = None) -> None:
         """Record a restart; `settings`: the configuration that the fingerprint in its setup stands for."""
         setup = restart.setup
-        row = (
-            restart.started_at,
-            restart.run_id,
-            restart.reason,
-            _text(restart.detail),
-            restart.outcome,
-            json.dumps(dict(restart.phases_ms)),
-            restart.total_ms,
-            restart.target,
-            restart.clean,
-            setup.scanonce,
-            setup.config,
-            setup.node,
-            setup.browser,
-        )
-        marks = ", ".join("?" * len(row))
-        self._write(f"INSERT INTO restarts ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608  constants only
+        fields = {name: getattr(restart, name) for name in COLUMNS}
+        fields |= {"detail": _text(restart.detail), "phases_ms": json.dumps(dict(restart.phases_ms))}
+        row = (*fields.values(), setup.scanonce, setup.config, setup.node, setup.browser)
+        names, marks = ", ".join((*COLUMNS, *SETUP_COLUMNS)), ", ".join("?" * len(row))
+        self._write(f"INSERT INTO restarts ({names}) VALUES ({marks})", row)  # noqa: S608  constants only
         if setup.config is not None and settings is not None and setup.config != self._described:
             # After the restart that refers to it: configurations without a restart are removed.
             described = (setup.config, json.dumps(dict(settings)))

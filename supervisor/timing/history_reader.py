@@ -12,22 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from supervisor.timing.readonly import read_beside
-from supervisor.timing.record import HistoryError, Restart, Setup
+from supervisor.timing.record import COLUMNS, SETUP_COLUMNS, HistoryError, Restart, Setup
 
 _BUSY_TIMEOUT_S: Final = 2.0  # in WAL a reader waits only for a writer that recovers from a crash
 _LATEST_S: Final = 253_402_300_799  # the end of the year 9999, the last one of `datetime`
-_FIRST_SCHEMA: Final = (
-    "started_at",
-    "run_id",
-    "reason",
-    "detail",
-    "outcome",
-    "phases_ms",
-    "total_ms",
-    "target",
-    "clean",
-)
-_ADDED: Final = ("scanonce_version", "config", "node_version", "browser_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +72,10 @@ def _ask(
     if not tables:
         return [], []  # a supervisor has created it just now
     columns = {row[1] for row in db.execute("PRAGMA table_info(restarts)")}
-    if missing := [name for name in _FIRST_SCHEMA if name not in columns]:
+    if missing := [name for name in COLUMNS if name not in columns]:
         what = f"its table restarts has no column {missing[0]}" if columns else "it has no table restarts"
         raise HistoryError(f"{path} is not a history of scanonce: {what}. It was left as it is.")
-    wanted = [*_FIRST_SCHEMA, *(name if name in columns else "NULL" for name in _ADDED)]
+    wanted = [*COLUMNS, *(name if name in columns else "NULL" for name in SETUP_COLUMNS)]
     restarts = db.execute(
         # Constant names only. In SQLite text compares greater than any number, and is then counted as unreadable.
         f"SELECT {', '.join(wanted)} FROM restarts WHERE ?1 IS NULL OR started_at >= ?1 ORDER BY id",  # noqa: S608
@@ -112,7 +100,7 @@ def _explained(path: Path, error: sqlite3.Error) -> str:
 
 def _restarts(rows: Sequence[Any]) -> list[Restart]:
     """The restarts in valid rows."""
-    at = _FIRST_SCHEMA.index("phases_ms")
+    at = COLUMNS.index("phases_ms")
     setups: dict[Any, Setup] = {}
     found = []
     for row, phases in zip(rows, _all_phases([row[at] for row in rows]), strict=True):

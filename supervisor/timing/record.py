@@ -71,6 +71,12 @@ class Restart:
     setup: Setup = Setup()
 
 
+COLUMNS: Final = ("started_at", "run_id", "reason", "detail", "outcome", "phases_ms", "total_ms", "target", "clean")
+"""The fields of a restart that are columns of the history, from its first schema on."""
+SETUP_COLUMNS: Final = ("scanonce_version", "config", "node_version", "browser_version")
+"""The columns of its setup, in the order of the fields, from the second schema on."""
+
+
 def restart_line(
     phases_ms: Mapping[str, int], target: Target, outcome: Outcome = "ready", *, first: bool = False
 ) -> str:

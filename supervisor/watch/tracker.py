@@ -217,7 +217,7 @@ class Tracker:
             if kind is HintKind.GONE or not self._is_still(path):
                 self._drop(path)
                 self._enter(path)  # another folder may have its name by now
-        elif kind is HintKind.FOLDER or (kind is not HintKind.GONE and self._is_linked_folder(path)):
+        elif kind is HintKind.FOLDER or (kind is not HintKind.GONE and os.path.islink(path) and os.path.isdir(path)):
             self._enter(path)
         elif self.rules.refusal(folder, name) is None:
             self._look_at(path, complete=kind is HintKind.WRITTEN)
@@ -225,9 +225,6 @@ class Tracker:
     def _is_still(self, folder: str) -> bool:
         """Whether a watched folder is still the same one, and not a link to another by now."""
         return os.path.isdir(folder) and os.path.realpath(folder) == self.tree.real(folder)
-
-    def _is_linked_folder(self, path: str) -> bool:
-        return os.path.islink(path) and os.path.isdir(path)
 
     def _enter(self, folder: str) -> None:
         """Walk a folder that exists: files may have been created in it before it was armed."""

@@ -282,7 +282,8 @@ class FileWatcher:
             self._limit = error
             done = False
         self._burst.expire(time.monotonic())
-        self._report_refused()
+        for folder, refusal in self._tracker.take_refused():
+            self._notice(f"{folder} cannot be watched ({refusal.strerror}): changes in it go unnoticed")
         return done
 
     def _pump_all(self) -> None:
@@ -351,10 +352,6 @@ class FileWatcher:
     def _first_change(self, path: str, since: float) -> None:
         if not self._draining:
             self._on_change(Change((Path(path),), since))
-
-    def _report_refused(self) -> None:
-        for folder, error in self._tracker.take_refused():
-            self._notice(f"{folder} cannot be watched ({error.strerror}): changes in it go unnoticed")
 
     def _notice(self, sentence: str) -> None:
         if sentence not in self._noticed:
