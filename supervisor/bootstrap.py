@@ -16,7 +16,7 @@ from supervisor.bot.ownership import Territory
 from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
 from supervisor.bot.versions import Versions
-from supervisor.browser.discovery import drives_a_browser
+from supervisor.browser.processes import drives_a_browser
 from supervisor.config.identity import identify
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from supervisor.browser.discovery import Browser
+    from supervisor.browser.processes import Browser
     from supervisor.config.schema import Config
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.retention import Quarantined

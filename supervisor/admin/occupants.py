@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from supervisor.browser.discovery import Browser, find_browsers
+from supervisor.browser.processes import Browser, find_browsers
 from supervisor.process.table import find_by_argument
 from supervisor.session.locks import busy, how_to_stop, running_supervisor
 from supervisor.session.store import SessionStore

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from supervisor.admin.inventory import Inventory
-    from supervisor.browser.discovery import Browser
+    from supervisor.browser.processes import Browser
     from supervisor.config.schema import Config
     from supervisor.config.sections.ready import ReadyPageConfig
     from supervisor.session.profiles.profile import Profile

@@ -25,7 +25,7 @@ from supervisor.process.table import ProcessEntry, descendants
 from supervisor.system.errors import SessionError, explained
 
 if TYPE_CHECKING:
-    from supervisor.browser.discovery import Browser
+    from supervisor.browser.processes import Browser
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.capture import Capture
     from supervisor.session.store import SessionStore

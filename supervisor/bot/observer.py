@@ -15,9 +15,9 @@ from typing import Literal
 
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
-from supervisor.browser.discovery import Browser, find_browsers
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
+from supervisor.browser.processes import Browser, find_browsers
 from supervisor.process.table import ProcessEntry
 from supervisor.system.tasks import drop_traceback_on_cancel
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from supervisor.browser.discovery import find_browsers, profile_of
+from supervisor.browser.processes import find_browsers, profile_of
 from supervisor.process.descendants import Descendants
 from supervisor.process.reaper import childless
 from supervisor.process.table import (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from supervisor.bot.observer import LiveBrowser
 from supervisor.browser.close import CloseResult, close
-from supervisor.browser.discovery import find_browsers, profile_of, without_browsers
+from supervisor.browser.processes import find_browsers, profile_of, without_browsers
 from supervisor.config.sections.stop import StopConfig
 from supervisor.log.logger import emit
 from supervisor.process.activity import Activity

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.browser.devtools import DevTools, DevToolsError, close_browser, read_endpoint
-from supervisor.browser.discovery import Browser
+from supervisor.browser.processes import Browser
 from supervisor.process.handle import Handle
 from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill, terminate
 from supervisor.session.profiles import singleton

@@ -14,7 +14,7 @@ from typing import Any
 from supervisor.bot.observer import LiveBrowser
 from supervisor.bot.run import BrowserSeen, Run
 from supervisor.bot.spec import BotSpec
-from supervisor.browser.discovery import find_browsers
+from supervisor.browser.processes import find_browsers
 from supervisor.log.logger import emit, report_fault
 from supervisor.session.locks import ProfileBusyError, profile_lock_files
 from supervisor.supervise.inbox import BrowserLost, Message, ProfileHeld

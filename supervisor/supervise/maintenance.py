@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from supervisor.bot.released import Released
-from supervisor.browser.discovery import version_if_replaced
+from supervisor.browser.processes import version_if_replaced
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles import singleton

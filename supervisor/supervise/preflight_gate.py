@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from supervisor.bot.spec import BotSpec
-from supervisor.browser.discovery import without_browsers
+from supervisor.browser.processes import without_browsers
 from supervisor.log.logger import report_fault
 from supervisor.process.helper import HelperRunner
 from supervisor.process.suspend import GuardedSuspension, Suspension

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from supervisor.bot.live_snapshot import read_still
 from supervisor.bot.released import Released
-from supervisor.browser.discovery import Browser
+from supervisor.browser.processes import Browser
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit
 from supervisor.session.profiles.profile import Profile

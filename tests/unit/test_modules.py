@@ -29,7 +29,6 @@ RECURRING = {
 #: Names of modules that still stand for two things.
 MODULES_TO_RENAME = {
     "client",
-    "discovery",
     "files",
     "preflight",
 }

@@ -18,9 +18,9 @@ from supervisor.bot.probes.symptoms import Chart, Reason, Symptom
 from supervisor.browser.backlog import unread_bytes
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import CallTimeoutError, DevToolsError, ping
-from supervisor.browser.discovery import find_browsers, without_browsers
 from supervisor.browser.page import PAGE_CRASHED, STUCK_AFTER
 from supervisor.browser.presets import SessionStatus
+from supervisor.browser.processes import find_browsers, without_browsers
 from supervisor.config.schema import Config
 from supervisor.process.memory import total_pss, total_rss
 from supervisor.process.table import ProcessEntry, find_process

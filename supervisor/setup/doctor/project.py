@@ -23,7 +23,7 @@ from supervisor.setup.package_json import Package, read_package
 from supervisor.system.errors import SessionError
 
 if TYPE_CHECKING:
-    from supervisor.browser.discovery import Browser
+    from supervisor.browser.processes import Browser
 
 
 class CheckedProject:

@@ -12,7 +12,7 @@ import pytest
 
 from supervisor.browser import close as module
 from supervisor.browser.close import CloseResult, close
-from supervisor.browser.discovery import Browser
+from supervisor.browser.processes import Browser
 from supervisor.process.handle import Handle
 from supervisor.process.table import ProcessEntry
 from supervisor.process.terminate import Urgency

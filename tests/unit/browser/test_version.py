@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.browser.discovery import version_if_replaced
+from supervisor.browser.processes import version_if_replaced
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from supervisor.browser.discovery import find_browsers, without_browsers
+from supervisor.browser.processes import find_browsers, without_browsers
 from supervisor.process.handle import Handle
 from supervisor.process.table import ProcessEntry
 
