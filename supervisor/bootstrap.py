@@ -43,8 +43,7 @@ from supervisor.supervise.snapshot_queue import SnapshotQueue
 from supervisor.supervise.state_machine import Policy
 from supervisor.supervise.state_writer import StateWriter
 from supervisor.supervise.supervisor import Supervisor
-from supervisor.supervise.triggers.keyboard import Keyboard
-from supervisor.supervise.triggers.keys import Keys
+from supervisor.supervise.triggers.keyboard import Keyboard, Keys
 from supervisor.supervise.triggers.schedule import plan
 from supervisor.system import malloc
 from supervisor.system.qr import QrDisplay

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.admin.inventory import pick
 from supervisor.admin.occupants import occupant, refuse_in_use
-from supervisor.bot import worth
+from supervisor.bot import live_snapshot
 from supervisor.bot.live_snapshot import ask, guarded, read_still
 from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
 from supervisor.session.recovery import candidates
@@ -103,7 +103,7 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
     with store.held(instead="Try again when its bot is up.") as settled:
         refuse_in_use(profile, store)
         state = store.state.get(profile.id)
-        linked = worth.linked_when_last_seen(profile, state)
+        linked = live_snapshot.linked_when_last_seen(profile, state)
         capture = store.capture(profile, linked=linked, browser_version=None, progress=progress)
         return _taken(capture, capture.publish(progress=progress), pause=None, remarks=settled)
 
@@ -113,14 +113,14 @@ def _take_live(
 ) -> TakenSnapshot:
     state = store.state.get(profile.id)
     seen = ask(browser, _preset(config.ready.page))
-    linked = worth.linked_now(profile, seen.status, state)
+    linked = live_snapshot.linked_now(profile, seen.status, state)
     with contextlib.ExitStack() as stack:
         alone = _try_to_hold(stack, store)
         with guarded(browser.main):
             still = read_still(store, profile, browser, linked=linked, version=seen.version)
         # Of a project with a supervisor the state file is that one's: a write of ours could undo one of its own.
         snapshot = still.capture.publish(progress=progress, note=alone)
-    return _taken(still.capture, snapshot, pause=still.pause, remarks=worth.too_fresh(state, config))
+    return _taken(still.capture, snapshot, pause=still.pause, remarks=live_snapshot.too_fresh(state, config))
 
 
 def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,16 @@ from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
 from supervisor.process.suspend import Suspension
 from supervisor.process.table import ProcessEntry, descendants
+from supervisor.system import clock
 from supervisor.system.errors import SessionError, explained
+from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from supervisor.browser.processes import Browser
+    from supervisor.config.schema import Config
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.capture import Capture
+    from supervisor.session.state_file import SessionState
     from supervisor.session.store import SessionStore
 
 #: Seconds that a page is given to say whether it is linked. One that is at work says so at once.
@@ -150,3 +155,50 @@ async def _status(devtools: DevTools, preset: PagePreset, patience: float) -> Se
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return status
+
+
+# -- whether a session is worth a snapshot ---------------------------------------------------------------------------
+
+_LINKED = {SessionStatus.LINKED, SessionStatus.READY}
+_NOT_LINKED = {SessionStatus.NEEDS_LINK, SessionStatus.LINKING, SessionStatus.LOGGED_OUT}
+
+
+class NotLinkedError(SessionError):
+    """There is nothing worth keeping."""
+
+
+def linked_now(profile: Profile, status: SessionStatus, state: SessionState) -> bool | None:
+    """Whether the page of a running bot is linked; where the page does not tell, what was known before.
+
+    Raises `NotLinkedError`.
+    """
+    if status in _LINKED:
+        return True
+    if status in _NOT_LINKED:
+        raise NotLinkedError(
+            f"Session {printable(profile.id)} is not linked (its page says: {status}): there is nothing worth "
+            "keeping. Link it first, then try again."
+        )
+    return linked_when_last_seen(profile, state)
+
+
+def linked_when_last_seen(profile: Profile, state: SessionState) -> bool | None:
+    """Whether a session without a page was linked when it last had one. Raises `NotLinkedError`."""
+    if state.is_linked is False or state.last_state in {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}:
+        raise NotLinkedError(
+            f"Session {printable(profile.id)} was not linked when last seen: there is nothing worth keeping. "
+            "Link it first, then try again."
+        )
+    return state.is_linked
+
+
+def too_fresh(state: SessionState, config: Config) -> list[str]:
+    """A remark on a snapshot of a running bot that comes very soon after the link."""
+    needed = timedelta(seconds=config.snapshot.live_after)
+    age = clock.now() - state.linked_at if state.linked_at is not None else needed
+    if age >= needed:
+        return []
+    return [
+        f"The session was linked only {age.total_seconds():.0f} s ago, and its browser may not have written all of the "
+        "link yet. Take another snapshot in a minute."
+    ]

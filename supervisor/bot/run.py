@@ -15,10 +15,9 @@ from supervisor.bot.environment import CHANGES, NOTIFY, may_notify
 from supervisor.bot.observer import BrowserChange, LiveBrowser, Observer
 from supervisor.bot.probes import readiness
 from supervisor.bot.probes.http import http_ready
-from supervisor.bot.probes.liveness import Health
+from supervisor.bot.probes.liveness import Health, Symptom
 from supervisor.bot.probes.output import OutputMatcher
 from supervisor.bot.probes.sd_notify import Notification, NotifySocket
-from supervisor.bot.probes.symptoms import Symptom
 from supervisor.bot.released import Released
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from supervisor.bot import worth
+from supervisor.bot import live_snapshot
 from supervisor.bot.observer import LiveBrowser
 from supervisor.bot.slot import Slot
 from supervisor.browser.presets import SessionStatus
@@ -368,17 +368,17 @@ class SessionTracker:
         state = self._registry.state(profile.id)
         try:
             if live is not None:
-                linked = worth.linked_now(profile, live.state.status, state)
+                linked = live_snapshot.linked_now(profile, live.state.status, state)
                 taken = await self._queue.take(profile, live.browser, linked=linked, version=live.version)
-                return taken, worth.too_fresh(state, self._config)
-            linked = worth.linked_when_last_seen(profile, state)
+                return taken, live_snapshot.too_fresh(state, self._config)
+            linked = live_snapshot.linked_when_last_seen(profile, state)
             if self._slot.run is not None:
                 # It may open the profile at any moment, and then the copy would be of something that changes.
                 raise NotNowError(
                     f"The browser of session {printable(profile.id)} is not open. Try again when the bot has opened it."
                 )
             return await self._queue.take(profile, None, linked=linked, version=None), []
-        except (worth.NotLinkedError, ProfileInUseError) as error:
+        except (live_snapshot.NotLinkedError, ProfileInUseError) as error:
             raise NotNowError(str(error)) from None
 
     async def _choose(self, session: str | None) -> tuple[Profile, LiveBrowser | None]:

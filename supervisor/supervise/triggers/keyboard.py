@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.log.logger import emit, report_fault
@@ -11,6 +16,117 @@ from supervisor.timing.record import Target
 
 if TYPE_CHECKING:
     from supervisor.supervise.requests import Commands, SupervisorView
+
+
+_STDIN = 0
+_CHUNK = 4096
+
+#: Seconds that the beginning of a command is kept from the bot, in case the rest of it follows.
+_HOLD = 1.0
+
+
+class Sorter:
+    """Tells our commands from the bot's input, in whole lines or, while the bot reads single keys, key by key.
+
+    What may become a command is held back until that is decided, so that no half of it reaches the bot. A command is
+    recognised at the beginning of a line only.
+    """
+
+    def __init__(self, commands: Collection[bytes]) -> None:
+        self._commands = frozenset(commands)
+        self._at_start = True
+        self.held = b""
+
+    def sort(self, chunk: bytes) -> list[tuple[bytes, bool]]:
+        """The pieces of what was typed in their order, and whether each is a command of ours."""
+        found: list[tuple[bytes, bool]] = []
+        for line in chunk.splitlines(keepends=True):
+            if self._at_start and not self.held and line.strip() in self._commands and line[-1:] in (b"\n", b"\r"):
+                found.append((line.strip(), True))
+            else:
+                found.extend(self._keys(line))
+        return found
+
+    def release(self) -> bytes:
+        """What was held back, when nothing has followed it: it is the bot's, and so is the rest of the line."""
+        held, self.held = self.held, b""
+        self._at_start = self._at_start and not held
+        return held
+
+    def _keys(self, line: bytes) -> list[tuple[bytes, bool]]:
+        theirs = bytearray()
+        for key in (line[at : at + 1] for at in range(len(line))):
+            if key in (b"\r", b"\n"):
+                if self.held in self._commands:
+                    command, self.held = self.held, b""
+                    return [(bytes(theirs), False), (command, True)] if theirs else [(command, True)]
+                theirs += self.release() + key
+                self._at_start = True
+            elif self.held and key in (b"\x7f", b"\x08"):
+                self.held = self.held[:-1]
+            elif self._at_start and any(command.startswith(self.held + key) for command in self._commands):
+                self.held += key
+            else:
+                theirs += self.release() + key
+                self._at_start = False
+        return [(bytes(theirs), False)] if theirs else []
+
+
+class Keys(threading.Thread):
+    """Reads standard input in a thread of its own, so that a bot that does not read holds up nothing but its input.
+
+    On a terminal a line that is one of `commands` is carried out on the event loop; everything else goes to
+    `pass_on`. Where standard input is no terminal nothing is looked at: all of it belongs to the bot, its end included.
+    """
+
+    def __init__(
+        self,
+        commands: Mapping[str, Callable[[], None]],
+        pass_on: Callable[[bytes], None],
+        end: Callable[[], None],
+    ) -> None:
+        """`pass_on` and `end` are called in the thread."""
+        super().__init__(name="keys", daemon=True)
+        self._commands = {name.encode(): command for name, command in commands.items()}
+        self._sorter = Sorter(self._commands)
+        self._pass_on = pass_on
+        self._end = end
+        self._loop = asyncio.get_running_loop()
+
+    def run(self) -> None:
+        """Read until the end; the thread's body."""
+        try:
+            terminal = os.isatty(_STDIN)
+            if terminal and sys.platform != "win32":
+                # A supervisor in the background would be stopped by the kernel for reading; it gets an error instead.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTIN})
+            while chunk := self._read():
+                if terminal:
+                    self._sort(chunk)
+                else:
+                    self._pass_on(chunk)
+        except OSError:  # EIO: in the background, or the terminal is gone; EBADF: there never was an input
+            return
+        self._end()
+
+    def _read(self) -> bytes:
+        if self._sorter.held and not select.select([_STDIN], [], [], _HOLD)[0]:
+            self._pass_on(self._sorter.release())
+        return os.read(_STDIN, _CHUNK)
+
+    def _sort(self, chunk: bytes) -> None:
+        for piece, is_command in self._sorter.sort(chunk):
+            if is_command:
+                self._call(self._commands[piece])
+            else:
+                self._pass_on(piece)
+
+    def _call(self, command: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(command)
+        except RuntimeError:  # the loop has ended: nobody is left to carry it out
+            return
+
 
 HELP: Final[Mapping[str, str]] = {
     "rs": "restart the bot",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.supervise.triggers.keys import Sorter
+from supervisor.supervise.triggers.keyboard import Sorter
 
 COMMANDS = (b"rs", b"st", b"sn", b"q", b"?")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.supervise.triggers.cron import Schedule, keep
+from supervisor.supervise.triggers.schedule import Schedule, keep
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.bot.probes.symptoms import Chart, Symptom
+from supervisor.bot.probes.liveness import Chart, Symptom
 
 HANG = Symptom("hang", "page 1", "the page does not answer", 60.0)
 MEMORY = Symptom("memory", "tree", "too much", 30.0)
