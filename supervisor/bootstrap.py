@@ -70,7 +70,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
     key = project_key(project)
-    # Whatever we make is for its owner alone; what the bot makes is its own affair.
+    # Our own files are for their owner alone; the bot keeps its umask.
     umask = os.umask(0o077) if sys.platform != "win32" else -1
     runtime = runtime_folder(key)
     with project_lock(project / config.session.cache, runtime), contextlib.closing(ProfileLocks()) as locks:
@@ -108,7 +108,7 @@ async def _supervise(spec: BotSpec, *, rest_first: bool) -> int:
         history = stack.enter_context(contextlib.closing(open_history(project, config)))
         files = stack.enter_context(contextlib.closing(FileWorker()))
         stack.enter_context(_signals(inbox, slot, spec.reaper))
-        # From here on a signal is a request. Nothing is said before, so that nobody sends one too early.
+        # From here on a signal is a request. Nothing is reported before, so that no signal is sent too early.
         emit(
             "supervisor.starting",
             version=__version__,

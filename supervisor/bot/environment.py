@@ -1,4 +1,4 @@
-"""What the bot finds in its environment."""
+"""The environment of the bot's processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OURS = frozenset({NOTIFY, "WATCHDOG_USEC", "WATCHDOG_PID"})
 def bot_environment(config: Config, runtime: Path, *, mark: str, number: int) -> dict[str, str]:
     """Our own environment, without what was meant for us, with what the bot should know.
 
-    `number` is how often it was started before; in `runtime` are the files that it is told of.
+    `number` is the number of earlier starts; `runtime` is the folder of the files that the environment names.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _OURS} | config.bot.env
     environment |= {"SCANONCE": "1", ENVIRONMENT_MARK: mark, "SCANONCE_RESTARTS": str(number)}

@@ -43,7 +43,7 @@ _UNSETTLED = {SessionStatus.UNKNOWN, SessionStatus.STARTING}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a running browser said of itself; `version` is None if it offers no DevTools."""
+    """The answers of a running browser; `version` is None if it offers no DevTools."""
 
     status: SessionStatus
     version: str | None
@@ -51,7 +51,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """What was read while a browser stood still, and for how many seconds it did."""
+    """A capture of a suspended browser's profile, and for how many seconds it was suspended."""
 
     capture: Capture
     pause: float
@@ -65,7 +65,7 @@ def ask(browser: Browser, preset: PagePreset, patience: float = _PATIENCE) -> Se
 def read_still(
     store: SessionStore, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
 ) -> Still:
-    """Freeze a browser, read its profile, and thaw it whatever happens; all in the calling thread.
+    """Freeze a browser, read its profile, and resume it in any case; all in the calling thread.
 
     Raises `SessionError`, also if the browser may not be frozen, or is gone.
     """
@@ -168,7 +168,7 @@ class NotLinkedError(SessionError):
 
 
 def linked_now(profile: Profile, status: SessionStatus, state: SessionState) -> bool | None:
-    """Whether the page of a running bot is linked; where the page does not tell, what was known before.
+    """Whether the page of a running bot is linked; as last known where the page does not show it.
 
     Raises `NotLinkedError`.
     """

@@ -1,4 +1,4 @@
-"""What a running bot shows of itself: its browsers, their pages, and when it is ready.
+"""The observation of a running bot: its browsers and the state of their pages.
 
 The observer only looks. It finds the browsers in the bot's tree, keeps one DevTools connection to each, and reports
 changes; the connection serves the close as well, so that nothing has to be looked up then.
@@ -21,8 +21,8 @@ from supervisor.browser.processes import Browser, find_browsers
 from supervisor.process.table import ProcessEntry
 from supervisor.system.tasks import drop_traceback_on_cancel
 
-#: Seconds between two looks at the tree, while a browser is being waited for and later. What matters at once is told by
-#: exits and DevTools events; the slow look only finds a browser that a running bot opens in addition.
+#: Seconds between two looks at the tree, while a browser is being waited for and later. Urgent changes come as exits
+#: and DevTools events; the slow look only finds a browser that a running bot opens in addition.
 LOOK_FAST, LOOK_SLOW = 0.03, 5.0
 
 #: Between the two, the pause as a share of the time already waited: while a browser is expected, and while none is.
@@ -39,7 +39,7 @@ _FOREIGN_AFTER = 10.0
 
 
 BrowserChange = Literal["up", "page", "blind", "gone"]
-"""What has happened to a browser. up: its main process exists; page: the state of its page has changed; blind: it
+"""A change of a browser. up: its main process exists; page: the state of its page has changed; blind: it
 offers no DevTools, so that its page cannot be read; gone: its main process has exited."""
 
 Report = Callable[[BrowserChange, "LiveBrowser"], None]
@@ -65,7 +65,7 @@ class LiveBrowser:
         self.foreign = False
         #: It shows a QR code that is not believed yet: the session was linked.
         self.doubted = False
-        #: Whether the page was last seen linked; None while nothing has been seen that would tell.
+        #: Whether the page was last seen linked; None while nothing has been seen that shows it.
         self.linked: bool | None = None
         self._preset = preset
         self._interval = interval

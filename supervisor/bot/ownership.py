@@ -1,8 +1,8 @@
 """Which processes are ours: those of the running bot, and those that an earlier supervisor left behind.
 
 A process is touched only if it descends from this supervisor, carries this project's mark in its environment, or is an
-orphaned browser on one of this project's profiles. A browser on our profile whose bot was started by somebody else and
-still runs is a stranger's: it is reported, and waited for.
+orphaned browser on one of this project's profiles. A browser on our profile whose bot was started by another program
+and still runs is a stranger's: it is reported, and waited for.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Territory:
         return descendants + self._without_others([entry for entry in self._marked() if entry.pid not in pids])
 
     def proven_empty(self) -> bool:
-        """Whether, beyond what a look can tell, nothing of the bot lives; every zombie must have been reaped.
+        """Whether nothing of the bot lives, beyond what a look can show; every zombie must have been reaped.
 
         While something runs beside the bot, a message that is being sent for instance, a look has to do.
         """
@@ -67,7 +67,7 @@ class Territory:
         return bool(self.helper_pids) or any(entry.handle.alive for entry in self._inherited)
 
     def left_behind(self, profiles: Iterable[Path]) -> tuple[list[ProcessEntry], list[ProcessEntry]]:
-        """What earlier runs left: first what is ours to close, then the browsers that belong to somebody else."""
+        """Processes that earlier runs left: first those that are ours to close, then browsers that belong to others."""
         wanted = {profile.resolve() for profile in profiles}
         marked = self._marked()
         # Chromium's children write their title over their environment: they are found by descent only.
@@ -84,10 +84,10 @@ class Territory:
         return list(ours.values()), strangers
 
     def leftovers(self, profiles: Sequence[Path]) -> Callable[[], list[ProcessEntry]]:
-        """What earlier runs left that is ours, as a look to be taken again and again.
+        """A look, to be taken repeatedly, at the processes of ours that earlier runs left.
 
         Each look is a new one: a bot that was left in the midst of its start opens its browser between the first look
-        and its freeze. What was seen once is kept for as long as it lives, whatever becomes of its parents.
+        and its freeze. A process that was seen once is kept for as long as it lives, even if its parents end.
         """
         known: dict[int, ProcessEntry] = {}
 
@@ -119,9 +119,9 @@ class Territory:
         return [entry for entry in find_by_mark(f"{self.key}-") if entry.pid not in self.apart]
 
     def _has_a_bot(self, browser: ProcessEntry) -> bool:
-        """Whether whoever started the browser still runs. An orphan's parent is init, or another that adopts.
+        """Whether the program that started the browser still runs. An orphan's parent is init, or another adopter.
 
-        In doubt it is somebody's: to close a browser under a bot that runs would be worse than to ask its user.
+        In doubt it does: closing a browser under a running bot would be worse than asking the user.
         """
         program = parent_program(browser.pid) if browser.parent != 1 else None
         return program is not None and program not in _ADOPTERS

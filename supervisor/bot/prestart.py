@@ -17,7 +17,7 @@ from supervisor.process.spawn import SpawnSpec
 from supervisor.system.runtime_dir import RuntimeFolderError
 
 #: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35
-#: of node itself that it shares with the bot's: while somebody works on the files, but not beside a bot that just runs.
+#: of node itself that it shares with the bot's: worth it while files are being edited, not beside a bot that just runs.
 STANDBY = 300.0
 
 
@@ -43,7 +43,7 @@ class Prestart:
             self._timer = asyncio.get_running_loop().call_later(STANDBY, self.drop)
 
     def take(self) -> PrestartedProcess | None:
-        """What was started, for the run that is to go on with it."""
+        """Hand over the prestarted process, if there is one, to the run that goes on with it."""
         if self._timer is not None:
             self._timer.cancel()
         prestarted, self._prestarted = self._prestarted, None

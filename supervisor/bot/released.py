@@ -1,4 +1,4 @@
-"""What is known of a profile that its browser has let go of."""
+"""A profile after its browser has exited."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class Run:
         environment = spec.environment(self.mark, self._number)
         try:
             Path(environment[CHANGES]).write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
-        except OSError:  # a full disk: better a bot that does not hear what has changed than none
+        except OSError:  # a full disk: better a bot that does not learn what has changed than none
             del environment[CHANGES]
         if may_notify(spec.config):
             notify = NotifySocket(Path(environment[NOTIFY]), self._notified, trusted=self._is_mine)
@@ -281,9 +281,9 @@ class Run:
     def felled_by(self) -> Path | None:
         """After the exit: the profile of the browser that had crashed before, if that is why the bot has ended.
 
-        puppeteer kills its browser as the bot exits, for whatever reason, so that two ends close together tell nothing.
+        puppeteer kills its browser as the bot exits, for any reason, so two ends close together show nothing.
         But a bot that has reaped its browser was still running then. A browser that it had no time to reap has come to
-        us, with what ended it: a crash, or puppeteer's SIGKILL. Where orphans do not come to us nobody can tell.
+        us, with what ended it: a crash, or puppeteer's SIGKILL. Where orphans do not come to us this cannot be known.
         """
         if not self._spec.territory.contained:
             return None
@@ -296,7 +296,7 @@ class Run:
         return None
 
     def released(self, closed: Mapping[Path, bool]) -> dict[Path, Released]:
-        """What is known of each profile that this run held; `closed` tells which were closed, and whether cleanly."""
+        """The profiles that this run held, as they were left; `closed` has those closed by us, and whether cleanly."""
         # A browser that has ended shortly before its bot may not have been missed yet.
         seen = {profile: _left_by(live) for profile, live in self.observer.live.items()} | self._gone
         for profile, clean in closed.items():
@@ -329,7 +329,7 @@ class Run:
 
 
 def _left_by(live: LiveBrowser) -> Released:
-    """How a browser that has ended by itself has left its profile."""
+    """The profile of a browser that has ended by itself."""
     return Released(not singleton.remaining(live.profile), live.linked, live.version)
 
 

@@ -1,4 +1,4 @@
-"""The one bot there may be, from run to run: whoever has something for it waits here for the next one."""
+"""The place of the one bot there may be, from run to run; threads with input for it wait here for the next one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Slot:
         """It has been spawned."""
         self.run = run
         self._running.set()
-        # After the line above: the end may come in between, and whoever is second tells the bot.
+        # After the line above: the end of input may come in between (a race), and the later of the two passes it on.
         if self._input_ended:
             run.child.stdio.end_input()
         self.runs += 1
@@ -43,7 +43,7 @@ class Slot:
         emit("bot.started", pid=run.child.pid)
 
     def note_stop(self) -> None:
-        """It is going to be stopped: whatever it still shows belongs to no start."""
+        """Note that it is going to be stopped: what it still shows belongs to no start."""
         if self.run is not None:
             self.run.note_stop()
 

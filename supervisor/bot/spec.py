@@ -1,4 +1,4 @@
-"""What stays the same from one run of the bot to the next."""
+"""The settings that stay the same from one run of the bot to the next."""
 
 from __future__ import annotations
 

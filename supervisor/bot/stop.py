@@ -195,9 +195,9 @@ class Stop:
         return begun
 
     def _ask_bot(self, bot: Sequence[ProcessEntry]) -> None:
-        """Send the stop signal to the bot proper, past whatever stands between it and us."""
+        """Send the stop signal to the bot proper, past the wrappers between it and us."""
         pids = {entry.pid for entry in bot}
-        # A leader that has gone ahead may have left the bot proper behind, and nobody knows which of these it is.
+        # A leader that has gone ahead may have left the bot proper behind, and which of these it is cannot be known.
         asked = {unwrap(self._leader, bot)[0]} if self._leader in pids else pids
         number = signal.Signals[self._config.signal]
         for entry in bot:
@@ -209,7 +209,7 @@ class Stop:
         """Wait until the bot has ended, its grace is over or it has done nothing for `idle` seconds; what is left.
 
         puppeteer handles the signal without ending the bot, so one with a timer or a server of its own would live on
-        for the whole grace; nobody can tell its handlers from those of a bot that cleans up, but by what it does.
+        for the whole grace; only its activity distinguishes it from a bot that cleans up.
         """
         loop = asyncio.get_running_loop()
         over = loop.time() + grace
@@ -233,7 +233,7 @@ class Stop:
 
 
 def _still_bot(handles: Sequence[Handle]) -> list[Handle]:
-    """Those that have not become a browser since they were frozen: such a one is closed, like any other, later.
+    """The processes that have not become a browser since they were suspended; one that has is closed later.
 
     A bot may be stopped while it launches its browser, which until it runs is a process as any of the bot's: a child
     that has not executed anything yet, or a shell script. It must not be taken for a bot that does not end.

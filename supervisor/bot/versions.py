@@ -1,4 +1,4 @@
-"""What each restart ran with, as far as that costs nothing: for the record, where it tells what made a difference."""
+"""The versions that each restart ran with, as far as they can be found at no cost, for the history."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Versions:
             self._program = None  # it has gone, or may not be looked at
 
     def setup(self, browsers: Iterable[str | None]) -> Setup:
-        """What a restart runs with whose browsers have these versions."""
+        """The setup of a restart whose browsers have these versions."""
         known = sorted({version for version in browsers if version})
         return Setup(
             scanonce=__version__,
@@ -44,7 +44,7 @@ class Versions:
 
 
 def node_version(program: Path) -> str | None:
-    """The version of the Node.js that `program` is; None if it is something else, or does not tell.
+    """The version of the Node.js that `program` is; None if it is something else or the version cannot be found.
 
     Starting it to ask would cost some 40 ms and a process. Its installation has its version in a header beside it
     (nodejs.org's archives, NodeSource, Homebrew), or in the name of a folder (nvm, fnm, Volta, asdf).

@@ -1,4 +1,4 @@
-"""What follows from what a run's browsers do.
+"""The consequences of what a run's browsers do.
 
 The watcher leaves their profiles out, other supervisors are kept off them, their sessions are followed, and a browser
 that is lost for good is reported.

@@ -54,7 +54,7 @@ class QrBelieved:
 
 
 Message = RestartWanted | FilesChanged | QuitWanted | BrowserLost | ProfileHeld | QrBelieved | RunEvent | Event
-"""What the supervisor's loop reads. An `Event` is a finished step's report to the state machine."""
+"""A message to the supervisor's loop. An `Event` is a finished step's report to the state machine."""
 
 
 class Inbox:
@@ -96,7 +96,7 @@ class Inbox:
 
 @dataclass(slots=True)
 class Plans:
-    """What will be done by itself, and when, in seconds of the monotonic clock."""
+    """The scheduled actions, with their due times in seconds of the monotonic clock."""
 
     _due: dict[str, float] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""What there is to stop: the bot that runs, or what an earlier supervisor has left behind."""
+"""The processes there are to stop: the bot that runs, or those an earlier supervisor has left behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Leftovers:
         """The stop of `run`, or without one of what earlier runs have left.
 
         `urgency` may grow meanwhile; `suspension` holds what is suspended already. A `Stopped` with survivors if
-        a browser that somebody else has started holds one of our profiles: it is reported, and nothing may be started
+        a browser that another program has started holds one of our profiles: it is reported, and nothing may be started
         beside it.
         """
         territory = self._spec.territory

@@ -85,7 +85,7 @@ class RestartSequence:
         """Put every profile in order before a start; False if one could not be, and was left as it is.
 
         `released` holds what is known of profiles that a browser has just let go of. `wanted` are snapshots that are to
-        be restored whatever the check says, by session.
+        be restored regardless of the check, by session.
         """
         clock.enter("check")
         in_order = True

@@ -1,4 +1,4 @@
-"""Telling the init system how we are: systemd's `Type=notify`, or whatever else offers a NOTIFY_SOCKET.
+"""Notification of the init system: systemd's `Type=notify`, or another that offers a NOTIFY_SOCKET.
 
 Protocol: sd_notify(3), sd_watchdog_enabled(3). The other end of it, for the bot, is `readiness/notify.py`. What becomes
 of a message never matters to the bot: without a socket, or if it takes nothing, everything goes on as it would.
@@ -70,7 +70,7 @@ class NotifySender:
         self._socket.setblocking(False)
 
     def send(self, assignments: Mapping[str, object]) -> bool:
-        """Send some assignments; False if they were not taken: nobody is there, or the socket is full."""
+        """Send some assignments; False if they were not taken: no process listens, or the socket is full."""
         message = "\n".join(f"{name}={value}" for name, value in assignments.items())
         try:
             self._socket.sendto(message.encode("utf-8", "backslashreplace"), self._address)
@@ -84,7 +84,7 @@ class NotifySender:
 
 
 class Herald:
-    """Makes of events what the init system is told. `healthy`: whether the bot is being watched as it should be."""
+    """Turns events into notifications. `healthy`: whether the bot is being watched as it should be."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Herald:
 
 @contextlib.contextmanager
 def told(healthy: Callable[[], bool], environment: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Tell the init system while this is open, if it wants to be told; to be entered in the event loop."""
+    """Notify the init system while this is open, if it listens; to be entered in the event loop."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not hasattr(socket, "AF_UNIX") or not address.startswith(("/", "@")):
         yield

@@ -354,7 +354,7 @@ class SessionTracker:
         profile = await self._registry.identify(live.profile)
         if not self._config.snapshot.enabled:
             return SnapshotAnswer(profile.id, None, "snapshots are turned off (snapshot.enabled)")
-        # Where the page does not tell, what was known before has to do.
+        # Where the page does not show it, the last known state has to do.
         linked = live.linked if live.linked is not None else self._registry.state(profile.id).is_linked
         if linked is False:
             return SnapshotAnswer(profile.id, None, "it is not linked, so there is nothing worth keeping")

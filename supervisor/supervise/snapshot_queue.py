@@ -1,7 +1,7 @@
 """Snapshots from when a profile is read until they are published.
 
-Reading must happen while nobody writes to the profile, and is all that a restart waits for; making the copy durable and
-verifying it can wait until the bot is on its way up again.
+Reading must happen while no process writes to the profile, and is all that a restart waits for; making the copy
+durable and verifying it can wait until the bot is on its way up again.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class SnapshotQueue:
             self._files.do_later(self._ahead.popitem()[1].discard)
 
     async def read(self, profile: Profile, released: Released) -> None:
-        """Read a quiet profile, if it is worth it, to be published later. What prevents it is told."""
+        """Read a quiet profile, if it is worth it, to be published later. Obstacles are reported."""
         if not self._config.snapshot.enabled:
             return
         if (reason := self._unworthy(profile, released)) is not None:
@@ -140,9 +140,9 @@ class SnapshotQueue:
     async def take(
         self, profile: Profile, browser: Browser | None, *, linked: bool | None, version: str | None
     ) -> TakenSnapshot:
-        """Take a snapshot that somebody asks for: of the running browser, or without one of the quiet profile.
+        """Take a snapshot on request: of the running browser, or without one of the quiet profile.
 
-        The caller sees to it that nobody opens a quiet one meanwhile: no bot runs, and what is next done for a start
+        The caller makes sure that a quiet one is not opened meanwhile: no bot runs, and what is next done for a start
         waits its turn behind this. Raises `SessionError`.
         """
         pause = None

@@ -1,4 +1,4 @@
-"""What each event means in each state: a pure table, no I/O.
+"""The state machine: what each event means in each stage, as a pure table without I/O.
 
 Theory of operation
 -------------------
@@ -8,13 +8,13 @@ One bot at a time. The supervisor is always in exactly one `Stage`:
     CLOSING -> PREPARING -> STARTING -> UP          the way up, also of the very first start
     STARTING, UP -> CHECKING -> CLOSING             a changed file: first it is checked
                     CHECKING -> STARTING, UP        what has changed must not be started: the bot goes on
-    STARTING, UP -> CLOSING                         every other way down, whoever asked for it
+    STARTING, UP -> CLOSING                         every other way down
     CLOSING -> RESTING | BACKOFF | ENDED            where it leads when no bot is to follow at once
     CLOSING -> STUCK -> CLOSING                     a process would not die; nothing starts until it has
 
 *CLOSING* brings the bot down: freeze, close its browsers, stop it, prove that its tree is empty. It is also where a
-supervisor begins, since an earlier one may have left a bot behind. *PREPARING* works on the profiles while nobody holds
-them: check, snapshot, restore. *STARTING* lasts from the spawn until the bot is ready or shows a QR code; *UP* is
+supervisor begins, since an earlier one may have left a bot behind. *PREPARING* works on the profiles while no process
+holds them: check, snapshot, restore. *STARTING* lasts from the spawn until the bot is ready or shows a QR code; *UP* is
 everything after. In *CHECKING* (development) the bot stands still while the changed files are looked at: the one thing
 that is done to it before a restart is certain, since it can be undone. *RESTING* (development) waits for the next
 change after a crash, *BACKOFF* (production; in development after a crash of the browser) for a timer.
@@ -22,14 +22,14 @@ change after a crash, *BACKOFF* (production; in development after a crash of the
 What follows CLOSING is written in the state (`after`) and may change while the closing lasts: a quit overrides a
 restart, and nothing overrides a quit.
 
-Everything that happens outside is told as an event: signals, exits, changed files, finished steps. `step` answers with
+Everything that happens outside becomes an event: signals, exits, changed files, finished steps. `step` answers with
 the next state and the actions to begin. An action reports back as an event when it has finished; there is never more
 than one of CHECK, BRING_DOWN, PREPARE and SPAWN under way; only a CHECK is cut short, by a BRING_DOWN. A SPAWN that
-fails is told before whatever has been waiting: a CHECK, for instance, would find no bot. Three rules follow from the
+fails is handled before the events that wait: a CHECK, for instance, would find no bot. Three rules follow from the
 table alone, and are tested on generated sequences of events:
 
 - SPAWN is an answer to PREPARED only, PREPARE to a proof only: no bot starts before the last one is proven gone.
-- Every BRING_DOWN ends in DOWN or NOT_DOWN, and whoever carries it out thaws what it froze before it says either.
+- Every BRING_DOWN ends in DOWN or NOT_DOWN, and what was suspended for it is resumed before either is reported.
 - Every CHECK is followed by THAW or by BRING_DOWN, which takes over what is frozen.
 
 A change that arrives in CLOSING or PREPARING needs no restart of its own: the start that is coming reads the files as
@@ -39,7 +39,7 @@ checked with the others.
 What counts as a failure
 ------------------------
 
-A failure is an end that nobody asked for: an exit, a browser lost, a bot that hangs, one that does not become ready. A
+A failure is an end that was not requested: an exit, a browser lost, a bot that hangs, one that does not become ready. A
 RESTART never is one. How long a bot has *served*, from READY to its end, decides what a failure means:
 
 - after `reset_after` of service it says nothing about the start: it is not counted, and what was counted before is
@@ -71,7 +71,7 @@ class Stage(StrEnum):
 
 
 class After(StrEnum):
-    """What follows once the tree is proven empty."""
+    """The sequel to a stop, once the tree is proven empty."""
 
     START = auto()
     REST = auto()
@@ -80,15 +80,15 @@ class After(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What can happen."""
+    """The kinds of events."""
 
-    RESTART = auto()  # somebody wants a restart: a key, a request, a plan; a changed file that is not to be checked
+    RESTART = auto()  # a restart is requested: a key, a request, a plan; a changed file that is not to be checked
     CHANGED = auto()  # watched files change, and are to be checked before the bot is brought down for them
     PASSED = auto()  # they have been checked: the bot may be started on them
     REFUSED = auto()  # it must not be, or need not be since they are as they were
-    QUIT = auto()  # somebody wants the supervisor to end; `code` is what it then exits with
+    QUIT = auto()  # the end of the supervisor is requested; `code` is its exit status
     EXITED = auto()  # the bot's leader has exited; `code` is its status
-    FELLED = auto()  # the same, because its browser had crashed: whatever its status, that is no wish of its own
+    FELLED = auto()  # the same, because its browser had crashed: its status says nothing about its own wish
     BROWSER_LOST = auto()  # a browser is gone under a living bot, and has not come back
     UNHEALTHY = auto()  # it lives, but it hangs, its page has crashed, or it holds more memory than it may
     READY = auto()  # the bot is ready, or shows a QR code: its start is over
@@ -102,11 +102,11 @@ class EventKind(StrEnum):
 
 
 class Action(StrEnum):
-    """What is to be done now; carried out by `supervisor.py`."""
+    """The steps to begin; carried out by `supervisor.py`."""
 
     CHECK = auto()  # freeze the bot and check what has changed
     THAW = auto()  # let it go on
-    LISTEN = auto()  # a change that was told of when the check had just ended was nobody's: hear of it now
+    LISTEN = auto()  # report again a change that came just after the check had ended
     BRING_DOWN = auto()
     HURRY = auto()  # cut the graces of the BRING_DOWN under way short
     KILL = auto()  # ... and do not even ask
@@ -129,7 +129,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What to do about a bot that ends by itself.
+    """The policy for a bot that ends by itself.
 
     `rest_after_exit`: wait for the next change (development) instead of starting it again (production). `limit`
     failures within `window` seconds of service end the supervisor; after `reset_after` seconds of service in one piece
@@ -177,7 +177,7 @@ _Cell = Callable[[State, Event, Policy], Answer]
 
 
 def begin(policy: Policy | None = None) -> Answer:
-    """The first state, and the first thing to do: close whatever an earlier supervisor left behind.
+    """The first state, and the first action: close what an earlier supervisor left behind.
 
     What follows is the start of the bot, unless the policy says to rest first.
     """
@@ -226,7 +226,7 @@ def _check(state: State, _event: Event, _policy: Policy) -> Answer:
 
 
 def _refused(state: State, _event: Event, _policy: Policy) -> Answer:
-    """Back to where it was, which `ready_at` tells."""
+    """Go back to the stage before, which follows from `ready_at`."""
     return replace(state, stage=Stage.STARTING if state.ready_at is None else Stage.UP), (Action.THAW, Action.LISTEN)
 
 
@@ -277,9 +277,9 @@ def _unwell(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _failed(state: State, event: Event, policy: Policy) -> Answer:
-    """Count one end that nobody asked for, and decide whether to try again.
+    """Count one end that was not requested, and decide whether to try again.
 
-    Whoever develops is not left without a supervisor: too many of them, and it waits for a change.
+    In development the supervisor stays: after too many failures it waits for a change.
     """
     steady = state.ready_at is not None and _service(state, event) >= policy.reset_after
     failed = _count_service(state, event, policy)
@@ -311,7 +311,7 @@ def _ready(state: State, event: Event, _policy: Policy) -> Answer:
 
 
 def _down(state: State, _event: Event, _policy: Policy) -> Answer:
-    """Whatever follows: a profile that has just become quiet is looked after first, before an end as before a start."""
+    """Prepare first in any case: a profile that was just released is looked after before an end as before a start."""
     return replace(state, stage=Stage.PREPARING), (Action.PREPARE,)
 
 
@@ -326,7 +326,7 @@ def _prepared(state: State, _event: Event, _policy: Policy) -> Answer:
         case After.START:
             return replace(state, stage=Stage.STARTING), (Action.SPAWN,)
         case After.REST:
-            # What is tried after a rest is another thing: whoever asks for it has looked at what was.
+            # After a rest something else is tried: the failures before say nothing about it.
             return replace(state, stage=Stage.RESTING, failures=(), streak=0), ()
         case After.BACKOFF:
             return replace(state, stage=Stage.BACKOFF), (Action.START_BACKOFF,)
@@ -344,7 +344,7 @@ def _unprepared(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _prove_again(state: State, event: Event, policy: Policy) -> Answer:
-    """What was waited for has died; what it may have started meanwhile has not, so the proof is made anew."""
+    """Prove again: the process that was waited for has died, but what it started meanwhile may live."""
     return _close(state, event, policy, state.after, state.exit_code)
 
 
@@ -402,7 +402,7 @@ _TABLE: dict[Stage, dict[EventKind, _Cell]] = {
         EventKind.PASSED: _restart,
         EventKind.REFUSED: _refused,
         EventKind.QUIT: _quit_running,
-        # Whoever changed the files wants it to run, so this is no time for resting.
+        # The files were changed so that the bot runs with them: no time for resting.
         EventKind.EXITED: _restart,
         EventKind.FELLED: _restart,
         EventKind.BROWSER_LOST: _restart,

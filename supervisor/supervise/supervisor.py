@@ -93,7 +93,7 @@ class Supervisor:
         self._recorder = RestartRecorder(spec, history)
         self._started_at = datetime.now(UTC)
         self._files: SourceWatch | None = None
-        #: That no bot could be spawned: handled before whatever has been waiting, which would be about that bot.
+        #: The failure of a spawn: handled before the messages that wait, which would be about that bot.
         self._not_spawned: Event | None = None
         self._moved = asyncio.Event()
         self._state = State()
@@ -237,7 +237,7 @@ class Supervisor:
                         self._prestart.drop()
                 self._tell_moved()
         finally:
-            self._gate.resume()  # whatever this ends with
+            self._gate.resume()  # also after an exception: nothing stays suspended
             self._prestart.drop()
         await self._finish()
         emit(

@@ -34,8 +34,8 @@ Reason = Literal["hang", "stuck", "page crash", "http", "watchdog", "memory"]
 hang: the bot, its browser or its page gives no sign of life. stuck: the page answers, but does not get connected.
 """
 
-#: A pause between two looks that is longer than so many intervals, and these seconds, was none that was planned: we
-#: ourselves did not run (a suspended machine, a supervisor that was stopped), and so did nobody else perhaps.
+#: A pause between two looks that is longer than so many intervals, and these seconds, was none that was planned: this
+#: process did not run (a suspended machine, a stopped supervisor), and perhaps no other did.
 _LATE_INTERVALS, _LATE_SECONDS = 3, 5.0
 
 
@@ -45,7 +45,7 @@ class Symptom:
 
     reason: Reason
     subject: str
-    """What it is about: the same as long as it lasts, however its detail changes."""
+    """The thing that is wrong: the same for as long as it lasts, however the detail changes."""
     detail: str
     patience: float
 
@@ -91,7 +91,7 @@ class Health:
         self._config = config.health
         self._lost_patience = config.browser.lost_patience
         self._observer = observer
-        #: Who is to be told; nobody once that is done.
+        #: Called once; None after that.
         self._report: Callable[[Symptom], None] | None = report
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -113,7 +113,7 @@ class Health:
             timer.cancel()
         self._timers.clear()
 
-    # -- what is told ------------------------------------------------------------------------------------------------
+    # -- reports of the page and of the bot itself -------------------------------------------------------------------
 
     def page_state(self, live: LiveBrowser) -> None:
         """A page has changed its state. That one has crashed is noticed also where nothing else is looked after."""
@@ -168,7 +168,7 @@ class Health:
             await asyncio.sleep(interval)
 
     async def _signs(self) -> AsyncIterator[Symptom]:
-        """What is wrong with the bot, its browsers and their pages now; the most telling first."""
+        """Symptoms of the bot, its browsers and their pages now; the most specific first."""
         timeout = self._config.timeout
         for entry in self._vital():
             if entry.stopped:
@@ -182,7 +182,7 @@ class Health:
         if live.devtools is not None and not live.devtools.closed:
             # Before the ping: what it has the browser say needs a moment to be read, what the last one did had plenty.
             if self._unread(live):
-                detail = f"the bot does not read what the browser of {name} tells it"
+                detail = f"the bot does not read what the browser of {name} sends it"
                 yield Symptom("hang", f"bot {name}", detail, timeout)
             try:
                 await ping(live.devtools, timeout=_ANSWER_LIMIT)

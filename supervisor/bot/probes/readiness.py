@@ -21,7 +21,7 @@ _WAITS_FOR_A_PERSON = {
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What has been seen of one run of the bot.
+    """The observations of one run of the bot so far.
 
     `pages`: the status of each browser's page, None for a browser whose page cannot be read or is none that we know.
     `missing`: how many browsers the last run had beyond those. `signalled`: the bot has said that it is ready, by
@@ -48,7 +48,7 @@ def judge(sight: Sight, config: ReadyConfig) -> Verdict | None:
 
 
 def _method(sight: Sight, config: ReadyConfig) -> Literal["signal", "page", "up"]:
-    """What to go by: the bot's own word if that is configured, else its pages if there are any, else that it is up."""
+    """The criterion: the bot's own word if that is configured, else its pages if there are any, else that it is up."""
     match config.method:
         case "notify" | "http" | "output":
             return "signal"

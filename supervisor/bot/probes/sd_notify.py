@@ -38,7 +38,7 @@ class NotifyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message. `pid` is its sender according to the kernel, or None where the kernel does not tell (macOS)."""
+    """One message. `pid` is its sender according to the kernel, or None where the kernel does not report it (macOS)."""
 
     pid: int | None
     ready: bool = False
@@ -98,7 +98,7 @@ class NotifySocket:
 
     def _check_address(self) -> None:
         if not hasattr(socket, "AF_UNIX"):
-            raise NotifyError("this system has no notification sockets; use another way to tell readiness")
+            raise NotifyError("this system has no notification sockets; use another way to report readiness")
         if (length := len(os.fsencode(self._path))) > MAX_ADDRESS:
             raise NotifyError(
                 f"the notification socket's path is {length} bytes long, and the system takes at most {MAX_ADDRESS}: "

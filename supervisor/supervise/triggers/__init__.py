@@ -1,1 +1,1 @@
-"""What asks for a restart: changed files, keys, a schedule."""
+"""The sources of restarts: changed files, keys, a schedule."""

@@ -110,19 +110,19 @@ class WatchedFiles:
         return False
 
     def _refuse(self) -> None:
-        # The burst may not be over, and whoever mends the file in what is left of it would not be heard.
+        # The burst may not be over, and a fix of the file in the rest of it would be missed.
         self._watcher.dismiss()
         self._refused = self._preflight.count
 
     def hear_again(self) -> None:
-        """Tell of a change that came when the check was over, but the supervisor had not yet heard of that."""
+        """Report a change that came between the end of the check and its handling by the supervisor (a race)."""
         refused, self._refused = self._refused, None
         changed = self._watcher.changed()
         if refused is not None and refused != self._preflight.count and changed:
             self._inbox.changed(self._name(changed[0]))
 
     async def _judged(self, *, early: bool) -> tuple[Sequence[Path], PreflightResult]:
-        """What has changed, and what there is to say of it: once the files are quiet, or when time is up."""
+        """The changed files and the verdict on them, once the files are quiet or time is up."""
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -147,7 +147,7 @@ class WatchedFiles:
                 emit("preflight.output", text=line)
 
     def describe(self) -> tuple[list[str], bool]:
-        """What is watched, and whether by polling."""
+        """The watched paths, and whether they are polled."""
         bases = self._watcher.rules.watched_paths
         return [self._name(Path(base.path)) for base in bases], self._watcher.mode == "polling"
 
@@ -180,7 +180,7 @@ class WatchedFiles:
         return str(path.relative_to(self._project) if path.is_relative_to(self._project) else path)
 
     async def _unless_over(self, waiting: object) -> None:
-        """Wait for something of the watcher's, but not for a watcher that has failed and will never tell."""
+        """Wait for the watcher, unless it has failed and would never answer."""
         assert asyncio.iscoroutine(waiting)
         task: asyncio.Task[None] = asyncio.create_task(waiting)
         try:

@@ -1,4 +1,4 @@
-"""What the keys do: lines typed on the terminal that are for the supervisor and not for the bot."""
+"""The keys: lines typed on the terminal that are for the supervisor and not for the bot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HOLD = 1.0
 
 
 class Sorter:
-    """Tells our commands from the bot's input, in whole lines or, while the bot reads single keys, key by key.
+    """Separates our commands from the bot's input, in whole lines or, while the bot reads single keys, key by key.
 
     What may become a command is held back until that is decided, so that no half of it reaches the bot. A command is
     recognised at the beginning of a line only.
@@ -48,7 +48,7 @@ class Sorter:
         return found
 
     def release(self) -> bytes:
-        """What was held back, when nothing has followed it: it is the bot's, and so is the rest of the line."""
+        """The bytes that were held back and not followed by others: they are the bot's, like the rest of the line."""
         held, self.held = self.held, b""
         self._at_start = self._at_start and not held
         return held
@@ -124,7 +124,7 @@ class Keys(threading.Thread):
     def _call(self, command: Callable[[], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(command)
-        except RuntimeError:  # the loop has ended: nobody is left to carry it out
+        except RuntimeError:  # the loop has ended: nothing is left to carry it out
             return
 
 
@@ -168,7 +168,7 @@ class Keyboard:
         emit("key.answer", key="?", line="anything else goes to the bot")
 
     async def _tell_status(self) -> None:
-        # Only here: a supervisor that nobody asks does without.
+        # Imported here: a supervisor that is never asked does without.
         from supervisor.supervise.status_text import describe
 
         status = (await self._view.status()).model_dump(mode="json")

@@ -24,7 +24,7 @@ def preflight(spec: BotSpec, slot: Slot, name: Callable[[Path], str]) -> Preflig
     """
     config = spec.config.preflight
     environment = os.environ | spec.config.bot.env
-    # What node is told for the bot, to open a debugger for instance, is not meant for a check.
+    # Options meant for the bot, to open a debugger for instance, are not meant for a check.
     node_options = environment.pop("NODE_OPTIONS", "")
     # Should we be killed meanwhile, the next supervisor knows what runs for a check as ours, and ends it.
     environment[ENVIRONMENT_MARK] = spec.territory.new_mark()

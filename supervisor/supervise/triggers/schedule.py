@@ -61,7 +61,7 @@ async def keep(
 
     `started()` is when the bot was started, in seconds since the epoch, or None while it is not up: one that is being
     restarted, or waits to be, needs no further restart, and what falls due meanwhile is left out. `planned(seconds)`
-    is told how far away the next one is.
+    is called with the time until the next one.
     """
     asked_at = now()
     while True:
