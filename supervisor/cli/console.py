@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ import typer
 from supervisor.config.issues import ConfigError
 from supervisor.system import clock
 from supervisor.system.errors import ProfileInUseError, ScanonceError
-from supervisor.system.escape import printable
+from supervisor.system.escape import escape_surrogates, printable
 from supervisor.timing.record import HistoryError
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ VERSION = 1
 FAILED, UNUSABLE, HELD = 1, 2, 5
 """Exit statuses: a check failed or the answer was no; bad usage or an error; the profile or project is in use."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNWRAPPED = 10_000  # columns; a program that reads a pipe expects each row on one line
 _GAP, _NARROWEST = 2, 40  # columns: between two cells, and for the last one
 _QUIET_FOR = 1.0  # seconds before the first progress line and between two
@@ -218,6 +216,15 @@ def size(number: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 and unit != "B" else f"{value:.0f} {unit}"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "restart"), counted(2, "restart")
+    ('1 restart', '2 restarts')
+    """
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def yes_no(value: bool | None) -> str:
     """A fact in one or two words; None is unknown."""
     return {True: "yes", False: "no", None: "not known"}[value]
@@ -242,9 +249,9 @@ def _plain(value: Any) -> Any:
     """`value` as JSON has it: a time in ISO 8601, a path as text, and bytes of names that are not UTF-8 spelled out."""
     match value:
         case str():
-            return _SURROGATE.sub(lambda match: rf"\u{ord(match[0]):04x}", value)
+            return escape_surrogates(value)
         case PurePath():
-            return _plain(str(value))
+            return escape_surrogates(str(value))
         case datetime():
             return clock.iso(value)
         case Mapping():

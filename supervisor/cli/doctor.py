@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from supervisor.cli import console, documents
-from supervisor.cli.console import Cell
+from supervisor.cli.console import Cell, counted
 from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.setup.doctor.finding import Finding
 from supervisor.setup.doctor.project import open_project
@@ -68,13 +68,10 @@ def _summary(findings: Sequence[Finding], *, fix: bool) -> str:
     verdicts = [str(one.verdict) for one in findings]
     problems, warnings = verdicts.count("problem"), verdicts.count("warning")
     if not problems:
-        return f"Nothing needs doing{f'; {_things(warnings)} worth knowing' if warnings else ''}."
+        known = f"; {counted(warnings, 'thing')} worth knowing" if warnings else ""
+        return f"Nothing needs doing{known}."
     fixable = sum(one.fix is not None and str(one.verdict) == "problem" for one in findings)
     share = "it" if problems == 1 else "all of them" if fixable == problems else f"{fixable} of them"
     hint = f"; scanonce doctor --fix does {share}" if fixable and not fix else ""
     names = dict.fromkeys(one.name for one in findings if str(one.verdict) == "problem")
-    return f"{_things(problems)} need{'s' if problems == 1 else ''} doing ({', '.join(names)}){hint}."
-
-
-def _things(number: int) -> str:
-    return f"{number} thing{'' if number == 1 else 's'}"
+    return f"{counted(problems, 'thing')} need{'s' if problems == 1 else ''} doing ({', '.join(names)}){hint}."

@@ -6,19 +6,22 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import typer
 
 from supervisor.cli import console
 from supervisor.cli.console import Cell
+from supervisor.cli.documents import fields
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
-
-if TYPE_CHECKING:
-    from supervisor.notify.factory import Targets
-    from supervisor.notify.target import Target
+from supervisor.notify.factory import Targets, targets_of
+from supervisor.notify.message import Message
+from supervisor.notify.target import DeliveryError, Target
+from supervisor.process.helper import HelperRunner
+from supervisor.process.reaper import Reaper
+from supervisor.system.runtime_dir import project_key, runtime_folder
 
 
 class _Result(NamedTuple):
@@ -26,13 +29,9 @@ class _Result(NamedTuple):
     problem: str | None
     took_ms: int
 
-    def shape(self) -> dict[str, Any]:
-        return {
-            "target": self.target,
-            "ok": self.problem is None,
-            "problem": self.problem,
-            "took_ms": self.took_ms,
-        }
+    @property
+    def ok(self) -> bool:
+        return self.problem is None
 
 
 app = group("Notifications of what needs a person: test.")
@@ -49,33 +48,26 @@ def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJ
         settings = load(folder, config, mode=Mode.RUN).notify
         if not settings.webhooks and not settings.apprise:
             console.fail("no target is configured: set notify.webhooks or notify.apprise (docs/notifications.md)")
-        # What only this command needs, a supervisor does not carry.
-        from supervisor.notify.factory import targets_of
-        from supervisor.process.helper import HelperRunner
-        from supervisor.process.reaper import Reaper
-        from supervisor.system.runtime_dir import project_key, runtime_folder
-
         helpers = HelperRunner(Reaper(), set())
         targets = targets_of(settings, folder, helpers, lambda: runtime_folder(project_key(folder)))
-        results = asyncio.run(_tell_all(targets, str(folder), qr=settings.qr))
+        results = asyncio.run(_send_all(targets, str(folder), qr=settings.qr))
         if as_json:
-            console.print_json({"targets": [result.shape() for result in results]})
+            console.print_json(
+                {"targets": [fields(result, "target", "ok", "problem", "took_ms") for result in results]}
+            )
         else:
             console.table(("TARGET", "RESULT"), [_row(result) for result in results])
-        if any(result.problem is not None for result in results):
+        if not all(result.ok for result in results):
             raise typer.Exit(console.FAILED)
 
 
-async def _tell_all(targets: Targets, project: str, *, qr: bool) -> Sequence[_Result]:
-    results = await asyncio.gather(*(_tell(target, project, qr=qr) for target in targets.usable))
+async def _send_all(targets: Targets, project: str, *, qr: bool) -> Sequence[_Result]:
+    results = await asyncio.gather(*(_send(target, project, qr=qr) for target in targets.usable))
     unusable = [_Result(one.target, f"{one.problem}; {one.remedy}", 0) for one in targets.unusable]
     return sorted([*results, *unusable])
 
 
-async def _tell(target: Target, project: str, *, qr: bool) -> _Result:
-    from supervisor.notify.message import Message
-    from supervisor.notify.target import DeliveryError
-
+async def _send(target: Target, project: str, *, qr: bool) -> _Result:
     message = Message(
         kind="test",
         event="notify.test",
@@ -93,6 +85,5 @@ async def _tell(target: Target, project: str, *, qr: bool) -> _Result:
 
 
 def _row(result: _Result) -> list[str | Cell]:
-    if result.problem is None:
-        return [result.target, Cell(f"ok, in {result.took_ms} ms", "green")]
-    return [result.target, Cell(result.problem, "red")]
+    problem = result.problem
+    return [result.target, Cell(f"ok, in {result.took_ms} ms", "green") if problem is None else Cell(problem, "red")]

@@ -100,7 +100,7 @@ def timings(
         target = Target(settings.timing.target_low, settings.timing.target_high)
         view = View(path, recorded, selection, target, rows, earliest)
         if count := recorded.unreadable:
-            console.complain(f"{count} record{'' if count == 1 else 's'} in {path} left out: not readable.")
+            console.complain(f"{console.counted(count, 'record')} in {path} left out: not readable.")
         if compare:
             _compare(view, change, as_json=as_json)
         elif png is not None:

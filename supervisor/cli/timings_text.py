@@ -1,4 +1,4 @@
-"""What `scanonce timings` prints for people."""
+"""The text that `scanonce timings` prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.console import Cell
+from supervisor.cli.console import Cell, counted
 from supervisor.cli.timings_data import judged
 from supervisor.timing.compare import ALPHA, FEWEST, trend
 from supervisor.timing.phases import spread
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ahead": "green", "within": "yellow", "over": "red", "needs_link": "yellow", "failed": "red"}
 _SPARK_WIDTH, _PLOT_WIDTH = 60, 100
-_TIMES = 9.0  # from ten times as much on, a share is told as a factor
+_TIMES = 9.0  # growth, as a share, from which a factor is printed instead
 _NAMES = {"scanonce": "scanonce", "config": "configuration", "node": "Node.js", "browser": "browser"}
 
 
 def print_overview(view: View) -> None:
-    """Print the last restarts, the figures of each phase, how they stand, and what got slower."""
+    """Print the last restarts, the figures of each phase, how many met the target, and what got slower."""
     selection = view.selection
     if not selection.restarts:
         console.say(_nothing(view))
@@ -52,7 +52,7 @@ def print_overview(view: View) -> None:
     _print_figures(ready)
     console.say()
     _print_shares(view, ready)
-    if _draws() and len(ready) > 1:  # one dot is no drawing
+    if _can_draw() and len(ready) > 1:  # a single dot would show nothing
         _print_drawings(view, ready)
     _print_trend(ready)
 
@@ -65,12 +65,12 @@ def print_comparison(view: View, result: Comparison | None) -> None:
     if result is None:
         count = len(view.selection.ready)
         console.say(
-            f"No version and no configuration has changed in {_counted(count, 'restart')} that brought the bot back."
+            f"No version and no configuration has changed in {counted(count, 'restart')} that brought the bot back."
         )
         console.say("To compare before and after any other moment, name it: --compare 2026-01-31.")
         return
     change = result.change
-    console.say(f"Before and after {_when(change.at)}: {result.before} and {_counted(result.after, 'restart')}.")
+    console.say(f"Before and after {_when(change.at)}: {result.before} and {counted(result.after, 'restart')}.")
     for step in change.steps:
         console.say(f"  {_NAMES[step.kind]}: {step.before or 'not recorded'} -> {step.after or 'not recorded'}")
         for line in _settings(step, view.recorded.settings):
@@ -100,12 +100,12 @@ def _nothing(view: View) -> str:
 
 def _heading(selection: Selection) -> str:
     restarts = selection.restarts
-    line = f"{_counted(len(restarts), 'restart')}, {_when(restarts[0].started_at)}"
+    line = f"{counted(len(restarts), 'restart')}, {_when(restarts[0].started_at)}"
     if len(restarts) > 1:
         line += f" to {_when(restarts[-1].started_at)}"
     others = len(restarts) - len(selection.ready)
     left_out = (
-        [f"{_counted(selection.first_starts, 'first start')} left out (--starts)"] if selection.first_starts else []
+        [f"{counted(selection.first_starts, 'first start')} left out (--starts)"] if selection.first_starts else []
     )
     if others:
         left_out.append(f"{others} that did not bring the bot back count in no figure")
@@ -127,7 +127,7 @@ def _print_restarts(view: View, restarts: Sequence[Restart]) -> None:
 
 
 def _row(one: Restart, view: View, phases: Sequence[str], *, other: bool) -> list[str | Cell]:
-    hundredths = spread(one.phases_ms, 10)  # so that what is shown adds up to the total that is shown
+    hundredths = spread(one.phases_ms, 10)  # rounded so that they add up to the total
     shown = [_hundredths(hundredths[name]) if name in hundredths else "" for name in phases]
     if other:
         shown.append(_hundredths(sum(amount for name, amount in hundredths.items() if name not in phases)))
@@ -161,7 +161,7 @@ def _print_drawings(view: View, ready: Sequence[Restart]) -> None:
     console.say(f"Totals  {bars}  {spread_of}")
     console.say()
     for line in plot(ready, view.target, width=width, colour=_coloured()):
-        typer.echo(line, color=True)  # decided already
+        typer.echo(line, color=True)  # `plot` has decided on colours
     if len(ready) > width:
         console.say(f"Seconds; each dot is the median of some {round(len(ready) / width)} restarts.")
     else:
@@ -171,7 +171,7 @@ def _print_drawings(view: View, ready: Sequence[Restart]) -> None:
 def _print_trend(ready: Sequence[Restart]) -> None:
     found = trend(ready)
     if found is None or not found.slower:
-        return  # no evidence is nothing to say, and no proof that all is as it was
+        return  # without evidence nothing is said: it would not prove that nothing has changed
     console.say()
     console.say(f"Slower in the last {found.after} restarts than in the {found.before} before them:")
     rows = [_compared(one)[:6] for one in found.slower]
@@ -221,7 +221,7 @@ def _value(value: Any) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str | Cell]], columns: Iterable[int]) -> list[list[str | Cell]]:
-    """The same rows, numbers in these columns one under the other."""
+    """Align the numbers of these columns to the right."""
     aligned = [list(row) for row in rows]
     for at in columns:
         width = max((len(str(row[at])) for row in rows), default=0)
@@ -231,8 +231,8 @@ def _aligned(rows: Sequence[Sequence[str | Cell]], columns: Iterable[int]) -> li
     return aligned
 
 
-def _draws() -> bool:
-    """Whether the output can show bars and dots, which not every encoding has."""
+def _can_draw() -> bool:
+    """Whether the encoding of the output has bars and dots."""
     try:
         "▁█•┤".encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -242,10 +242,6 @@ def _draws() -> bool:
 
 def _coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _seconds(milliseconds: float) -> str:

@@ -44,7 +44,6 @@ EXPORTING = {"", "session"}
 
 #: Packages whose docstring does not say yet what they may import.
 SILENT = {
-    "cli",
     "control",
     "session",
 }
