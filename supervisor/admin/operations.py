@@ -70,7 +70,7 @@ def take_through(inventory: Inventory, profile: Profile) -> TakenSnapshot | None
     Only it knows that no restart is about to close the browser that would be frozen. Raises `SessionError`.
     """
     from supervisor.control.client import NoAnswerError, RefusedError
-    from supervisor.control.discovery import NotRunningError, UnreachableError, reach
+    from supervisor.control.locate import NotRunningError, UnreachableError, reach
     from supervisor.control.transport import AddressError
 
     store = inventory.store

@@ -16,7 +16,7 @@ from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config import quick
 from supervisor.control.client import Client, NoAnswerError, RefusedError
-from supervisor.control.discovery import NotRunningError, UnreachableError, everyone, reach
+from supervisor.control.locate import NotRunningError, UnreachableError, everyone, reach
 from supervisor.control.transport import AddressError
 from supervisor.timing.record import Target, restart_line
 

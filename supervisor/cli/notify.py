@@ -18,7 +18,7 @@ from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.notify.factory import Targets, targets_of
 from supervisor.notify.message import Message
-from supervisor.notify.target import DeliveryError, Target
+from supervisor.notify.target import DeliveryError, NotificationTarget
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.system.runtime_dir import project_key, runtime_folder
@@ -67,7 +67,7 @@ async def _send_all(targets: Targets, project: str, *, qr: bool) -> Sequence[_Re
     return sorted([*results, *unusable])
 
 
-async def _send(target: Target, project: str, *, qr: bool) -> _Result:
+async def _send(target: NotificationTarget, project: str, *, qr: bool) -> _Result:
     message = Message(
         kind="test",
         event="notify.test",

@@ -1,4 +1,7 @@
-"""Asking a running supervisor: one request, one connection, and a limit for each wait."""
+"""Requests to a running supervisor, each on its own connection and with its own timeout.
+
+Blocking, and free of asyncio and pydantic, which would double the time that `scanonce status` takes.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,24 @@ from urllib.parse import urlencode
 import h11
 
 from supervisor.control.transport import connect
+from supervisor.http1.exchange import Exchange
 from supervisor.http1.peer import Peer, peer_of
 
 _CHUNK: Final = 65_536
 _LARGEST: Final = 16 << 20  # bytes of an answer; a status of a hundred sessions has 40 kB
-_PATIENCE: Final = 5.0  # seconds for what is answered at once
-_SLACK: Final = 5.0  # seconds beyond what the other side was told to wait
+_PATIENCE: Final = 5.0  # seconds for a request that is answered at once
+_SLACK: Final = 5.0  # seconds beyond the time that the supervisor was told to wait
 
 Json = dict[str, Any]
 """An answer, as docs/openapi.json describes it."""
 
 
 class NoAnswerError(Exception):
-    """Somebody listens, but gave no answer in time, broke off, or said what makes no sense."""
+    """A process listens there, but did not answer in time, broke off, or sent nonsense."""
 
 
 class RefusedError(Exception):
-    """The supervisor refused; the message says why, in a sentence."""
+    """The supervisor refused the request; the message is a sentence that says why."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -37,9 +41,9 @@ class RefusedError(Exception):
 
 
 class Client:
-    """One supervisor, by its socket. `peer` is who was found there when last asked.
+    """The supervisor that listens at `path`; `peer` identifies the process that took the last connection.
 
-    Every method raises `AddressError` if nobody listens, `NoAnswerError` and `RefusedError`.
+    Every method raises `AddressError` if no process listens, `NoAnswerError` and `RefusedError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,35 +51,35 @@ class Client:
         self.peer = Peer()
 
     def status(self, *, patience: float = _PATIENCE) -> Json:
-        """How it stands."""
+        """Return its status."""
         return self._ask("GET", "/v1/status", patience=patience)
 
     def restart(self, *, wait: bool, timeout: float, detail: str | None = None) -> Json:
-        """Restart the bot, and wait up to `timeout` seconds until that is over."""
+        """Restart the bot; with `wait`, wait up to `timeout` seconds until that is over."""
         query = {"wait": "ready", "timeout": f"{timeout:g}"} if wait else {}
         body = {} if detail is None else {"detail": detail}
         patience = (timeout if wait else 0.0) + _SLACK
         return self._ask("POST", "/v1/restart", query, body, patience=patience)
 
     def stop(self, *, wait: bool, timeout: float) -> Json:
-        """Stop bot and supervisor, and wait up to `timeout` seconds until the bot is gone."""
+        """Stop bot and supervisor; with `wait`, wait up to `timeout` seconds until the bot is gone."""
         query = {"wait": "stopped", "timeout": f"{timeout:g}"} if wait else {}
         patience = (timeout if wait else 0.0) + _SLACK
         return self._ask("POST", "/v1/stop", query, patience=patience)
 
     def take_snapshot(self, session: str, *, timeout: float, patience: float) -> Json:
-        """Take a snapshot; a restart may take `timeout` seconds first, and the copying itself `patience`."""
+        """Take a snapshot, in up to `patience` seconds after a restart that may take `timeout` seconds first."""
         query, body = {"timeout": f"{timeout:g}"}, {"session": session}
         return self._ask("POST", "/v1/snapshots", query, body, patience=timeout + patience)
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Every event from now on, until the supervisor ends or has had enough of a slow reader."""
+    def events(self) -> Iterator[Json]:
+        """Yield every event from now on, until the supervisor ends or cuts off a reader that is too slow."""
         with self._connected(_PATIENCE) as (connection, token):
-            wire = _Wire(connection)
-            self._check(wire.begin("GET", "/v1/events", token, b""), b"")
+            status, chunks = _exchange(connection, "GET", "/v1/events", token, b"")
+            _raise_if_refused(status, b"")
             connection.settimeout(None)
             rest = b""
-            for data in wire.data():
+            for data in chunks:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     yield json.loads(line)
@@ -92,14 +96,13 @@ class Client:
         target = f"{path}?{urlencode(query)}" if query else path
         content = json.dumps(body).encode() if body else b""
         with self._connected(patience) as (connection, token):
-            wire = _Wire(connection)
-            status = wire.begin(method, target, token, content)
+            status, chunks = _exchange(connection, method, target, token, content)
             received = bytearray()
-            for data in wire.data():
+            for data in chunks:
                 received += data
                 if len(received) > _LARGEST:
                     raise NoAnswerError("its answer has no end")
-        self._check(status, bytes(received))
+        _raise_if_refused(status, received)
         answer = _object(received)
         if answer is None or answer.get("version") != 1:
             raise NoAnswerError("its answer makes no sense: is it of another version?")
@@ -117,14 +120,6 @@ class Client:
             except (OSError, h11.RemoteProtocolError):
                 raise NoAnswerError("it broke off in the middle of its answer") from None
 
-    def _check(self, status: int, body: bytes) -> None:
-        if status < 300:
-            return
-        problem = _object(body)
-        if problem is None or "detail" not in problem:
-            raise NoAnswerError(f"it answered with status {status} and nothing else")
-        raise RefusedError(status, str(problem["detail"]))
-
 
 def _object(body: bytes | bytearray) -> Json | None:
     try:
@@ -134,35 +129,36 @@ def _object(body: bytes | bytearray) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-class _Wire:
-    """The client's side of one connection."""
+def _raise_if_refused(status: int, body: bytes | bytearray) -> None:
+    if status >= 300:
+        problem = _object(body)
+        if problem is None or "detail" not in problem:
+            raise NoAnswerError(f"it answered with status {status} and nothing else")
+        raise RefusedError(status, str(problem["detail"]))
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._http = h11.Connection(h11.CLIENT)
 
-    def begin(self, method: str, target: str, token: str | None, body: bytes) -> int:
-        """Send a request; returns the status of the answer."""
-        headers = [("host", "scanonce"), ("connection", "close"), ("accept", "application/json")]
-        if body:
-            headers += [("content-type", "application/json"), ("content-length", str(len(body)))]
-        if token is not None:
-            headers.append(("authorization", f"Bearer {token}"))
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused already: the answer says why
-            for event in (h11.Request(method=method, target=target, headers=headers), h11.Data(data=body)):
-                self._connection.sendall(self._http.send(event))
-            self._connection.sendall(self._http.send(h11.EndOfMessage()))
-        response = self._next()
-        assert isinstance(response, h11.Response)
-        return response.status_code
+def _exchange(
+    connection: socket.socket, method: str, target: str, token: str | None, body: bytes
+) -> tuple[int, Iterator[bytes]]:
+    """Send a request; returns the status and the body as it comes."""
+    headers = [("Host", "scanonce"), ("Accept", "application/json")]
+    if body:
+        headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    if token is not None:
+        headers.append(("Authorization", f"Bearer {token}"))
+    exchange = Exchange(method, target, headers, body)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused already: the response says why
+        connection.sendall(exchange.outgoing)
 
-    def data(self) -> Iterator[bytes]:
-        """The body of the answer as it comes."""
-        while isinstance(event := self._next(), h11.Data):
+    def receive() -> h11.Event:
+        while (event := exchange.next_event()) is None:
+            exchange.feed(connection.recv(_CHUNK))
+        return event
+
+    def chunks() -> Iterator[bytes]:
+        while isinstance(event := receive(), h11.Data):
             yield bytes(event.data)
 
-    def _next(self) -> h11.Event:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._http.receive_data(self._connection.recv(_CHUNK))
-        assert isinstance(event, h11.Event)
-        return event
+    response = receive()
+    assert isinstance(response, h11.Response)
+    return response.status_code, chunks()

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import psutil
 
-from supervisor.notify.apprise_worker import Request
+from supervisor.notify.apprise_worker import AppriseRequest
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError
 from supervisor.process.helper import HelperRunner
@@ -47,7 +47,9 @@ class Chat:
 
     async def deliver(self, message: Message) -> None:
         """Deliver a message. Raises `DeliveryError`."""
-        request = Request(self._url, message.title, message.body, message.level, self._timeout, message.qr is not None)
+        request = AppriseRequest(
+            self._url, message.title, message.body, message.level, self._timeout, message.qr is not None
+        )
         # Files, since a command line and an environment can be read by others; it ends with the message, and its image.
         with tempfile.TemporaryDirectory(prefix=_prefix(os.getpid()), dir=self._folder()) as folder:
             given = Path(folder) / "request"

@@ -18,7 +18,7 @@ _TYPES: Final = {"info": "info", "warning": "warning", "error": "failure"}
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AppriseRequest:
     """What to send where; `timeout` in seconds, `image` lies in the current folder as qr.png."""
 
     url: str
@@ -46,7 +46,7 @@ class _Heard(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def send(request: Request) -> Result:
+def send(request: AppriseRequest) -> Result:
     """Send it."""
     try:
         import apprise
@@ -85,7 +85,7 @@ def without_secrets(text: str, url: str) -> str:
 
 def main() -> None:
     """Send what standard input holds."""
-    request = Request(**json.load(sys.stdin))
+    request = AppriseRequest(**json.load(sys.stdin))
     # Whatever a plugin prints is nobody's: our line must stand alone.
     answer = os.fdopen(os.dup(1), "w")
     with (

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from supervisor.config.sections.notify import NotifyConfig, WebhookConfig
 from supervisor.config.types import is_reference, parse_http_url
 from supervisor.notify import apprise_target, signature
-from supervisor.notify.target import Target
+from supervisor.notify.target import NotificationTarget
 from supervisor.notify.webhook import Webhook
 from supervisor.process.helper import HelperRunner
 
@@ -37,10 +37,10 @@ class Unusable:
 class Targets:
     """Those that can be told, and those that cannot."""
 
-    usable: list[Target] = field(default_factory=list)
+    usable: list[NotificationTarget] = field(default_factory=list)
     unusable: list[Unusable] = field(default_factory=list)
 
-    def add(self, name: str, make: Callable[[], Target]) -> None:
+    def add(self, name: str, make: Callable[[], NotificationTarget]) -> None:
         """Make one, or note why not."""
         try:
             self.usable.append(make())

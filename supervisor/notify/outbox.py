@@ -10,7 +10,7 @@ from typing import Final
 
 from supervisor.log.logger import emit, report_error
 from supervisor.notify.message import Message
-from supervisor.notify.target import DeliveryError, Target
+from supervisor.notify.target import DeliveryError, NotificationTarget
 from supervisor.system.backoff import backoff
 
 _FIRST_PAUSE: Final = 1.0
@@ -27,7 +27,7 @@ class Outbox:
 
     def __init__(
         self,
-        target: Target,
+        target: NotificationTarget,
         *,
         room: int,
         retry_for: float,

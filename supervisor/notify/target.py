@@ -15,7 +15,7 @@ class DeliveryError(Exception):
         self.final = final
 
 
-class Target(Protocol):
+class NotificationTarget(Protocol):
     """Takes one message at a time."""
 
     @property

@@ -10,7 +10,7 @@ from typing import Final
 
 import h11
 
-from supervisor.http1.client import post
+from supervisor.http1.fetch import fetch_status
 from supervisor.notify import signature
 from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError
@@ -32,9 +32,9 @@ class Webhook:
     async def deliver(self, message: Message) -> None:
         """Deliver a message. Raises `DeliveryError`."""
         body = await asyncio.to_thread(_body, message)
-        headers = signature.headers(self._key, message.id, time.time(), body)
+        headers = {"Content-Type": "application/json"} | signature.headers(self._key, message.id, time.time(), body)
         try:
-            status = await post(self._url, body, {"content-type": "application/json", **headers}, timeout=self._timeout)
+            status = await fetch_status("POST", self._url, timeout=self._timeout, headers=headers, body=body)
         except TimeoutError:
             raise DeliveryError(f"it gave no answer in {self._timeout:g} s", final=False) from None
         except ssl.SSLCertVerificationError as error:

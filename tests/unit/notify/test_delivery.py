@@ -162,7 +162,7 @@ async def test_a_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_arguments: object, **_options: object) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr("supervisor.http1.client.socket.getaddrinfo", unknown)
+    monkeypatch.setattr("supervisor.http1.fetch.socket.getaddrinfo", unknown)
     with pytest.raises(DeliveryError, match="it cannot be reached: Name or service not known") as caught:
         await webhook("http://no.invalid/").deliver(message())
     assert not caught.value.final
@@ -175,7 +175,7 @@ async def test_a_name_server_that_hangs_is_left_after_the_time_as_well(monkeypat
         answered.wait(30)
         return []
 
-    monkeypatch.setattr("supervisor.http1.client.socket.getaddrinfo", hang)
+    monkeypatch.setattr("supervisor.http1.fetch.socket.getaddrinfo", hang)
     try:
         with pytest.raises(DeliveryError, match=r"it gave no answer in 0\.1 s"):
             await webhook("http://no.invalid/", timeout=0.1).deliver(message())

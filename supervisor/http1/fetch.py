@@ -1,4 +1,4 @@
-"""One POST, and the status of its answer: with a limit for all of it, TLS verified, no redirect followed, no proxy."""
+"""One request over HTTP or HTTPS, of whose response only the status is wanted: TLS verified, no redirects, no proxy."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from urllib.parse import quote, unquote, urlsplit
 import h11
 
 from supervisor import __version__
+from supervisor.http1.exchange import Exchange
 
-_CHUNK: Final = 8192
-_HEAD: Final = 65_536  # bytes of an answer's head; its body is not read
+_CHUNK: Final = 8192  # bytes of the response, whose body is not read
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> int:
-    """Send `body` and return the status.
+async def fetch_status(
+    method: str, url: str, *, timeout: float, headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> int:
+    """Send a request and return the status of its response.
 
-    Raises `TimeoutError` after `timeout` seconds, `OSError` (TLS errors are some) and `h11.RemoteProtocolError`.
+    Raises `ValueError` for what is not an http or https URL, `TimeoutError` after `timeout` seconds, `OSError` (which
+    TLS errors are, too) and `h11.RemoteProtocolError`.
     """
     parts = urlsplit(url)
-    assert parts.hostname is not None, "checked when it was read"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"not a URL: {url!r}; expected http://HOST:PORT/PATH")
     secure = parts.scheme == "https"
     host = parts.hostname.encode("ascii" if ":" in parts.hostname else "idna").decode("ascii")
     port = parts.port or (443 if secure else 80)
@@ -35,47 +39,30 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout: fl
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    sent = {
-        "host": authority if parts.port is None else f"{authority}:{port}",
-        "user-agent": f"scanonce/{__version__}",
-        "content-length": str(len(body)),
-        "connection": "close",
-        **headers,
-    }
+    sent = {"Host": authority if parts.port is None else f"{authority}:{port}", "User-Agent": f"scanonce/{__version__}"}
+    sent |= {"Content-Length": str(len(body))} if body else {"Accept": "*/*"}
+    sent |= headers or {}
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        sent["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        sent["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    exchange = Exchange(method, target, sent.items(), body)
     async with asyncio.timeout(timeout):
         reader, writer = await _connect(host, port, secure)
+        writer.write(exchange.outgoing)
+        # Beside the reading: a server may refuse and close before it has read everything, and its response counts.
+        sending = asyncio.create_task(_drain(writer))
         try:
-            return await _exchange(
-                reader, writer, h11.Request(method="POST", target=target, headers=[*sent.items()]), body
-            )
+            while (event := exchange.next_event()) is None:
+                exchange.feed(await reader.read(_CHUNK))
+            assert isinstance(event, h11.Response)
+            return event.status_code
         finally:
-            # The answer's body is not wanted, however long it is: no orderly close.
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            # No orderly close: the rest of the response may be endless.
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-
-
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request, body: bytes
-) -> int:
-    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD)
-    for part in (request, h11.Data(data=body), h11.EndOfMessage()):
-        writer.write(http.send(part) or b"")
-    # A server may refuse before it has read everything, and close: its answer counts.
-    sending = asyncio.create_task(_drain(writer))
-    try:
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                http.receive_data(await reader.read(_CHUNK))
-            elif isinstance(event, h11.Response):
-                return event.status_code
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
 
 
 async def _drain(writer: asyncio.StreamWriter) -> None:
@@ -90,7 +77,7 @@ async def _connect(host: str, port: int, secure: bool) -> tuple[asyncio.StreamRe
     for address in await _resolve(host, port):
         try:
             return await asyncio.open_connection(
-                address, port, ssl=context, server_hostname=host if secure else None, limit=_HEAD
+                address, port, ssl=context, server_hostname=host if secure else None, limit=_CHUNK
             )
         except OSError as error:
             problem = error
@@ -98,10 +85,9 @@ async def _connect(host: str, port: int, secure: bool) -> tuple[asyncio.StreamRe
 
 
 async def _resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host.
+    """Resolve a host name.
 
-    In a thread of its own: the loop's executor would be waited for in the end, and a name server that does not answer
-    takes its time.
+    In a thread of its own: at the end asyncio waits for the loop's executor, and a name server may be slow to fail.
     """
     try:
         return [str(ipaddress.ip_address(host))]
@@ -125,7 +111,7 @@ async def _resolve(host: str, port: int) -> list[str]:
             addresses = [str(address[4][0]) for address in known]
         except OSError as error:
             problem = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed by now
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(settle, addresses, problem)
 
     threading.Thread(target=look, name="resolve", daemon=True).start()
