@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from supervisor.watch.file_tree import FileTree
-from supervisor.watch.fingerprint import look, same
+from supervisor.watch.fingerprint import fingerprint_of, same
 
 #: Seconds for which polling reads a changed file again each time, even if its signature is the same: FAT has a
 #: resolution of 2 s and NFS may return attributes 3 s old (nfs(5), acregmin), which hide another change of equal size.
@@ -94,7 +94,7 @@ class Burst:
         """Read the recently changed files again, without a hint; for polling."""
         since = time.monotonic() - _RECENT
         for path in [path for path, at in self._changed_at.items() if at > since]:
-            if not same(self._tree.known.get(path), look(path)):
+            if not same(self._tree.known.get(path), fingerprint_of(path)):
                 self.hint(path, complete=True)
 
     def end(self) -> None:
@@ -109,7 +109,7 @@ class Burst:
         self._quiet_at = self._early_at = float("-inf")
 
     def _check(self, path: str, now: float, *, overdue: bool = False) -> None:
-        found = look(path)
+        found = fingerprint_of(path)
         if not overdue and (found is None or found.signature.size == 0):
             self._due.setdefault(path, now + self._quiet)
             return

@@ -5,7 +5,7 @@ change in between is in the listing, or in an event, or in both. `FileTree` keep
 have changed since the last `commit`.
 """
 
-# ruff: noqa: PTH116, PTH118, PTH120  (paths are strings: a walk handles each entry of the tree)
+# ruff: noqa: PTH118, PTH120  (paths are strings: a walk handles each entry of the tree)
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, KeysView
 from dataclasses import dataclass, field
 
-from supervisor.watch.fingerprint import Fingerprint, Signature, same, signature
+from supervisor.watch.fingerprint import Fingerprint, Signature, same, signature_of
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
 from supervisor.watch.rules import WatchRules, is_below
 
@@ -85,22 +85,14 @@ def _list(rules: WatchRules, folder: str, real: str) -> tuple[Listing, list[str]
                 if rules.enters(entry.path):
                     (linked if is_link else below).append(entry.name)
             elif entry.name == GITIGNORE:
-                listing.gitignore = sign(entry.path)
+                listing.gitignore = signature_of(entry.path)
             elif rules.refusal(folder, entry.name) is None:
-                found = sign(entry.path)
+                found = signature_of(entry.path)
                 if found is not None:
                     listing.files[entry.path] = found
                 if is_link:
                     listing.links[entry.path] = os.path.realpath(entry.path)
     return listing, below, linked
-
-
-def sign(path: str) -> Signature | None:
-    """The signature of a regular file or a link's target; None if it is no regular file."""
-    try:
-        return signature(os.stat(path))  # not the directory entry's stat, which has no inode on Windows
-    except OSError:
-        return None
 
 
 @dataclass(slots=True)

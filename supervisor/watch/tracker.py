@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from supervisor.watch.debounce import Burst
-from supervisor.watch.file_tree import FileTree, Listing, sign, walk
-from supervisor.watch.fingerprint import Fingerprint, Signature
+from supervisor.watch.file_tree import FileTree, Listing, walk
+from supervisor.watch.fingerprint import Fingerprint, Signature, signature_of
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
 from supervisor.watch.rules import WatchRules, is_below
 from supervisor.watch.source import Hint, HintKind, Source
@@ -121,7 +121,7 @@ class Tracker:
             if watched.is_folder():
                 for listing in self._walk(watched.path, entered, survey.refused):
                     survey.add(listing)
-            elif (found := sign(watched.path)) is not None and self.rules.refusal(*os.path.split(watched.path)) is None:
+            elif self.rules.refusal(*os.path.split(watched.path)) is None and (found := signature_of(watched.path)):
                 survey.files[watched.path] = found
                 if os.path.islink(watched.path):
                     survey.links[watched.path] = os.path.realpath(watched.path)
@@ -152,7 +152,7 @@ class Tracker:
         for path, known in [item for item in self.tree.known.items() if item[0] not in survey.files]:
             if self.rules.refusal(*os.path.split(path)) is not None:
                 self._burst.forget(path)
-            elif sign(path) != known.signature:  # else it was created after the survey had passed
+            elif signature_of(path) != known.signature:  # else it was created after the survey had passed
                 self._burst.hint(path, complete=False)
         for path, found in survey.files.items():
             if path not in self.tree.known:

@@ -21,7 +21,7 @@ from supervisor.log.events.model import (
 )
 from supervisor.timing.record import Target, restart_line
 
-_BROWSER_PID: Final = integer("process id of the browser's main process")
+_BROWSER: Final = {"pid": integer("process id of the browser's main process"), "profile": PROFILE}
 _CLEAN: Final = boolean("whether every browser wrote all its data before it exited")
 _EXIT: Final = {
     "pid": integer("process id of the bot"),
@@ -229,24 +229,21 @@ BROWSER: Final = (
         "A browser of the bot is running.",
         "browser up on {profile}",
         "detail",
-        pid=_BROWSER_PID,
-        profile=PROFILE,
+        **_BROWSER,
         version=string("its version", optional=True),
     ),
     info(
         "browser.blind",
         "A browser offers no DevTools port (`pipe: true`, Playwright): its page cannot be read.",
         "the browser on {profile} offers no DevTools port: whether the session is linked cannot be seen",
-        pid=_BROWSER_PID,
-        profile=PROFILE,
+        **_BROWSER,
     ),
     info(
         "browser.closed",
         "A browser was closed and wrote all its data.",
         lambda fields: f"browser on {fields['profile']} closed in {fields['took_ms'] / 1000:.2f} s",
         "detail",
-        pid=_BROWSER_PID,
-        profile=PROFILE,
+        **_BROWSER,
         method=string("what closed it"),
         took_ms=integer("milliseconds until every one of its processes was gone"),
     ),
@@ -254,16 +251,14 @@ BROWSER: Final = (
         "browser.unclean",
         "A browser ended without writing all its data.",
         "the browser on {profile} did not close cleanly ({reason}); the profile will be checked in full",
-        pid=_BROWSER_PID,
-        profile=PROFILE,
+        **_BROWSER,
         reason=REASON,
     ),
     warning(
         "browser.lost",
         "A browser ended while the bot was running.",
         "the browser on {profile} is gone",
-        pid=_BROWSER_PID,
-        profile=PROFILE,
+        **_BROWSER,
     ),
 )
 

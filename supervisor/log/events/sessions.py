@@ -1,8 +1,10 @@
 """Events of sessions and their snapshots, in the order of the reference."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from supervisor.log.events import model
 from supervisor.log.events.model import (
     PROFILE,
     REASON,
@@ -10,19 +12,20 @@ from supervisor.log.events.model import (
     Fields,
     boolean,
     clause,
-    debug,
-    error,
-    info,
     integer,
     number,
     string,
     unended,
-    warning,
 )
+
+# Of an event about one session, the session is the first field.
+debug = partial(model.debug, session=SESSION)
+info = partial(model.info, session=SESSION)
+warning = partial(model.warning, session=SESSION)
+error = partial(model.error, session=SESSION)
 
 _BAR: Final = 20  # characters of a progress bar
 _PROGRESS: Final = {
-    "session": SESSION,
     "doing": string("what is being done: `checking`, `copying`, `restoring` or `verifying`"),
     "bytes_done": integer("bytes of it that are done"),
     "bytes_total": integer("bytes of it in all"),
@@ -92,7 +95,6 @@ SESSIONS: Final = (
         "session.found",
         "A session was found on disk.",
         _found,
-        session=SESSION,
         profile=PROFILE,
         linked=boolean("whether it was linked when last seen, if that is known", optional=True),
     ),
@@ -100,7 +102,6 @@ SESSIONS: Final = (
         "session.needs_link",
         "The page shows a QR code, or is about to.",
         "session {session} needs a link: scan the QR code with the phone",
-        session=SESSION,
         qr=replace(_QR, optional=True),
     ),
     info(
@@ -108,28 +109,24 @@ SESSIONS: Final = (
         "The page shows another QR code: each is valid for less than a minute.",
         "session {session} shows a new QR code",
         "detail",
-        session=SESSION,
         qr=_QR,
     ),
-    info("session.linked", "The session is linked.", "session {session} is linked", "good", session=SESSION),
+    info("session.linked", "The session is linked.", "session {session} is linked", "good"),
     info(
         "session.ready",
         "A session that has just been linked has caught up with the phone.",
         "session {session} is ready",
         "good",
-        session=SESSION,
     ),
     error(
         "session.logged_out",
         "The phone removed this device. No snapshot can undo that.",
         "session {session} was logged out by the phone; it must be linked again",
-        session=SESSION,
     ),
     warning(
         "session.attention",
         "The page is linked but cannot be used: it is open elsewhere, or the service refuses it.",
         "session {session} needs attention: {reason}",
-        session=SESSION,
         state=string("`conflict` or `blocked`"),
         reason=REASON,
     ),
@@ -137,7 +134,6 @@ SESSIONS: Final = (
         "session.stuck",
         "The page does not answer, or has crashed. If it stays so, the bot is restarted (`bot.unhealthy`).",
         "session {session} is stuck: {reason}",
-        session=SESSION,
         reason=REASON,
     ),
     info(
@@ -145,12 +141,11 @@ SESSIONS: Final = (
         "The session's state changed; [what each means](production.md#session-states).",
         "session {session}: {state}",
         "detail",
-        session=SESSION,
         state=string(", ".join(f"`{state}`" for state in SESSION_STATES)),
         before=string("its state before that, in this run of the bot", optional=True),
         reason=replace(REASON, optional=True),
     ),
-    warning(
+    model.warning(
         "session.exposed",
         "At the start: other users of this machine can read a profile, the snapshots or the state file.",
         "others on this machine can read {path}, which holds the account: {remedy}",
@@ -162,7 +157,6 @@ SESSIONS: Final = (
         "session.unlocked",
         "A lock that no running browser holds was removed from the profile.",
         "session {session}: removed the lock left by process {pid} on {host}",
-        session=SESSION,
         host=string("the machine or container that the lock names"),
         pid=integer("the process that it names"),
     ),
@@ -170,10 +164,9 @@ SESSIONS: Final = (
         "session.trimmed",
         "The caches of the profile were emptied (`session.trim_caches`).",
         lambda fields: f"session {fields['session']}: emptied its caches, {fields['bytes'] / 1e6:.0f} MB",
-        session=SESSION,
         bytes=integer("bytes freed"),
     ),
-    warning(
+    model.warning(
         "session.not_locked",
         "The profile could not be locked against the scanonce of another project; it is used all the same.",
         "{profile} cannot be locked against another scanonce: {problem}",
@@ -184,7 +177,6 @@ SESSIONS: Final = (
         "session.damaged",
         "A check found the profile damaged, and no snapshot could replace it: the bot starts for a new link.",
         _damaged,
-        session=SESSION,
         profile=PROFILE,
         problem=string("what was found: names of files and checks, nothing of their content"),
         moved_to=string("where the damaged profile is now", optional=True),
@@ -193,7 +185,6 @@ SESSIONS: Final = (
         "session.remark",
         "A check before a start repaired something, or found something worth knowing. The bot starts.",
         lambda fields: f"session {fields['session']}: {fields['seen']}{clause(' {}', fields.get('remedy'))}",
-        session=SESSION,
         check=string("the check's name, such as `disk`"),
         seen=string("what was seen, and what was done about it"),
         remedy=string("what to do about it", optional=True),
@@ -204,13 +195,11 @@ SESSIONS: Final = (
         "session {session} has snapshots, but no profile and no record here. Nothing was restored: this folder may be "
         "a copy, and a link that is used in two places is lost. If it is not a copy: scanonce stop, then "
         "scanonce snapshot restore {session}",
-        session=SESSION,
     ),
     warning(
         "session.restored",
         "A profile was replaced by a snapshot.",
         _restored,
-        session=SESSION,
         profile=PROFILE,
         problem=string("what was wrong with the profile"),
         snapshot=_SNAPSHOT,
@@ -221,7 +210,6 @@ SESSIONS: Final = (
         "session.restore_failed",
         "A snapshot could not be restored; the next one is tried.",
         _restore_failed,
-        session=SESSION,
         snapshot=_SNAPSHOT,
         problem=string("what was found"),
     ),
@@ -229,7 +217,6 @@ SESSIONS: Final = (
         "session.not_recovered",
         "A linked session shows a QR code, and no snapshot is left to try.",
         "session {session} shows a QR code although it was linked, and cannot be recovered: {reason}",
-        session=SESSION,
         reason=REASON,
     ),
     info(
@@ -247,7 +234,6 @@ SNAPSHOTS: Final = (
         "A snapshot was taken and verified.",
         lambda f: f"session {f['session']}: {f['snapshot']} taken in {f['took_ms'] / 1000:.2f} s",
         "detail",
-        session=SESSION,
         snapshot=string("its folder name"),
         live=boolean("whether the browser was running"),
         files=integer("files in it", optional=True),
@@ -258,14 +244,12 @@ SNAPSHOTS: Final = (
         "snapshot.skipped",
         "No snapshot was taken.",
         "session {session}: no snapshot ({reason})",
-        session=SESSION,
         reason=REASON,
     ),
     error(
         "snapshot.failed",
         "A snapshot could not be taken. The one before is kept.",
         _snapshot_failed,
-        session=SESSION,
         reason=REASON,
     ),
     info(

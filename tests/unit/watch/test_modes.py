@@ -103,7 +103,6 @@ async def test_polling_sees_a_second_change_that_the_signature_hides(
         return Signature(0, 0, status.st_size, 0) if stat.S_ISREG(status.st_mode) else None
 
     monkeypatch.setattr("supervisor.watch.fingerprint.signature", coarse)
-    monkeypatch.setattr("supervisor.watch.file_tree.signature", coarse)
     async with watching(project, poll=True) as w:
         (project / "src" / "a.js").write_text("// longer than before, the first\n")
         assert await w.changed() == {"src/a.js"}
