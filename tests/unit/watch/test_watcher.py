@@ -430,8 +430,8 @@ async def test_leaves_no_thread_and_no_descriptor(watch: Watch, project: Path) -
         await w.nothing()
     names = {t.name for t in threading.enumerate() if not t.name.startswith("asyncio_")}
     assert names <= before[0]
-    # watchfiles closes its descriptors in a thread of its own
-    await eventually(lambda: len(os.listdir("/proc/self/fd")) == before[1])  # noqa: PTH208
+    # watchfiles closes its descriptors in a thread of its own, those of an earlier test perhaps only now.
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before[1])  # noqa: PTH208
 
 
 async def test_cancelled_while_it_starts(project: Path) -> None:
