@@ -21,9 +21,9 @@ from supervisor.cli.options import ConfigFile, Project, Verbose, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.files.format import stamp
-from supervisor.log.files.reader import Entry, Line, LogReader, Note, changes
-from supervisor.log.files.rotation import log_folder, segment_files
+from supervisor.log.segments.format import stamp
+from supervisor.log.segments.reader import Entry, Line, LogReader, Note, changes
+from supervisor.log.segments.rotation import log_folder, segment_files
 from supervisor.system.escape import printable
 from supervisor.system.runtime_dir import project_key
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.files.format import json_text
 from supervisor.log.redact import Redactor
+from supervisor.log.segments.format import json_text
 from supervisor.log.stream import STAY, LineWriter
 from supervisor.system.errors import ScanonceError
 from supervisor.system.escape import printable

@@ -14,9 +14,9 @@ from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-from supervisor.log.files.rotation import Segments, log_folder
-from supervisor.log.files.writer import LogWriter
 from supervisor.log.logger import emit
+from supervisor.log.segments.rotation import Segments, log_folder
+from supervisor.log.segments.writer import LogWriter
 from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 
 _STDOUT, _STDERR = 1, 2

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from supervisor.cli.moments import parse_moment
-from supervisor.log.files.format import OutputEncoder, encode_event
-from supervisor.log.files.rotation import Segments
+from supervisor.log.segments.format import OutputEncoder, encode_event
+from supervisor.log.segments.rotation import Segments
 from supervisor.system.runtime_dir import project_key
 from tests.helpers import shell
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.log.files.reader import LogReader, Note
+from supervisor.log.segments.reader import LogReader, Note
 from supervisor.session.locks import project_lock, running_supervisor
 from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile

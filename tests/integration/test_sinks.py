@@ -12,7 +12,7 @@ import pytest
 
 from supervisor.config.modes import Mode
 from supervisor.config.sections.log import LogConfig
-from supervisor.log.files.reader import Line, LogReader, Note
+from supervisor.log.segments.reader import Line, LogReader, Note
 from supervisor.log.sinks import OutputSinks
 from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 from supervisor.system.runtime_dir import project_key

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from supervisor.log.files.format import OutputEncoder, encode_event
-from supervisor.log.files.rotation import Segments
+from supervisor.log.segments.format import OutputEncoder, encode_event
+from supervisor.log.segments.rotation import Segments
 from supervisor.system.async_writer import LossCounter
 
 ROOM: Final = 4 * 1024 * 1024

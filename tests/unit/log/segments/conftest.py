@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.log.files.format import OutputEncoder
-from supervisor.log.files.reader import LogReader
-from supervisor.log.files.rotation import Segments
+from supervisor.log.segments.format import OutputEncoder
+from supervisor.log.segments.reader import LogReader
+from supervisor.log.segments.rotation import Segments
 
 KEY = "0123456789ab"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from supervisor.log.files.format import OutputEncoder, encode_event
-from supervisor.log.files.reader import LONGEST, Entry, Line, LogReader, Note, changes
-from supervisor.log.files.rotation import Segments, segment_files
-from tests.unit.log.files.conftest import KEY, NOON
+from supervisor.log.segments.format import OutputEncoder, encode_event
+from supervisor.log.segments.reader import LONGEST, Entry, Line, LogReader, Note, changes
+from supervisor.log.segments.rotation import Segments, segment_files
+from tests.unit.log.segments.conftest import KEY, NOON
 
 Write = Callable[..., None]
 

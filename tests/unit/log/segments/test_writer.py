@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.log.files import writer as module
-from supervisor.log.files.reader import Line, LogReader, Note
-from supervisor.log.files.rotation import Segments
-from supervisor.log.files.writer import LogWriter
+from supervisor.log.segments import writer as module
+from supervisor.log.segments.reader import Line, LogReader, Note
+from supervisor.log.segments.rotation import Segments
+from supervisor.log.segments.writer import LogWriter
 from supervisor.system.async_writer import Loss, LossCounter
-from tests.unit.log.files.conftest import KEY
+from tests.unit.log.segments.conftest import KEY
 
 PATIENCE = 60.0
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from supervisor.log.files.format import LogRecord, decode, stamp
-from supervisor.log.files.rotation import segment_files
+from supervisor.log.segments.format import LogRecord, decode, stamp
+from supervisor.log.segments.rotation import segment_files
 
 LONGEST: Final = 64 * 1024
 """Bytes of an unfinished line that are held; a longer one is returned in parts."""

@@ -1,4 +1,4 @@
-"""The lines of a log file, encoded and decoded. The format is described in `log.files`."""
+"""The lines of a log file, encoded and decoded. The format is described in `log.segments`."""
 
 from __future__ import annotations
 

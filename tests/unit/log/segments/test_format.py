@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.log.files.format import OutputEncoder, decode, encode_event
-from tests.unit.log.files.conftest import NOON
+from supervisor.log.segments.format import OutputEncoder, decode, encode_event
+from tests.unit.log.segments.conftest import NOON
 
 
 def through(*pieces: bytes) -> list[bytes]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.log.files.rotation import Segments, segment_files
-from tests.unit.log.files.conftest import KEY
+from supervisor.log.segments.rotation import Segments, segment_files
+from tests.unit.log.segments.conftest import KEY
 
 LINE = b"x" * 499 + b"\n"
 
