@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
@@ -15,13 +15,11 @@ from supervisor.cli import console
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config import quick
+from supervisor.config.quick import Quick
 from supervisor.control.client import Client, NoAnswerError, RefusedError
 from supervisor.control.locate import NotRunningError, UnreachableError, everyone, reach
 from supervisor.control.transport import AddressError
 from supervisor.timing.record import Target, restart_line
-
-if TYPE_CHECKING:
-    from supervisor.config.quick import Quick
 
 #: Exit statuses, as listed in docs/exit-codes.md, with those of `console`.
 NOT_RUNNING, NOT_READY = 1, 3

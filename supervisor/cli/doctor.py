@@ -17,7 +17,6 @@ from supervisor.setup.doctor.runner import FixResult, apply_fixes, examine, has_
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 
-
 app = group()
 
 

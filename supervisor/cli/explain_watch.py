@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from supervisor.cli.console import print_json, say
 from supervisor.session.open import open_store
 from supervisor.supervise.triggers.files import watch_rules
 from supervisor.watch.explain import explain
-from supervisor.watch.probe import remote_type
+from supervisor.watch.probe import reason_to_poll
 
 if TYPE_CHECKING:
     from supervisor.config.schema import Config
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
     """Print which files `scanonce dev` would watch in the project."""
     found = explain(watch_rules(project, config, open_store(project, config).profiles(config.session.profiles)))
-    polling = _why_polling(project, config)
+    polling = reason_to_poll(project, config.watch)
     if as_json:
         print_json(
             {
@@ -42,14 +41,3 @@ def explain_watch(project: Path, config: Config, *, as_json: bool) -> None:
         say(f"cost: {watches}; folders that are left out cost none")
     else:
         say(f"cost: no watch; the files are polled, because {polling}")
-
-
-def _why_polling(project: Path, config: Config) -> str | None:
-    """The reason to poll, as far as it is known without watching; None if there are events."""
-    if config.watch.poll is True:
-        return "watch.poll is true"
-    if config.watch.poll is False:
-        return None
-    folder = next((path for path in config.watch.paths if (project / path).is_dir()), Path())
-    kind = remote_type(os.path.abspath(project / folder))  # noqa: PTH100  as the watcher sees it, links kept
-    return f"{project / folder} is on {kind}" if kind else None

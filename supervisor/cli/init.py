@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,6 @@ from supervisor.setup.migrate.discover import Migration, NoSuchAppError, discove
 from supervisor.setup.migrate.draft import shown
 
 _NAME = "scanonce.toml"
-
 
 app = group()
 
@@ -61,24 +59,15 @@ def init(
 
 def _write(file: Path, text: str) -> None:
     """Put the complete file in place; a previous one is kept as a backup."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".scanonce-", dir=file.parent)
+    temporary = file.with_name(f".{_NAME}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        with temporary.open("x", encoding="utf-8") as stream:  # never through a link that is there
             stream.write(text)
-        # mkstemp makes it private; it is a file of the project like any other.
-        Path(temporary).chmod(0o666 & ~_umask())
         if os.path.lexists(file):
             file.replace(file.with_name(f"{_NAME}.bak"))
-        Path(temporary).replace(file)
-    except BaseException:  # Ctrl+C included: leave nothing behind
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _scripts(found: Migration) -> dict[str, str]:

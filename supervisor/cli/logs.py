@@ -39,7 +39,6 @@ Since = Annotated[
     typer.Option("--since", metavar="WHEN", help="Only lines since then: 10min, 10:30, 2026-11-24, 2026-11-24T10:00."),
 ]
 
-
 app = group()
 
 

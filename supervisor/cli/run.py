@@ -43,7 +43,6 @@ Grace = Annotated[
     ),
 ]
 
-
 app = group()
 
 

@@ -17,7 +17,7 @@ from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.setup.service.access import obstacles
-from supervisor.setup.service.init_system import InitSystem, Scope, Service, ServiceFile
+from supervisor.setup.service.init_system import InitSystem, Scope, Service, ServiceFile, ServiceId
 from supervisor.setup.service.install import InstallResult, find_init_system
 from supervisor.setup.service.install import install as install_service
 from supervisor.setup.service.install import uninstall as uninstall_service
@@ -44,7 +44,6 @@ NoStart = Annotated[bool, typer.Option("--no-start", help="Only write the files,
 
 _HIDDEN = "(its value)"
 
-
 app = group("Run the bot as a service of systemd, launchd or Windows.")
 
 
@@ -62,14 +61,14 @@ def show(
 ) -> None:
     """Print the files and commands of install, and change nothing."""
     with _exits():
-        init, service = _planned(project, config, command, _scope(system=system), name, run_as, env, kind)
+        init, service = _planned(project, config, command, name, run_as, env, kind, system=system)
         # The value of a variable may be a secret.
         hidden = replace(service, environment=dict.fromkeys(service.environment, _HIDDEN))
         files, steps = init.files(hidden), init.installing(service, changed=False)
         commands = [list(argv) for argv in (*steps.after, *steps.by_hand)]
         if as_json:
             document = {"files": [_file(file) for file in files], "commands": commands}
-            console.print_json(_head(init, service.name, service.scope) | document)
+            console.print_json(_head(init, service) | document)
             return
         for file in files:
             console.complain(f"{file.path}, mode {file.mode:o}:")
@@ -95,9 +94,9 @@ def install(
     The bot's command is given after --, or in the configuration. Exit status 1 if a command has failed.
     """
     with _exits():
-        init, service = _planned(project, config, command, _scope(system=system), name, run_as, env, None)
+        init, service = _planned(project, config, command, name, run_as, env, None, system=system)
         done = install_service(init, service, start=not no_start)
-        _report(_head(init, service.name, service.scope), done, as_json=as_json)
+        _report(_head(init, service), done, as_json=as_json)
 
 
 @app.command("uninstall")
@@ -112,23 +111,20 @@ def uninstall(
     Exit status 1 if a command has failed.
     """
     with _exits():
-        init, named = find_init_system(), service_id(project.resolve(), _scope(system=system), name)
-        _report(_head(init, named.name, named.scope), uninstall_service(init, named), as_json=as_json)
-
-
-def _scope(*, system: bool) -> Scope:
-    return Scope.SYSTEM if system else Scope.USER
+        init, named = find_init_system(), service_id(project.resolve(), Scope.SYSTEM if system else Scope.USER, name)
+        _report(_head(init, named), uninstall_service(init, named), as_json=as_json)
 
 
 def _planned(
     project: Path,
     file: Path | None,
     command: list[str] | None,
-    scope: Scope,
     name: str | None,
     run_as: str | None,
     variables: list[str] | None,
     kind: str | None,
+    *,
+    system: bool,
 ) -> tuple[InitSystem, Service]:
     folder = project.resolve()
     config = load(folder, file, mode=Mode.RUN)
@@ -136,7 +132,7 @@ def _planned(
         folder,
         config,
         command or (),
-        scope=scope,
+        scope=Scope.SYSTEM if system else Scope.USER,
         name=name,
         config_file=file,
         run_as=run_as,
@@ -163,8 +159,8 @@ def _exits() -> Iterator[None]:
             console.fail(f"{error.filename} may not be written: run this as root, or make it a --user service")
 
 
-def _head(init: InitSystem, name: str, scope: Scope) -> dict[str, Any]:
-    return {"name": name, "scope": str(scope), "init": init.kind}
+def _head(init: InitSystem, named: ServiceId) -> dict[str, Any]:
+    return {**fields(named, "name", "scope"), "init": init.kind}
 
 
 def _file(file: ServiceFile) -> dict[str, Any]:

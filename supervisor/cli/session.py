@@ -18,7 +18,6 @@ from supervisor.cli.selection import inventory_of, print_snapshots
 _HEADINGS = ("SESSION", "LINKED", "LAST STATE", "LAST SEEN", "SNAPSHOTS", "NEWEST", "SIZE", "IN USE", "PROFILE")
 _COLOURS = {"ok": "green", "mended": "green", "warning": "yellow", "blocked": "red", "damaged": "red"}
 
-
 app = group("The sessions: list, info, check, clear.")
 
 

@@ -23,7 +23,6 @@ OfSession = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
-
 app = group("Copies of linked sessions: list, take, verify, restore, prune.")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from supervisor.config.sections.watch import WatchConfig
 from supervisor.watch.rules import is_below
 from supervisor.watch.source import Source, WatchLimitError
 
@@ -51,6 +52,17 @@ def remote_type(path: str, mounts: str | None = None) -> str | None:
         if len(point) >= len(best) and is_below(path, point):
             best, kind = point, rest.split(" ")[0]
     return kind if kind in REMOTE_TYPES else None
+
+
+def reason_to_poll(project: Path, config: WatchConfig) -> str | None:
+    """The reason to poll the files of a project, as far as it is known without watching; None if events will do."""
+    if config.poll is True:
+        return "watch.poll is true"
+    if config.poll is False:
+        return None
+    folder = next((path for path in config.paths if (project / path).is_dir()), Path())
+    kind = remote_type(os.path.abspath(project / folder))  # noqa: PTH100  as the watcher sees it, links kept
+    return f"{project / folder} is on {kind}" if kind else None
 
 
 async def events_arrive(source: Source, folder: str, *, within: float) -> bool | None:
