@@ -1,10 +1,10 @@
-"""The local API: HTTP/1.1 over an owner-only Unix socket, its server, its client, its description.
+"""The local API: HTTP/1.1 on an owner-only Unix socket (on Windows a loopback port and a token).
 
-One line per file, from the socket up: `address.py` finds and binds the socket, `wire.py` speaks bounded HTTP on one
-connection, `server.py` accepts connections, `models.py` and `operations.py` say what there is to ask for, `api.py`
-answers, `serving.py` keeps it all up beside a supervisor. On the other side `client.py` asks, and `openapi.py` writes
-`docs/openapi.json` from the models.
+- operation: a path and method, with the models of its query, body and answer; all are listed in `routes`.
+- transport: the socket, how it is bound, found and recognized as stale.
+- client: blocking requests to a running supervisor; loads neither asyncio nor pydantic.
+- event stream: what requests follow or wait for of the supervisor's events.
 
-Nothing here decides: a request becomes the same call that a key or a changed file would make. No command and no path
-is ever taken from a request.
+A request becomes the same call that a key or a changed file makes. No command and no path is taken from a request.
+May import `supervise` and what is below it.
 """

@@ -1,4 +1,4 @@
-"""What is heard of a supervisor while somebody waits for it: its events, from the moment of asking."""
+"""The supervisor's events, as requests follow them or wait for one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from supervisor.system import clock
 from supervisor.system.escape import escape_surrogates
 
 BEHIND: Final = 1000
-"""Lines that a follower may be behind before it is cut off."""
+"""Lines that a reader may be behind before it is cut off."""
 
 
-class Heard(ABC):
-    """Hears every event for as long as its context is open."""
+class EventListener(ABC):
+    """Receives every event while its context is open."""
 
     def __enter__(self) -> Self:
         self._unsubscribe = logger.subscribe(self._note)
@@ -26,31 +26,31 @@ class Heard(ABC):
 
     def __exit__(self, *_: object) -> None:
         self._unsubscribe()
-        del self._unsubscribe  # it leads back here
+        del self._unsubscribe  # breaks a reference cycle
 
     @abstractmethod
     def _note(self, name: str, fields: Mapping[str, Any]) -> None: ...
 
 
-class Worst(Heard):
-    """Hears what goes wrong, to be able to say it."""
+class WorstEvent(EventListener):
+    """Keeps the last error and the last warning, for the answer to a request that fails."""
 
     def __init__(self) -> None:
-        self._said: dict[str, str] = {}
+        self._latest: dict[str, str] = {}
 
     @property
     def sentence(self) -> str | None:
         """The last error as a sentence, else the last warning, if there was any."""
-        said = self._said.get("error") or self._said.get("warning")
-        return None if said is None else f"{said[:1].upper()}{said[1:].rstrip('.')}."
+        text = self._latest.get("error") or self._latest.get("warning")
+        return None if text is None else f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
     def _note(self, name: str, fields: Mapping[str, Any]) -> None:
         event = EVENTS[name]
-        self._said[event.level] = event.describe(fields)
+        self._latest[event.level] = event.describe(fields)
 
 
-class Awaited(Heard):
-    """Hears one event, which cannot be missed from the moment that this is entered."""
+class AwaitedEvent(EventListener):
+    """Waits for one event, which cannot be missed once the context is entered."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -62,7 +62,7 @@ class Awaited(Heard):
 
 
 class Follower:
-    """Hears every event as a line of JSON, from when it is made until `close`, which calls `on_close`."""
+    """Queues every event as a line of JSON from its construction until `close`, which calls `on_close`."""
 
     def __init__(self, on_close: Callable[[], None]) -> None:
         self._on_close = on_close
@@ -70,26 +70,26 @@ class Follower:
         self._unsubscribe = logger.subscribe(self._note)
 
     async def next(self) -> bytes | None:
-        """The next line; None after the last, and for one that is too far behind."""
+        """Return the next line; None after the last, or if the reader is too far behind."""
         return await self._waiting.get()
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop receiving events."""
         self._unsubscribe()
-        del self._unsubscribe  # it leads back here
+        del self._unsubscribe  # breaks a reference cycle
         self._on_close()
 
     def _note(self, name: str, fields: Mapping[str, Any]) -> None:
-        # One place is kept for the end: whoever is that far behind is not going to catch up.
+        # A reader that is this far behind will not catch up: it gets the end in place of the next line.
         if self._waiting.qsize() < BEHIND:
             self._waiting.put_nowait(line(name, fields))
         elif self._waiting.qsize() == BEHIND:
             self._waiting.put_nowait(None)
         if name == "supervisor.stopped" and self._waiting.qsize() <= BEHIND:
-            self._waiting.put_nowait(None)  # nothing follows, and nobody shall be waited for
+            self._waiting.put_nowait(None)  # nothing follows; the connection must not delay the exit
 
 
 def line(name: str, fields: Mapping[str, Any]) -> bytes:
-    """An event as a line of the JSON log has it."""
+    """Format an event as a line of the JSON log."""
     document = {"ts": clock.iso(clock.now()), "level": EVENTS[name].level, "event": name, **fields}
     return json.dumps(escape_surrogates(document), default=str).encode() + b"\n"

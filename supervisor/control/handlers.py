@@ -1,4 +1,4 @@
-"""What each operation does: the same call that a key or a changed file would make, and a wait for what comes of it."""
+"""The operations of the API: each makes the call that a key or a changed file would make, and may wait for the end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from supervisor.control import schemas
-from supervisor.control.event_stream import Awaited, Follower, Worst
+from supervisor.control.event_stream import AwaitedEvent, Follower, WorstEvent
 from supervisor.control.routes import OPERATIONS, Name, Operation
-from supervisor.control.snapshots import take
 from supervisor.http1.connection import JSON, LINES, Refusal, Request, Response
 from supervisor.http1.peer import Peer
+from supervisor.supervise.inbox import NotNowError, UnknownSessionError
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.supervise.state_machine import Stage
 from supervisor.supervise.status import Answer, FinishedRestart, StatusCache
+from supervisor.system.errors import SessionError
 from supervisor.timing.record import Restart
 
 REASON: Final = "control"
-"""What a restart and a stop that come from here have for a reason."""
+"""The reason of a restart or stop that was requested here."""
 
 FOLLOWERS: Final = 16
 _ABSORBING: Final = frozenset({Stage.CLOSING, Stage.PREPARING, Stage.STUCK})
@@ -32,7 +33,7 @@ _DOWN: Final = {
     Stage.BACKOFF: "The bot did not come back. It is started again after a pause.",
     Stage.STUCK: "A process of the bot does not die, and nothing is started beside it. The log names it.",
 }
-"""Where a restart that was waited for ends without a bot."""
+"""Stages in which a restart that is waited for has ended without a bot, and the problem to report."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Result = TypeVar("_Result")
@@ -45,7 +46,9 @@ class Api:
     def __init__(self, commands: Commands, view: SupervisorView) -> None:
         self._commands = commands
         self._view = view
-        self._paths = {operation.path: _methods(operation.path) for operation in OPERATIONS}
+        self._paths: dict[str, dict[str, Operation]] = {}
+        for operation in OPERATIONS:
+            self._paths.setdefault(operation.path, {})[operation.method] = operation
         self._handlers: Mapping[Name, _Handler] = {
             "status": self._status,
             "restart": self._restart,
@@ -72,7 +75,7 @@ class Api:
     # -- status ------------------------------------------------------------------------------------------------------
 
     async def _status(self, _peer: Peer, _query: None, _body: None) -> Response:
-        return _answered(200, await self._statuses.get())
+        return _respond(200, await self._statuses.get())
 
     # -- restart and stop --------------------------------------------------------------------------------------------
 
@@ -82,18 +85,18 @@ class Api:
         asked_here = view.current_restart.reason == REASON and not view.current_restart.over
         joined = view.stage in _ABSORBING or (view.stage is Stage.STARTING and asked_here)
         if not (view.stage is Stage.STARTING and asked_here):
-            self._commands.restart(REASON, body.detail or _who(peer))
+            self._commands.restart(REASON, body.detail or _requester(peer))
         if query.wait is None:
-            return _answered(202, schemas.Restarting(joined=joined, restart=None, problem=None))
-        with Worst() as worst:
+            return _respond(202, schemas.Restarting(joined=joined, restart=None, problem=None))
+        with WorstEvent() as worst:
             record, problem = await self._within(
                 query.timeout, self._outcome(worst), "The restart is not over yet. It goes on; ask for the status."
             )
         restart = None if record is None else FinishedRestart.model_validate(record)
-        return _answered(200, schemas.Restarting(joined=joined, restart=restart, problem=problem))
+        return _respond(200, schemas.Restarting(joined=joined, restart=restart, problem=problem))
 
-    async def _outcome(self, worst: Worst) -> tuple[Restart | None, str | None]:
-        """How the restart that is under way ends: its record, or why there will be none."""
+    async def _outcome(self, worst: WorstEvent) -> tuple[Restart | None, str | None]:
+        """Wait for the end of the restart that is under way; returns its record, or the reason why there is none."""
         view = self._view
         while not view.settled:  # the request itself may not have been handled yet
             await view.moved()
@@ -101,7 +104,7 @@ class Api:
         while restart.record is None:
             if view.ending:
                 return None, "The supervisor is ending."
-            # What supersedes a restart, a crash or a further change, serves this request as well, or fails it.
+            # A restart that supersedes it, after a crash or a change, decides this request, too.
             restart = view.current_restart
             if view.stage in _DOWN and view.settled:
                 return None, worst.sentence or _DOWN[view.stage]
@@ -111,14 +114,14 @@ class Api:
 
     async def _stop(self, _peer: Peer, query: schemas.StopQuery, _body: None) -> Response:
         pid = os.getpid()
-        with Awaited("supervisor.stopped") as stopped:
+        with AwaitedEvent("supervisor.stopped") as stopped:
             if not self._view.ending:
                 self._commands.quit(REASON)
             if query.wait is None:
-                return _answered(202, schemas.Stopping(pid=pid, exit_code=None, clean=None))
+                return _respond(202, schemas.Stopping(pid=pid, exit_code=None, clean=None))
             fields = await self._within(query.timeout, stopped.fields, "The stop is not over yet. It goes on.")
         stopping = schemas.Stopping(pid=pid, exit_code=fields["exit_code"], clean=fields["clean"])
-        return _answered(200, stopping)
+        return _respond(200, stopping)
 
     # -- snapshots ---------------------------------------------------------------------------------------------------
 
@@ -127,13 +130,24 @@ class Api:
         late = "A restart is under way, and no snapshot can be taken before the bot is back. Try again."
         await self._within(query.timeout, self._calm(), late)
         self._refuse_if_ending()
-        return _answered(201, await take(self._commands, body.session))
+        try:
+            taken, remarks = await self._commands.take_snapshot(body.session)
+        except SessionError as error:
+            status = {UnknownSessionError: 404, NotNowError: 409}.get(type(error), 500)
+            raise Refusal(status, str(error)) from None
+        answer = schemas.SnapshotTaken(
+            snapshot=schemas.SnapshotView.model_validate(taken.snapshot),
+            new=taken.new,
+            pause_ms=None if taken.pause is None else round(taken.pause * 1000, 1),
+            remarks=[*remarks],
+        )
+        return _respond(201, answer)
 
     async def _calm(self) -> None:
-        """Return when no stop is under way, and the browsers of a start are open."""
+        """Wait until no stop is under way and the browsers of a start are open."""
         view = self._view
         while not view.ending and view.stage not in {Stage.UP, Stage.RESTING, Stage.BACKOFF}:
-            # A bot whose start is over without its being ready may stay like that: it can be copied all the same.
+            # A bot that did not become ready may stay like that; its profile can be copied all the same.
             if view.stage is Stage.STARTING and view.current_restart.over:
                 return
             await view.moved()
@@ -142,7 +156,7 @@ class Api:
 
     async def _follow_events(self, _peer: Peer, _query: None, _body: None) -> Response:
         if self._followers >= FOLLOWERS:
-            raise Refusal(503, f"{FOLLOWERS} follow the events already.", {"retry-after": "10"})
+            raise Refusal(503, f"{FOLLOWERS} clients follow the events already.", {"retry-after": "10"})
         self._followers += 1
         return Response(200, content_type=LINES, lines=Follower(self._unfollowed))
 
@@ -164,10 +178,6 @@ class Api:
             raise Refusal(504, late) from None
 
 
-def _methods(path: str) -> dict[str, Operation]:
-    return {operation.method: operation for operation in OPERATIONS if operation.path == path}
-
-
 def _query(operation: Operation, request: Request) -> BaseModel | None:
     if operation.query is None:
         if request.query:
@@ -187,8 +197,8 @@ def _body(operation: Operation, request: Request) -> BaseModel | None:
         raise Refusal(415, f"The body must be {JSON}: send it with Content-Type: {JSON}.")
     try:
         document = json.loads(request.body)
-    except (ValueError, RecursionError):  # no JSON, no UTF-8, or brackets without end
-        raise Refusal(400, "The body is no JSON.") from None
+    except (ValueError, RecursionError):  # RecursionError: endless brackets
+        raise Refusal(400, "The body is not JSON.") from None
     return _validated(operation.body, document, "body")
 
 
@@ -202,9 +212,9 @@ def _validated(model: type[_Model], given: object, where: str) -> _Model:
         raise Refusal(400, f"In the {where}, {place}: {first['msg']}. It may hold {known}.") from None
 
 
-def _answered(status: int, answer: Answer) -> Response:
+def _respond(status: int, answer: Answer) -> Response:
     return Response(status, answer.model_dump_json().encode())
 
 
-def _who(peer: Peer) -> str | None:
+def _requester(peer: Peer) -> str | None:
     return None if peer.pid is None else f"process {peer.pid}"

@@ -1,4 +1,4 @@
-"""Finding the supervisors that run: the one of a project, and all of this user's."""
+"""Finding running supervisors: the one of a project, or all of this user's."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class NotRunningError(Exception):
 
 
 class UnreachableError(Exception):
-    """A supervisor runs in the project, but has no socket that could be found; the message names it."""
+    """A supervisor runs in the project, but its socket cannot be found; the message has its process id."""
 
 
 def reach(project: Path, cache: Path) -> Client:
-    """The supervisor of a project, whose session cache is at `cache`. Raises `NotRunningError`, `UnreachableError`.
+    """Find the supervisor of a project, whose session cache is at `cache`.
 
-    One that says that it runs is given a moment: it may be about to bind its socket.
+    Waits up to 3 s for one that has started but not bound its socket yet. Raises `NotRunningError`, `UnreachableError`.
     """
     deadline = time.monotonic() + _COMING
     while (client := _present(project, cache)) is None:
@@ -47,7 +47,7 @@ def reach(project: Path, cache: Path) -> Client:
 
 
 def everyone() -> list[Client]:
-    """Every supervisor of this user's that listens. What those that are gone have left behind is removed."""
+    """Find every supervisor of this user that listens, and remove stale sockets."""
     return [Client(path) for path in _sockets() if not remove_stale(path)]
 
 

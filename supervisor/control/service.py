@@ -1,7 +1,7 @@
-"""The control server beside a running supervisor: up as long as that is, and never in its way.
+"""The control server of a running supervisor.
 
-A supervisor whose socket cannot be bound runs without; it says so, and tries again. What only requests need, the
-models above all, is loaded when the first one comes.
+A supervisor whose socket cannot be bound logs that, runs without it and tries again. The models, and all else that only
+requests need, are loaded with the first request.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from supervisor.http1.connection import Request, Response
     from supervisor.http1.peer import Peer
 
-#: Seconds until a socket that is gone is replaced: systemd removes a user's runtime folder when he logs out, and a bot
-#: under nohup or tmux goes on.
 LOOK: Final = 2.0
+"""Seconds until a socket that was removed is replaced: systemd removes a user's runtime folder at logout, while a bot
+under nohup or tmux goes on."""
 
 
-class _Answers:
-    """The API, made when it is first needed."""
+class _LazyApi:
+    """The API, loaded at the first request."""
 
     def __init__(self, commands: Commands, view: SupervisorView) -> None:
         self._commands = commands
@@ -46,16 +46,16 @@ class _Answers:
 
 
 class _Keeper:
-    """Keeps a server up in the supervisor's runtime folder, and another one in the next, should that go."""
+    """Keeps a server up in the supervisor's runtime folder, and replaces it when its socket is removed."""
 
-    def __init__(self, answers: _Answers, folder: Callable[[], Path]) -> None:
+    def __init__(self, answers: _LazyApi, folder: Callable[[], Path]) -> None:
         self._answers = answers
         self._folder = folder
         self._server: Server[Listener] | None = None
-        self._said = False
+        self._reported = False
 
     async def keep(self, look: float) -> None:
-        """Look after the server until cancelled."""
+        """Replace the server whenever its socket is gone, until cancelled."""
         while True:
             if self._server is None:
                 await asyncio.sleep(look)
@@ -67,31 +67,31 @@ class _Keeper:
             await self.renew()
 
     async def renew(self) -> None:
-        """Listen anew; where that cannot be done, say so once."""
+        """Bind a new socket and serve on it; report a failure once."""
         before, self._server = self._server, None
         if before is not None:
             await before.close()
         try:
             server = Server(listen(self._folder()), self._answers)
         except (AddressError, RuntimeFolderError) as error:
-            if not self._said:
+            if not self._reported:
                 emit("control.off", problem=str(error))
-            self._said = True
+            self._reported = True
             return
         await server.start()
-        self._server, self._said = server, False
+        self._server, self._reported = server, False
         emit("control.on", socket=str(server.listener.path))
 
     async def close(self) -> None:
-        """End the server."""
+        """Close the server."""
         if self._server is not None:
             await self._server.close()
 
 
 @contextlib.asynccontextmanager
 async def serving(commands: Commands, view: SupervisorView, key: str, *, look: float = LOOK) -> AsyncIterator[None]:
-    """Answer on the control socket for as long as this is open."""
-    keeper = _Keeper(_Answers(commands, view), lambda: runtime_folder(key))
+    """Serve the API on the control socket in the runtime folder of the project with this key."""
+    keeper = _Keeper(_LazyApi(commands, view), lambda: runtime_folder(key))
     await keeper.renew()
     keeping = asyncio.create_task(keeper.keep(look), name="control-keeper")
     keeping.add_done_callback(report_fault)

@@ -1,4 +1,4 @@
-"""Waiting until it is worth a look whether a file can still be found: told by the kernel where there is inotify."""
+"""Waiting for a change in a folder: by inotify where there is any, else by time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from supervisor.watch.source import WatchLimitError
 if TYPE_CHECKING:
     from supervisor.watch.inotify import InotifySource
 
-#: Seconds between two looks where the kernel tells of what happens in the folder. It does not of all that can happen to
-#: the folders above: one may be renamed, or another file system mounted there.
+#: Seconds between two checks with inotify, which does not report all that can happen to the folders above: one may be
+#: renamed, or another file system mounted there.
 _RARELY: Final = 60.0
 
 
 class Lookout:
-    """Tells when to look at what lies in `folder`; close it in the end.
+    """Waits for changes in `folder`; to be closed.
 
-    `pause`: seconds from something that happens there to the look, since more may follow: whoever removes a folder
-    empties it first, and must not find new files in it. Where the kernel does not tell, looks are that far apart.
+    `pause`: seconds from a change to the check, since more may follow: a folder that is being removed is emptied first,
+    and must not get new files meanwhile. Without inotify the checks are that far apart.
     """
 
     def __init__(self, folder: Path, pause: float) -> None:
@@ -31,7 +31,7 @@ class Lookout:
         self._source = _source(folder)
 
     async def wait(self) -> None:
-        """Return when there may be something to see."""
+        """Wait until a check is due."""
         if self._source is not None:
             self._touched.clear()
             self._source.listen(self._touched.set)
@@ -45,7 +45,7 @@ class Lookout:
             pass
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._source is not None:
             self._source.close()
 

@@ -1,7 +1,7 @@
-"""Where a supervisor listens: a Unix socket in its runtime folder; on Windows a loopback port and a token beside it.
+"""The control socket: a Unix socket in the supervisor's runtime folder; on Windows a loopback port, with a token.
 
-What a supervisor that was killed leaves behind is recognised by asking it: nobody answers. Whoever binds or removes a
-socket holds a lock of the kernel's meanwhile, so that nobody removes the one that a new supervisor has just bound.
+A socket that a killed supervisor left behind is recognized by connecting to it, which is refused. Binding and removing
+hold a file lock, so that a stale socket is not confused with the one that a new supervisor has just bound.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from supervisor.system.runtime_dir import MAX_ADDRESS
 SOCKET: Final = "control"
 """The socket's name in the runtime folder."""
 PORT: Final = "control.json"
-"""Its stand-in where there are no Unix sockets: a file with the port and the token, for its owner alone."""
+"""The file that replaces it without Unix sockets: it holds the port and the token, readable by its owner only."""
 _LOCK: Final = "control.lock"
 
 _BACKLOG: Final = 128
-_PATIENCE: Final = 2.0  # seconds to wait for somebody else who is binding or removing; they take microseconds
+_PATIENCE: Final = 2.0  # seconds to wait for another process that is binding or removing, which takes microseconds
 _UNIX: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
 
 class AddressError(Exception):
-    """The control socket cannot be offered, or nobody listens there; the message says why."""
+    """The control socket cannot be bound, or no process listens on it; the message says why."""
 
 
 @dataclass(slots=True)
 class Listener:
-    """A bound socket, and how to be let in: `token` is None where the file's permissions decide."""
+    """A bound socket. `token` is what requests must carry; None where the file's permissions decide."""
 
     socket: socket.socket
     path: Path
@@ -49,7 +49,7 @@ class Listener:
 
     @property
     def intact(self) -> bool:
-        """Whether it can still be found: its file, or the whole folder, may have been removed."""
+        """Whether clients can still find it: its file, or the whole folder, may have been removed."""
         return self._inode is not None and inode_of(self.path, follow_symlinks=False) == self._inode
 
     def close(self) -> None:
@@ -57,14 +57,14 @@ class Listener:
         self.socket.close()
         if self.intact:
             with contextlib.suppress(OSError), _exclusively(self.path.parent):
-                if self.intact:  # asked again under the lock: not another's by now
+                if self.intact:  # checked again under the lock: a new supervisor may have bound its own since
                     self.path.unlink()
 
 
 def listen(folder: Path, *, unix: bool = _UNIX) -> Listener:
     """Listen in a runtime folder, which must be closed to other users. Raises `AddressError`.
 
-    What an earlier supervisor left there is replaced; one that still answers is not.
+    A stale socket is replaced; one on which a process still listens is not.
     """
     try:
         with _exclusively(folder):
@@ -76,9 +76,9 @@ def listen(folder: Path, *, unix: bool = _UNIX) -> Listener:
 
 
 def connect(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
-    """Connect to a supervisor, given its socket or the file that stands in for one; the token that it wants.
+    """Connect to a supervisor, given its socket or its port file; also returns the token that requests must carry.
 
-    Raises `AddressError` if nobody listens there.
+    Raises `AddressError` if no process listens there.
     """
     try:
         if path.name == PORT:
@@ -86,11 +86,11 @@ def connect(path: Path, timeout: float) -> tuple[socket.socket, str | None]:
             return socket.create_connection(("127.0.0.1", port), timeout), token
         return _connect_unix(path, timeout), None
     except (OSError, ValueError) as error:
-        raise AddressError(f"nobody listens on {path}: {error}") from error
+        raise AddressError(f"no process listens on {path}: {error}") from error
 
 
 def is_stale(path: Path) -> bool:
-    """Whether what lies there was left by a supervisor that is gone. One that is too busy to answer is not gone."""
+    """Whether a supervisor that has ended left this socket behind; one that is too busy to accept is not stale."""
     try:
         connect(path, _PATIENCE)[0].close()
     except AddressError as error:
@@ -99,9 +99,9 @@ def is_stale(path: Path) -> bool:
 
 
 def remove_stale(path: Path) -> bool:
-    """Remove what a supervisor that is gone left there; True if something was removed."""
+    """Remove a stale socket; True if one was removed."""
     with contextlib.suppress(OSError), _exclusively(path.parent):
-        # Asked again under the lock: a new supervisor may have bound it since.
+        # Checked under the lock: a new supervisor may have bound it since.
         if is_stale(path):
             path.unlink()
             return True
@@ -127,7 +127,7 @@ def _listen_unix(path: Path) -> Listener:
     try:
         with _short(path) as address:
             listener.bind(address)
-        # Before listen: until then nobody can connect, whatever the umask has made of it.
+        # Before listen, since until then no process can connect: the umask may have left it open to others.
         path.chmod(0o600)
         listener.listen(_BACKLOG)
         return Listener(listener, path)
@@ -150,7 +150,7 @@ def _connect_unix(path: Path, timeout: float) -> socket.socket:
 
 @contextlib.contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """The path in a form that fits into a socket's address, which has room for about a hundred bytes."""
+    """A form of the path that fits into a socket's address, which has room for about a hundred bytes."""
     if len(os.fsencode(path)) <= MAX_ADDRESS:
         yield str(path)
         return

@@ -1,7 +1,7 @@
-"""HTTP/1.1 on one connection, bounded in every direction: how much is read, for how long, and how slowly is written.
+"""The server's side of one HTTP/1.1 connection, with limits on size and time in both directions.
 
-The protocol is h11's, which does no I/O of its own. A peer that sends too much, too slowly or nonsense is refused with
-the status that fits; one that does not take its answer is cut off.
+h11 implements the protocol, without I/O. A peer that sends too much, too slowly or nonsense is refused with the
+matching status; one that does not read its response is disconnected.
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ _CHUNK: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one connection may take: bytes and seconds."""
+    """Limits of one connection, in bytes and seconds."""
 
     head: int = 16_384
     """The request line and all headers."""
     body: int = 65_536
     idle: float = 15.0
-    """Without a byte between two requests, and before the first."""
+    """Without a byte before a request."""
     request: float = 5.0
-    """From the first byte of a request to its last, however steadily it trickles."""
+    """From the first byte of a request to its last."""
     write: float = 10.0
-    """For a peer to take what it asked for."""
+    """For a peer to read its response."""
     linger: float = 1.0
-    """For a peer that was refused to read why, while it may still be sending."""
+    """For a peer that was refused to read the reason, while it may still be sending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, read to its end."""
+    """One complete request."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    """By lower-case name; of one that is repeated, the last."""
+    """By lower-case name; the last value of a repeated one."""
     body: bytes = b""
 
 
 class Lines(Protocol):
-    """Lines that come one by one; closed by whoever sends them, however that ends."""
+    """A stream of lines; the connection that sends them closes it in any case."""
 
     async def next(self) -> bytes | None:
-        """The next line; None after the last."""
+        """Return the next line; None after the last."""
 
     def close(self) -> None:
-        """No more are wanted."""
+        """Release the stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer: a body, or lines that follow as they come."""
+    """One response, with a body or with lines that follow as they come."""
 
     status: int
     body: bytes = b""
@@ -74,8 +74,8 @@ class Response:
     lines: Lines | None = None
 
 
-class Refusal(Exception):  # noqa: N818  named as what it is: an answer, not a fault
-    """A request that cannot be answered as asked; `detail` is a sentence for the person who sent it."""
+class Refusal(Exception):  # noqa: N818  a response, not a fault
+    """A request that is refused; `detail` is a sentence for the user who sent it."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -84,17 +84,17 @@ class Refusal(Exception):  # noqa: N818  named as what it is: an answer, not a f
         self.headers = headers or {}
 
     def response(self) -> Response:
-        """The refusal as an answer: problem details as in RFC 9457."""
+        """Return the refusal as a response: problem details as in RFC 9457."""
         title = HTTPStatus(self.status).phrase
         problem = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
         return Response(self.status, json.dumps(problem).encode(), PROBLEM, self.headers)
 
 
 class PeerGoneError(Exception):
-    """The peer has gone, or does not take what is sent to it."""
+    """The peer has closed the connection, or does not read from it."""
 
 
-class Wire:
+class ServerConnection:
     """The server's side of one connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limits: Limits) -> None:
@@ -105,7 +105,7 @@ class Wire:
         self._head_only = False
 
     async def request(self) -> Request | None:
-        """The next request, or None when there will be none. Raises `Refusal`, and `PeerGoneError`."""
+        """Read the next request; None if there is none. Raises `Refusal` and `PeerGoneError`."""
         if not self._http.trailing_data[0]:
             try:
                 async with asyncio.timeout(self._limits.idle):
@@ -122,9 +122,9 @@ class Wire:
             raise self._refusal(error) from None
 
     async def respond(self, response: Response, *, last: bool = False) -> bool:
-        """Send an answer; whether the connection can take another request. Raises `PeerGoneError`.
+        """Send a response; returns whether another request may follow. Raises `PeerGoneError`.
 
-        `last` closes the connection after it.
+        `last` announces that the connection closes after it.
         """
         headers = [("content-type", response.content_type), ("cache-control", "no-store"), *response.headers.items()]
         if response.lines is None:
@@ -136,7 +136,7 @@ class Wire:
                 h11.Response(status_code=response.status, reason=_reason(response.status), headers=headers)
             )
             if response.lines is None:
-                # To HEAD the length is told, and what has it is not sent.
+                # The response to HEAD has the length of the body, but not the body.
                 await self._send(h11.Data(data=b"" if self._head_only else response.body))
             else:
                 await self._stream(response.lines)
@@ -144,16 +144,16 @@ class Wire:
         finally:
             if response.lines is not None:
                 response.lines.close()
-        # Read to its end or not at all: a body that was not taken makes h11 close.
+        # h11 cannot reuse a connection on which a body was not read to its end.
         if last or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
         return True
 
-    async def part(self) -> None:
-        """Close what a refusal has ended: say so at once, then give the peer a moment to stop sending and to read it.
+    async def linger(self) -> None:
+        """After a refusal, close the sending side at once and discard what the peer still sends, for a moment.
 
-        A socket that is closed with bytes unread would be reset, and the answer could be lost with it.
+        A socket that is closed with unread bytes is reset, and the refusal could be lost with it.
         """
         with contextlib.suppress(TimeoutError, OSError):
             if self._writer.can_write_eof():
@@ -163,7 +163,7 @@ class Wire:
                     pass
 
     async def _stream(self, lines: Lines) -> None:
-        """Send lines as they come, until there are no more or the peer has gone."""
+        """Send lines as they come, until the last or until the peer has gone."""
         gone = asyncio.create_task(self._reader.read(1))
         coming: asyncio.Task[bytes | None] | None = None
         try:
@@ -196,7 +196,7 @@ class Wire:
         self._head_only = head.method == b"HEAD"
         if head.http_version not in {b"1.0", b"1.1"}:
             raise Refusal(505, "Only HTTP/1.1 is spoken here.")
-        # What arrives in one piece has passed h11's own limit, which is for what is not complete yet.
+        # h11 limits incomplete heads only, not one that arrives in one piece.
         if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > self._limits.head:
             raise self._head_too_large()
         headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
@@ -226,7 +226,7 @@ class Wire:
     def _refusal(self, error: h11.RemoteProtocolError) -> Refusal:
         if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
             return self._head_too_large()
-        return Refusal(error.error_status_hint, f"This is no HTTP/1.1 request: {error}.")
+        return Refusal(error.error_status_hint, f"This is not an HTTP/1.1 request: {error}.")
 
     async def _send(self, event: h11.Event) -> None:
         try:
@@ -243,13 +243,13 @@ def _reason(status: int) -> bytes:
 
 
 def _parsed(head: h11.Request, headers: Mapping[str, str], body: bytes) -> Request:
-    """The request with its target taken apart. Raises `Refusal`."""
+    """Parse the target of a request. Raises `Refusal`."""
     try:
         target = urlsplit(head.target.decode("ascii"))
         pairs = parse_qsl(target.query, keep_blank_values=True, strict_parsing=bool(target.query), max_num_fields=16)
         query = dict(pairs)
-    except ValueError:  # also what is not ASCII, a port that is no number, and an & too many
-        raise Refusal(400, "The request's target is no path with a query such as /v1/restart?wait=ready.") from None
+    except ValueError:  # also text that is not ASCII, a bad port, and a stray &
+        raise Refusal(400, "The request's target is not a path with a query such as /v1/restart?wait=ready.") from None
     if len(query) < len(pairs):
         raise Refusal(400, "A parameter of the query is given more than once.")
     return Request(head.method.decode("ascii"), unquote(target.path), query, headers, body)

@@ -1,7 +1,6 @@
-"""Accepting connections, so many and no more, and answering each request on them.
+"""An HTTP server with a limit on its connections.
 
-Whatever a peer does ends at its own connection: a fault in an answer is reported and answered with 500, and the bot
-never hears of it.
+No peer can affect more than its own connection: an exception in a handler is logged and answered with 500.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, Protocol, TypeVar
 
-from supervisor.http1.connection import Limits, PeerGoneError, Refusal, Request, Response, Wire
+from supervisor.http1.connection import Limits, PeerGoneError, Refusal, Request, Response, ServerConnection
 from supervisor.http1.peer import Peer, may_enter, peer_of
 from supervisor.log.logger import report_error
 
 Answer = Callable[[Request, Peer], Awaitable[Response]]
 
 CONNECTIONS: Final = 128
-"""How many connections are served at a time; a further one is told so (503) and closed."""
+"""Connections that are served at a time; a further one is refused with 503 and closed."""
 
-_LAST_WORDS: Final = 0.25  # seconds for answers under way when the supervisor ends
+_CLOSE_PATIENCE: Final = 0.25  # seconds for responses under way when the server closes
 _DEFAULTS: Final = Limits()
 
 
 class Bound(Protocol):
-    """A bound socket; `token` is what a request must carry, if anything."""
+    """A bound socket; `token` is what requests must carry, None for nothing."""
 
     socket: socket.socket
     token: str | None
@@ -40,7 +39,7 @@ _Bound = TypeVar("_Bound", bound=Bound)
 
 
 class Server(Generic[_Bound]):
-    """Serves the requests on a listener from `start` until `close`, which leaves no task and no connection."""
+    """Serves requests from `start` until `close`, which leaves no task and no connection."""
 
     def __init__(
         self, listener: _Bound, answer: Answer, *, limits: Limits = _DEFAULTS, connections: int = CONNECTIONS
@@ -54,28 +53,28 @@ class Server(Generic[_Bound]):
         self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin to accept."""
-        # A reader's buffer holds at most twice this limit before the socket is left alone.
+        """Start accepting connections."""
+        # asyncio stops reading from the socket when a reader's buffer holds twice this limit.
         self._server = await asyncio.start_server(
             self._accept, sock=self.listener.socket, limit=self._limits.head, start_serving=True
         )
 
     async def close(self) -> None:
-        """Stop accepting, give the answers under way a moment, and end every connection."""
+        """Stop accepting, wait a moment for responses under way, and close every connection."""
         if self._server is not None:
             self._server.close()
         self.listener.close()
         for task in self._serving - self._answering:
             task.cancel()
         if self._answering:
-            await asyncio.wait(set(self._answering), timeout=_LAST_WORDS)
+            await asyncio.wait(set(self._answering), timeout=_CLOSE_PATIENCE)
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._serving) >= 2 * self._connections:
-            # As many are being told already that there are too many.
+            # As many again are being refused already: a flood is dropped.
             writer.transport.abort()
             return
         task = asyncio.create_task(self._serve(reader, writer), name="control")
@@ -84,10 +83,10 @@ class Server(Generic[_Bound]):
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._converse(Wire(reader, writer, self._limits), self._admit(writer))
+            await self._converse(ServerConnection(reader, writer, self._limits), self._admit(writer))
         except PeerGoneError:
             pass
-        except Exception as error:  # noqa: BLE001  a fault of ours, whatever it is, ends this connection only
+        except Exception as error:  # noqa: BLE001  a fault of ours ends this connection only
             report_error(error)
         finally:
             writer.close()
@@ -100,34 +99,34 @@ class Server(Generic[_Bound]):
             return Refusal(503, text, {"retry-after": "1"})
         try:
             peer = peer_of(writer.get_extra_info("socket"))
-        except OSError:  # it has gone already
+        except OSError:  # it has closed the connection already
             raise PeerGoneError from None
         if not may_enter(peer):
-            return Refusal(403, "This supervisor answers its own user, and root, alone.")
+            return Refusal(403, "This supervisor answers only its own user and root.")
         return peer
 
-    async def _converse(self, wire: Wire, admitted: Peer | Refusal) -> None:
-        """Answer one request after the other."""
+    async def _converse(self, connection: ServerConnection, admitted: Peer | Refusal) -> None:
+        """Answer the requests on a connection in turn."""
         more = True
         while more:
             try:
                 if isinstance(admitted, Refusal):
                     raise admitted
-                request = await wire.request()
+                request = await connection.request()
                 if request is None:
                     return
             except Refusal as refusal:
-                await wire.respond(refusal.response(), last=True)
-                await wire.part()
+                await connection.respond(refusal.response(), last=True)
+                await connection.linger()
                 return
-            more = await self._respond(wire, request, admitted)
+            more = await self._respond(connection, request, admitted)
 
-    async def _respond(self, wire: Wire, request: Request, peer: Peer) -> bool:
+    async def _respond(self, connection: ServerConnection, request: Request, peer: Peer) -> bool:
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
         try:
-            return await wire.respond(await self._answered(request, peer))
+            return await connection.respond(await self._answered(request, peer))
         finally:
             self._answering.discard(task)
 
@@ -137,7 +136,7 @@ class Server(Generic[_Bound]):
             return await self._answer(request, peer)
         except Refusal as refusal:
             return refusal.response()
-        except Exception as error:  # noqa: BLE001  told to the peer as well, which would wait for its answer
+        except Exception as error:  # noqa: BLE001  the peer must get a response as well
             report_error(error)
             return Refusal(500, "Something went wrong in scanonce itself; its log says more.").response()
 
@@ -146,7 +145,7 @@ class Server(Generic[_Bound]):
         if token is None:
             return
         given = request.headers.get("authorization", "")
-        # Compared in constant time, as bytes: a header may hold what is not ASCII.
+        # In constant time, and as bytes, since a header may hold more than ASCII.
         if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode("ascii")):
             text = "The token is missing or wrong: send the one in control.json as Authorization: Bearer."
             raise Refusal(401, text, {"www-authenticate": "Bearer"})

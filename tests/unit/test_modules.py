@@ -37,7 +37,6 @@ EXPORTING = {"", "session"}
 
 #: Packages whose docstring does not say yet what they may import.
 SILENT = {
-    "control",
     "session",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
-from supervisor.control.event_stream import BEHIND, Follower, Worst
+from supervisor.control.event_stream import BEHIND, Follower, WorstEvent
 from supervisor.log.logger import emit
 
 
@@ -36,7 +36,7 @@ async def _all(follower: Follower) -> AsyncIterator[bytes]:
 
 def test_the_last_error_is_said_before_any_warning() -> None:
     said = []
-    with Worst() as worst:
+    with WorstEvent() as worst:
         said.append(worst.sentence)
         emit("history.problem", problem="the disk is full")
         said.append(worst.sentence)
