@@ -153,7 +153,7 @@ async def _supervise(spec: BotSpec, *, rest_first: bool) -> int:
             if spec.mode is Mode.RUN:
                 return await supervisor.run()
             # Only here: production does not pay for the watcher's libraries.
-            from supervisor.supervise.triggers.files import watch_rules, watching
+            from supervisor.supervise.triggers.source_files import watch_rules, watching
 
             async with watching(project, watch_rules(project, config, profiles), spec, slot, inbox) as watched:
                 supervisor.follow(watched)

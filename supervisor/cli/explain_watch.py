@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.cli.console import print_json, say
 from supervisor.session.open import open_store
-from supervisor.supervise.triggers.files import watch_rules
+from supervisor.supervise.triggers.source_files import watch_rules
 from supervisor.watch.explain import explain
 from supervisor.watch.probe import reason_to_poll
 

@@ -18,6 +18,12 @@ class _Window:
     suppressed: int = 0
     last: Message | None = None
 
+    def hold_back(self, message: Message) -> None:
+        self.suppressed, self.last = self.suppressed + 1, message
+
+    def drop(self) -> None:
+        self.suppressed, self.last = 0, None
+
 
 class Limiter:
     """Decides by `clock`, in seconds, whether a message is sent. `every` 0 lets all pass."""
@@ -40,14 +46,13 @@ class Limiter:
         if window is None or (now >= window.ends and not window.suppressed):
             self._windows[key] = _Window(now + self._every)
             return True
-        window.suppressed += 1
-        window.last = message
+        window.hold_back(message)
         return False
 
     def forget(self, kind: str, session: str | None) -> None:
         """What is held back of this is out of date, and not sent any more."""
         if (window := self._windows.get((kind, session))) is not None:
-            window.suppressed, window.last = 0, None
+            window.drop()
 
     def due(self) -> list[Message]:
         """The summaries whose time has come: the last message held back, and how many there were before it."""

@@ -62,7 +62,7 @@ def explain(rules: WatchRules) -> Explanation:
         if watched.is_folder():
             for listing in walk(rules, watched.path, arm=_nothing, refused=found.refuse, entered=entered):
                 found.folders[Path(listing.path)] = len(listing.files)
-                found.files |= {Path(path): _why(rules, path) for path in listing.files}
+                found.files.update((Path(path), _why(rules, path)) for path in listing.files)
                 _note_the_rest(rules, listing.path, found)
         elif watched.exists():
             folder = Path(watched.path).parent

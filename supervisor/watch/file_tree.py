@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, KeysView
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from supervisor.watch.fingerprint import Fingerprint, Signature, same, signature_of
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
@@ -85,7 +85,7 @@ def _list(rules: WatchRules, folder: str, real: str) -> tuple[Listing, list[str]
                 if rules.enters(entry.path):
                     (linked if is_link else below).append(entry.name)
             elif entry.name == GITIGNORE:
-                listing.gitignore = signature_of(entry.path)
+                listing = replace(listing, gitignore=signature_of(entry.path))
             elif rules.refusal(folder, entry.name) is None:
                 found = signature_of(entry.path)
                 if found is not None:
@@ -122,7 +122,7 @@ class FileTree:
         known = self._folders.setdefault(path, _Folder(real))
         if known.real != real:  # a link with a new target
             self.entered.pop(known.real, None)
-            known.real = real
+            self._folders[path] = replace(known, real=real)
         self.entered[real] = path
         parent = self._folders.get(os.path.dirname(path))
         if parent is not None:

@@ -106,9 +106,8 @@ class StormDetector:
         streak = self._streaks.setdefault(what, _Streak(started, [], set()))
         if not streak.delays or streak.started != started:
             if what != path and path in streak.files:
-                streak.delays, streak.files = [], set()
-            streak.started = started
-            streak.delays = [*streak.delays, delay][-ROUNDS:]
+                streak = _Streak(started, [], set())
+            streak = self._streaks[what] = _Streak(started, [*streak.delays, delay][-ROUNDS:], streak.files)
         streak.files.add(path)
         if len(streak.delays) < ROUNDS or not _regular(streak.delays):
             return None

@@ -13,8 +13,8 @@ import pytest
 from supervisor.bot.slot import Slot
 from supervisor.config.schema import Config
 from supervisor.preflight.checker import Preflight
-from supervisor.supervise.triggers import files as watching
-from supervisor.supervise.triggers.files import WatchedFiles
+from supervisor.supervise.triggers import source_files as watching
+from supervisor.supervise.triggers.source_files import WatchedFiles
 from supervisor.watch.rules import WatchRules
 from tests.helpers.command import Project, Running
 from tests.helpers.shell import run

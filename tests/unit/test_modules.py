@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from supervisor.timing.phases import PHASES
 from tests import ROOT
 
 SUPERVISOR = ROOT / "supervisor"
@@ -23,14 +24,12 @@ RECURRING = {
     "__main__",  # prints the generated page of its package
     "docgen",  # generates a page of the documentation
     "errors",  # the errors of its package
+    "files",
     "service",  # serves something, for as long as it runs
 }
 
-#: Names of modules that still stand for two things.
-MODULES_TO_RENAME = {
-    "files",
-    "preflight",
-}
+#: Attributes of other libraries' objects, which are set in no other way.
+FOREIGN = {"daemon", "propagate", "socket_connect_timeout", "socket_read_timeout", "text", "text_factory", "width"}
 
 #: Packages whose `__init__` holds more than a docstring: the version, and SessionManager for users of the library.
 EXPORTING = {"", "session"}
@@ -97,13 +96,13 @@ def test_an_init_holds_a_docstring_only() -> None:
 
 
 def test_no_module_name_stands_for_two_things() -> None:
-    """Packages count too. A name that has been mended leaves the list above."""
+    """Packages count too."""
     names = (
         path.parent.name if path.name == "__init__.py" else path.stem
         for path in sources()
         if not path.is_relative_to("supervisor") and str(path.parent) not in SUBJECTS and path != Path("__init__.py")
     )
-    assert twice(names) - RECURRING == MODULES_TO_RENAME
+    assert not twice(names) - RECURRING
 
 
 def test_no_public_class_name_stands_for_two_things() -> None:
@@ -114,3 +113,44 @@ def test_no_public_class_name_stands_for_two_things() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert not twice(names)
+
+
+def targets(tree: ast.AST) -> Iterator[ast.expr]:
+    """Everything that is assigned to."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign():
+                yield from node.targets
+            case ast.AugAssign() | ast.AnnAssign():
+                yield node.target
+
+
+def test_what_is_built_is_complete_and_nothing_is_wired_from_outside() -> None:
+    """No attribute is assigned but an object's own, in the packages that a supervisor consists of."""
+    found = [
+        f"{path}:{node.lineno}: {ast.unparse(node)}"
+        for path, tree in sources().items()
+        if path.parts[0] not in {"cli", "setup"}
+        for target in targets(tree)
+        for node in ast.walk(target)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
+        and node.attr not in FOREIGN
+        and not node.attr.startswith("__")
+    ]
+    assert not found
+
+
+def test_phases_are_entered_in_one_module_of_at_most_two_hundred_lines() -> None:
+    entering = {
+        path.as_posix()
+        for path, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "enter"
+        and any(isinstance(argument, ast.Constant) and argument.value in PHASES for argument in node.args)
+    }
+    assert entering == {"supervise/restart.py"}
+    assert len((SUPERVISOR / "supervise" / "restart.py").read_text().splitlines()) <= 200

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from supervisor.setup.doctor.finding import Finding, ok, problem, unknown
 from supervisor.setup.doctor.project import CheckedProject
-from supervisor.supervise.triggers.files import watch_rules
+from supervisor.supervise.triggers.source_files import watch_rules
 from supervisor.watch.file_tree import walk
 
 _LIMITS = Path("/proc/sys/fs/inotify")

@@ -12,7 +12,7 @@ from supervisor.setup.doctor.finding import Finding, ok, problem, unknown, warni
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.setup.doctor.source_files import SourceFile
 from supervisor.setup.package_json import installed_package
-from supervisor.supervise.triggers.files import watch_rules
+from supervisor.supervise.triggers.source_files import watch_rules
 from supervisor.system.escape import printable
 
 _HANDLER = re.compile(

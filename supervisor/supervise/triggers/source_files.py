@@ -16,7 +16,7 @@ from supervisor.log.logger import emit, report_fault
 from supervisor.preflight.checker import PreflightResult
 from supervisor.session.profiles.profile import Profile
 from supervisor.supervise.inbox import Inbox
-from supervisor.supervise.triggers.preflight import preflight
+from supervisor.supervise.triggers.preflight_setup import preflight
 from supervisor.watch import learned_ignores
 from supervisor.watch.restart_loop import StormDetector, is_source
 from supervisor.watch.rules import WatchRules
