@@ -74,7 +74,7 @@ class Territory:
         families = (descendants(entry.pid) for entry in marked)
         ours = {entry.pid: entry for entry in itertools.chain(self.living(), marked, *families)}
         strangers = []
-        for main in _browsers_of_the_machine():
+        for main in _browsers_of_the_machine() if wanted else ():
             if main.pid in ours or profile_of(main) not in wanted:
                 continue
             if self._has_a_bot(main):

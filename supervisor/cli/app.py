@@ -25,7 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "doctor": ("doctor", "Look for problems and explain how to fix them."),
     "session": ("session", "The sessions: list, info, check, clear."),
     "snapshot": ("snapshot", "Copies of linked sessions: list, take, verify, restore, prune."),
-    "notify": ("notify", "Notifications of what needs a person: test."),
+    "notify": ("notify", "Notifications when a person is needed: test."),
     "service": ("service", "Run the bot as a service of systemd, launchd or Windows."),
 }
 """The commands in the order of the help: the module in `supervisor.cli` that has it, and the help's first sentence."""

@@ -19,7 +19,7 @@ from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.system.runtime_dir import project_key, runtime_folder
 
-app = group("Notifications of what needs a person: test.")
+app = group("Notifications when a person is needed: test.")
 
 
 @app.command("test")

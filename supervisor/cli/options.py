@@ -9,7 +9,7 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/cli.md) instead.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what is normally left out.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print details that are normally left out.")]
 Project = Annotated[
     Path, typer.Option("--project", "-C", metavar="FOLDER", help="The bot's folder.", show_default="this folder")
 ]
@@ -22,7 +22,7 @@ Command = Annotated[
 ]
 Session = Annotated[
     str | None,
-    typer.Argument(metavar="ID", help="The session, or a part of its id; may be left out if there is only one."),
+    typer.Argument(metavar="ID", help="The session's id, or a part of it; optional if there is only one."),
 ]
 
 

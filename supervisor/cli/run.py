@@ -34,7 +34,13 @@ Script = Annotated[
     ),
 ]
 LogFormat = Annotated[
-    str | None, typer.Option("--log-format", metavar="FORMAT", help="console or json.", show_default="see docs")
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="FORMAT",
+        help="Log lines for people (console) or programs (json).",
+        show_default="see docs",
+    ),
 ]
 Grace = Annotated[
     str | None,
@@ -69,12 +75,12 @@ def dev(
     ] = None,
     execute: Annotated[
         str | None,
-        typer.Option("--exec", "-x", metavar="PROGRAM", help='Program that runs the bot, such as "npx tsx".'),
+        typer.Option("--exec", "-x", metavar="PROGRAM", help='Program that runs the script, such as "npx tsx".'),
     ] = None,
     delay: Annotated[
         str | None,
         typer.Option(
-            "--delay", "-d", metavar="DURATION", help="Restart when nothing has changed for so long: 2.5 (s) or 500ms."
+            "--delay", "-d", metavar="DURATION", help="How long nothing must change before a restart: 2.5 (s) or 500ms."
         ),
     ] = None,
     poll: Annotated[
@@ -97,7 +103,7 @@ def dev(
     log_format: LogFormat = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", "-V", help="Also print what is normally left out.")
+        bool, typer.Option("--verbose", "-v", "-V", help="Also print details that are normally left out.")
     ] = False,
 ) -> None:
     """Run the bot, restart it on every change, and keep its session.

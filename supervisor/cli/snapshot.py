@@ -19,7 +19,7 @@ from supervisor.supervise.snapshot_queue import TakenSnapshot
 
 Verdict = tuple[Snapshot, list[str] | None]
 OfSession = Annotated[
-    str | None, typer.Argument(metavar="ID", help="The session, or a part of its id; all sessions if left out.")
+    str | None, typer.Argument(metavar="ID", help="The session's id, or a part of it; all sessions if left out.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 

@@ -64,14 +64,14 @@ def timings(
     ] = None,
     reason: Annotated[
         list[str] | None,
-        typer.Option("--reason", metavar="REASON", help="Only restarts for this reason, such as change; repeatable."),
+        typer.Option("--reason", metavar="REASON", help="Only this reason, such as change; repeatable."),
     ] = None,
     outcome: Annotated[
         list[str] | None,
         typer.Option(
             "--outcome",
             metavar="OUTCOME",
-            help="Only restarts that ended so: ready, needs_link or failed; repeatable.",
+            help="Only this outcome: ready, needs_link or failed; repeatable.",
         ),
     ] = None,
     starts: Annotated[bool, typer.Option("--starts", help="Include the first start of each run.")] = False,
