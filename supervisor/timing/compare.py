@@ -65,7 +65,7 @@ class Difference:
 
     @property
     def notably_slower(self) -> bool:
-        """Whether it is slower significantly, and by enough to matter."""
+        """Whether it is significantly slower, and by enough to matter."""
         if not self.evident or self.before_ms is None or self.change_ms is None:
             return False
         return self.change_ms >= max(NOTABLE_MS, NOTABLE_SHARE * self.before_ms)

@@ -1,4 +1,4 @@
-"""Walking the watched folders, and the state of the files in them.
+"""The walk of the watched folders, and the state of the files in them.
 
 `walk` goes through the folders that the rules enter; each is armed (given a watch) before it is listed, so that a
 change in between is in the listing, or in an event, or in both. `FileTree` keeps the files' state, and which of them

@@ -66,7 +66,7 @@ def reason_to_poll(project: Path, config: WatchConfig) -> str | None:
 
 
 async def events_arrive(source: Source, folder: str, *, within: float) -> bool | None:
-    """Whether a hidden file written into `folder` raises a hint `within` seconds; None if none can be written.
+    """Whether writing a hidden file into `folder` causes a hint within `within` seconds; None if that is impossible.
 
     Drops all other hints of `source` meanwhile.
     """

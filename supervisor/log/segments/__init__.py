@@ -1,4 +1,4 @@
-"""The log files: what the bot writes and what happens to it, kept on disk.
+"""The log files: the bot's output and the events of its runs, on disk.
 
 - writer: `LogWriter` takes output and events without blocking; a thread writes them.
 - reader: `LogReader` reads them back, also while they are being written.
