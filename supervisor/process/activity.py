@@ -55,19 +55,15 @@ class Activity:
 
 
 def _is_connected(process: psutil.Process) -> bool:
+    with contextlib.suppress(OSError):  # not Linux, or no permission
+        # A cheap check first: most bots without a browser have no socket at all.
+        if not any(sockets(process.pid)):
+            return False
     try:
-        return _has_sockets(process.pid) and any(tcp.status in _CONNECTED for tcp in process.net_connections("tcp"))
+        return any(tcp.status in _CONNECTED for tcp in process.net_connections("tcp"))
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
-        return True
-
-
-def _has_sockets(pid: int) -> bool:
-    """Whether a process may have a socket open: a cheap check first, since most bots without a browser have none."""
-    try:
-        return any(sockets(pid))
-    except OSError:  # not Linux, or no permission: the full check decides
         return True
 
 

@@ -3,8 +3,8 @@
 Where one of our own streams is a terminal the bot gets a pseudo-terminal there, so that it draws QR codes and colours
 as it would without us; otherwise a pipe. One thread per stream copies bytes, so that a reader of ours that does not
 read (a paused terminal, a full pipe) blocks the bot's output and never the supervisor; where not even the bot may
-block, the thread hands them to an `OutputWriter`. When our reader is gone, the bot's output is still drained, so that
-the bot neither blocks nor gets an error.
+block, an `OutputWriter` that never blocks takes them. When our reader is gone, the bot's output is still drained, so
+that the bot neither blocks nor gets an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OnOutput = Callable[[str, bytes], None]
 """Called with each piece of output, and "stdout" or "stderr"; the latter only where the bot's two streams differ."""
 
 OutputWriter = Callable[[bytes], object]
-"""Takes a piece of output for one of our own streams, without blocking."""
+"""Takes a piece of output for one of our own streams."""
 
 NO_WRITERS: Mapping[int, OutputWriter] = MappingProxyType({})
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -43,52 +43,45 @@ _CLOSE_TIMEOUT = 0.25
 _PIPE_SIZE = 1024 * 1024
 
 
-class Pump(threading.Thread):
-    """Copies one stream until every holder of its other end is gone."""
+def _pump(
+    source: int, target: int, on_output: OnOutput | None, writer: OutputWriter | None, mode: TerminalMode | None
+) -> None:
+    """Copy one stream until every holder of its other end is gone; the body of a thread."""
+    write = writer or _blocking_writer(target)
+    try:
+        while chunk := _read(source):
+            if mode is not None:
+                mode.follow()
+            if on_output is not None:
+                on_output(_NAMES[target], chunk)
+            write(chunk)
+    finally:
+        os.close(source)
 
-    def __init__(
-        self,
-        source: int,
-        target: int,
-        on_output: OnOutput | None,
-        writer: OutputWriter | None,
-        mode: TerminalMode | None,
-    ) -> None:
-        super().__init__(name=f"pump-{target}", daemon=True)
-        self._source = source
-        self._target: int | None = target
-        self._stream = _NAMES[target]
-        self._on_output = on_output
-        self._write = writer or self._write_all
-        self._mode = mode
 
-    def run(self) -> None:
-        """Copy; the thread's body."""
-        try:
-            while chunk := self._read():
-                if self._mode is not None:
-                    self._mode.follow()
-                if self._on_output is not None:
-                    self._on_output(self._stream, chunk)
-                self._write(chunk)
-        finally:
-            os.close(self._source)
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, CHUNK)
+    except OSError:  # EIO: on Linux the end of a pseudo-terminal whose other end is closed
+        return b""
 
-    def _read(self) -> bytes:
-        try:
-            return os.read(self._source, CHUNK)
-        except OSError:  # EIO: on Linux the end of a pseudo-terminal whose other end is closed
-            return b""
 
-    def _write_all(self, chunk: bytes) -> None:
+def _blocking_writer(target: int) -> OutputWriter:
+    """A writer that blocks while the reader does not read, and drops everything once it is gone."""
+    gone = False
+
+    def write(chunk: bytes) -> None:
+        nonlocal gone
         view = memoryview(chunk)
-        while view and self._target is not None:
+        while view and not gone:
             try:
-                view = view[os.write(self._target, view) :]
+                view = view[os.write(target, view) :]
             except BlockingIOError:  # another process that shares our stream has made it non-blocking
-                select.select([], [self._target], [])
-            except OSError:  # EPIPE, EIO: our reader is gone; go on draining
-                self._target = None
+                select.select([], [target], [])
+            except OSError:  # EPIPE, EIO
+                gone = True
+
+    return write
 
 
 def _open_terminal() -> tuple[int | None, dict[int, int]]:
@@ -118,7 +111,7 @@ class ChildStdio:
 
     def __init__(self) -> None:
         """Open a pseudo-terminal wherever our own stream is a terminal, pipes elsewhere."""
-        self._pumps: list[Pump] = []
+        self._pumps: list[threading.Thread] = []
         self._input_lock = threading.Lock()
         self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
         self.resize()
@@ -163,7 +156,8 @@ class ChildStdio:
         self.resize()  # the child may have been started a while ago
         while self._sources:
             fd, source = self._sources.popitem()
-            pump = Pump(source, fd, on_output, writers.get(fd), self._mode if fd == _STDOUT else None)
+            work = (source, fd, on_output, writers.get(fd), self._mode if fd == _STDOUT else None)
+            pump = threading.Thread(target=_pump, args=work, name=f"pump-{fd}", daemon=True)
             self._pumps.append(pump)
             pump.start()
 

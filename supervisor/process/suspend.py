@@ -10,7 +10,6 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 from typing import Self
 
 from supervisor.process import resume_helper
@@ -66,9 +65,7 @@ class Suspension:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 
