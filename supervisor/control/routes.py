@@ -1,5 +1,4 @@
-"""What there is to ask for: every path and method, what it takes and what it answers. The server and the description
-both read this table."""
+"""The operations of the API: paths, methods and models, read by the server and by the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ Name = Literal["status", "restart", "stop", "take_snapshot", "follow_events"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One thing that can be asked for. `answers` says by status what comes back, and when."""
+    """One operation. `answers` holds, by status, the meaning and the model of the answer."""
 
     name: Name
     method: Literal["GET", "POST"]
@@ -28,9 +27,9 @@ class Operation:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     lines: bool = False
-    """The answer is a line of JSON for each event, for as long as both sides live."""
+    """Whether the answer is a stream with a line of JSON for each event."""
     refusals: Mapping[int, str] = field(default_factory=dict)
-    """The statuses that this operation adds to those that every request can meet."""
+    """Refusals besides those that every request can get, by status."""
 
 
 OPERATIONS: Final[Sequence[Operation]] = (
@@ -38,8 +37,8 @@ OPERATIONS: Final[Sequence[Operation]] = (
         name="status",
         method="GET",
         path="/v1/status",
-        summary="How the bot stands",
-        doc="What the supervisor, the bot and its sessions are doing, how the last restart went, and what is planned.",
+        summary="Get the status",
+        doc="The state of the supervisor, the bot and its sessions, the last restart, and what is planned.",
         answers={200: ("The status.", Status)},
     ),
     Operation(
@@ -47,8 +46,8 @@ OPERATIONS: Final[Sequence[Operation]] = (
         method="POST",
         path="/v1/restart",
         summary="Restart the bot",
-        doc="A clean restart, like `rs` on the terminal. A request that comes while a restart is under way is served "
-        "by that one. A restart that was asked for goes on whether or not its outcome is waited for.",
+        doc="A clean restart, like `rs` on the terminal. A request during a restart joins that restart. It goes on "
+        "whether or not the client waits for its outcome.",
         query=schemas.RestartQuery,
         body=schemas.RestartBody,
         answers={
@@ -62,7 +61,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         method="POST",
         path="/v1/stop",
         summary="Stop the bot and scanonce",
-        doc="A clean stop, like `q` on the terminal; scanonce ends with it. Asking again does not hurry it.",
+        doc="A clean stop, like `q` on the terminal; scanonce ends with it. A second request does not hurry it.",
         query=schemas.StopQuery,
         answers={
             200: ("With `wait`: bot and browsers are gone.", schemas.Stopping),
@@ -75,11 +74,11 @@ OPERATIONS: Final[Sequence[Operation]] = (
         method="POST",
         path="/v1/snapshots",
         summary="Take a snapshot",
-        doc="Of the running bot, which stands still for some milliseconds, or of one that is down until a change or "
-        "a pause is over. While a restart is under way it waits for that.",
+        doc="Of the running bot, which is suspended for some milliseconds, or of one that is down until a change or "
+        "the end of a pause. Waits for the end of a restart.",
         query=schemas.SnapshotQuery,
         body=schemas.SnapshotBody,
-        answers={201: ("It is taken.", schemas.SnapshotTaken)},
+        answers={201: ("The snapshot was taken.", schemas.SnapshotTaken)},
         refusals={
             404: "There is no such path, or no such session.",
             409: "The session is not linked, its browser is not open, it is not clear which session is meant, or the "
@@ -92,15 +91,15 @@ OPERATIONS: Final[Sequence[Operation]] = (
         method="GET",
         path="/v1/events",
         summary="Follow the events",
-        doc="Every event from now on, one JSON object a line, until either side ends. A reader that falls more than "
-        "1000 lines behind is cut off. At most 16 can follow at a time.",
+        doc="Every event from now on, one JSON object per line, until either side closes. A reader that falls more "
+        "than 1000 lines behind is disconnected. At most 16 clients can follow at a time.",
         answers={200: ("One line for each event.", schemas.EventLine)},
         lines=True,
     ),
 )
 
 REFUSALS: Final[Mapping[int, str]] = {
-    400: "This is no HTTP/1.1 request, or its query or body is not as described here.",
+    400: "This is not an HTTP/1.1 request, or its query or body does not match this description.",
     401: "On Windows: the token is missing or wrong.",
     403: "The peer is another user.",
     404: "There is no such path.",
@@ -109,9 +108,9 @@ REFUSALS: Final[Mapping[int, str]] = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     431: "The request's head is too large.",
-    500: "It could not be done: the sentence says why, or the log does.",
-    501: "A transfer coding other than `chunked`.",
+    500: "The operation failed: the detail or the log says why.",
+    501: "The transfer coding is not `chunked`.",
     503: "Too many connections or followers.",
-    505: "Another version than HTTP/1.1 or 1.0.",
+    505: "The version is neither HTTP/1.1 nor 1.0.",
 }
-"""The statuses that every request can meet."""
+"""Refusals that every request can get, by status."""

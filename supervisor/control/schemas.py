@@ -13,59 +13,57 @@ from pydantic import BaseModel, ConfigDict, Field
 from supervisor.supervise.status import Answer, FinishedRestart, Part, Text, Time
 
 
-class _Asked(BaseModel):
-    # What is not known is refused: a mistyped option must not pass for one that was heard.
+class _RequestModel(BaseModel):
+    # Unknown fields are refused: a mistyped option must not seem to work.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# -- asked -------------------------------------------------------------------------------------------------------------
+# -- requests ----------------------------------------------------------------------------------------------------------
 
 
-class RestartQuery(_Asked):
-    """How to wait for a restart."""
+class RestartQuery(_RequestModel):
+    """Whether and how long to wait for a restart."""
 
     wait: Literal["ready"] | None = Field(
-        default=None, description="Answer when the restart is over, with how it went."
+        default=None, description="Answer when the restart is over, with its outcome."
     )
     timeout: float = Field(default=120.0, ge=0.1, le=600.0, description="How long to wait at most, in seconds.")
 
 
-class RestartBody(_Asked):
-    """What is kept of a request for a restart."""
+class RestartBody(_RequestModel):
+    """The reason of a restart."""
 
-    detail: str | None = Field(
-        default=None, max_length=200, description="Why, or on whose behalf: it goes into the log and the history."
-    )
+    detail: str | None = Field(default=None, max_length=200, description="The reason, for the log and the history.")
 
 
-class StopQuery(_Asked):
-    """How to wait for the stop."""
+class StopQuery(_RequestModel):
+    """Whether and how long to wait for the stop."""
 
     wait: Literal["stopped"] | None = Field(default=None, description="Answer when bot and browsers are gone.")
     timeout: float = Field(default=60.0, ge=0.1, le=600.0, description="How long to wait at most, in seconds.")
 
 
-class SnapshotQuery(_Asked):
+class SnapshotQuery(_RequestModel):
     """How long a snapshot may wait for a restart that is under way."""
 
     timeout: float = Field(default=30.0, ge=0.1, le=600.0, description="How long to wait for the bot, in seconds.")
 
 
-class SnapshotBody(_Asked):
-    """Of which session a snapshot is wanted."""
+class SnapshotBody(_RequestModel):
+    """The session to take a snapshot of."""
 
     session: str | None = Field(
         default=None, max_length=1024, description="The session's id; may be left out if there is only one."
     )
 
 
-# -- answered ----------------------------------------------------------------------------------------------------------
+# -- answers -----------------------------------------------------------------------------------------------------------
 
 
 class Restarting(Answer):
-    """A restart that was asked for."""
+    """The outcome of a request for a restart."""
 
-    joined: bool = Field(description="Whether a restart was under way already, which then serves this request too.")
+    joined: bool = Field(description="Whether the request joined a restart that was under way already.")
     restart: FinishedRestart | None = Field(
         description="How it went; null if that was not waited for, or if it has no record."
     )
@@ -73,11 +71,11 @@ class Restarting(Answer):
 
 
 class Stopping(Answer):
-    """A stop that was asked for."""
+    """The outcome of a request for a stop."""
 
     pid: int = Field(description="Process id of scanonce, which ends right after this.")
-    exit_code: int | None = Field(description="What scanonce exits with; null if the end was not waited for.")
-    clean: bool | None = Field(description="Whether every browser wrote everything down; null likewise.")
+    exit_code: int | None = Field(description="The exit code of scanonce; null if the end was not waited for.")
+    clean: bool | None = Field(description="Whether every browser wrote its data to disk; null likewise.")
 
 
 class SnapshotView(Part):
@@ -88,22 +86,22 @@ class SnapshotView(Part):
     path: Text = Field(description="The folder.")
     created_at: Time = Field(description="When the profile was read.")
     linked: bool | None = Field(description="Whether the session was linked then.")
-    live: bool = Field(description="Taken of a running bot.")
+    live: bool = Field(description="Whether it was taken of a running bot.")
     verified: bool = Field(description="Whether it was sound when it was last verified.")
-    problems: list[Text] = Field(description="What is wrong with it, in sentences.")
-    browser_version: Text | None = Field(description="The version that wrote the profile.")
-    bytes: int = Field(description="In all of its files.")
-    own_bytes: int = Field(description="In those that it does not share with `base`.")
-    base: Text | None = Field(description="The snapshot that it shares the others with.")
+    problems: list[Text] = Field(description="The damage that was found, in sentences.")
+    browser_version: Text | None = Field(description="The version of the browser that wrote the profile.")
+    bytes: int = Field(description="The size of all its files.")
+    own_bytes: int = Field(description="The size of the files that it does not share with `base`.")
+    base: Text | None = Field(description="The snapshot that it shares the other files with.")
 
 
 class SnapshotTaken(Answer):
-    """A snapshot that was asked for, as in `scanonce snapshot take`."""
+    """The outcome of a request for a snapshot, as in `scanonce snapshot take`."""
 
     snapshot: SnapshotView = Field(description="The snapshot.")
-    new: bool = Field(description="False if nothing has changed since the one before, which then stands for it.")
-    pause_ms: float | None = Field(description="How long the bot stood still; null if none ran.")
-    remarks: list[Text] = Field(description="What else there is to say.")
+    new: bool = Field(description="False if nothing has changed since the last snapshot, which is returned instead.")
+    pause_ms: float | None = Field(description="How long the bot was suspended; null if none ran.")
+    remarks: list[Text] = Field(description="Remarks for the user, in sentences.")
 
 
 class EventLine(Part):
@@ -117,9 +115,9 @@ class EventLine(Part):
 
 
 class ProblemDetails(Part):
-    """Why a request was refused: problem details as in RFC 9457."""
+    """The reason of a refusal: problem details as in RFC 9457."""
 
-    type: Literal["about:blank"] = Field(description="The status says what kind of problem it is.")
+    type: Literal["about:blank"] = Field(description="No type beyond the status.")
     title: str = Field(description="The status in words.")
     status: int = Field(description="The status.")
     detail: str = Field(description="What is wrong and what to do, in a sentence.")

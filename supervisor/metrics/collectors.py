@@ -1,4 +1,4 @@
-"""The metrics themselves: counters that hear the events, and gauges that read a `Status` when they are asked for.
+"""The metrics: counters of events, and gauges that are made from a `Status` at each scrape.
 
 Names and units follow the conventions of Prometheus; docs/metrics.md explains each.
 """
@@ -24,18 +24,18 @@ from supervisor.supervise.status import CLOSED, SessionView, Status
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
-#: Seconds: closing a browser takes tens of milliseconds, a page that loads some seconds, compiling a bot takes many.
+#: Seconds: a browser closes in tens of milliseconds, a page loads in seconds, a bot that is compiled takes many.
 BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 
 _STATES: Final = (*map(str, SessionStatus), CLOSED)
 _LINKED: Final = {str(SessionStatus.LINKED), str(SessionStatus.READY)}
 
-# Each counter has a second series with the time of its making otherwise, which only OpenMetrics has a use for.
+# Otherwise each counter has a second series with its creation time, which only OpenMetrics uses.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated there
 
 
-class Figures:
-    """All metrics of one supervisor. `hear` every event; `exposition` is what a scrape gets; `now` is in Unix time."""
+class Metrics:
+    """All metrics of a supervisor: `count` takes each event, `exposition` renders a scrape. `now` is in Unix time."""
 
     def __init__(self, labels: Labels, now: Callable[[], float] = time.time) -> None:
         self._labels = labels
@@ -45,9 +45,9 @@ class Figures:
         self._count_trouble()
         self._count_sessions()
         self._count_messages()
-        self._standing = _Standing(labels, now)
-        self._registry.register(self._standing)
-        self._hears: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+        self._gauges = _Gauges(labels, now)
+        self._registry.register(self._gauges)
+        self._counts: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "restart.done": self._restarted,
             "bot.crashed": lambda _fields: self._crashes.inc(),
             "bot.unhealthy": lambda fields: self._unhealthy.labels(fields["reason"]).inc(),
@@ -64,22 +64,22 @@ class Figures:
             "notify.dropped": lambda fields: self._messages.labels(fields["target"], "dropped").inc(fields["count"]),
         }
 
-    def know(self, session: str, *, linked: bool) -> None:
-        """A session that there is: its counters begin at zero, so that a first increase is seen as one."""
+    def add_session(self, session: str, *, linked: bool) -> None:
+        """Start the counters of a session at zero, so that its first increase is one."""
         if linked:
             self._linked.add(session)
         label = self._labels.of(session)
         for counter in (self._losses, self._recoveries, self._taken, self._failed):
             counter.labels(label)
 
-    def hear(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Count what an event tells, if anything."""
-        if (count := self._hears.get(name)) is not None:
-            count(fields)
+    def count(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Count an event, if a metric depends on it."""
+        if (handle := self._counts.get(name)) is not None:
+            handle(fields)
 
     def exposition(self, status: Status, *, ready: bool) -> bytes:
-        """All metrics in Prometheus's text format."""
-        self._standing.look(status, ready=ready)
+        """Return all metrics in Prometheus's text format."""
+        self._gauges.look(status, ready=ready)
         return generate_latest(self._registry)
 
     # -- what is counted ---------------------------------------------------------------------------------------------
@@ -137,14 +137,14 @@ class Figures:
             self._linked.add(fields["session"])
 
     def _lost(self, session: str) -> None:
-        # After a logout the page shows a code: that is the same loss.
+        # After a logout the page shows a QR code: that is the same loss.
         if session in self._linked:
             self._linked.discard(session)
             self._losses.labels(self._labels.of(session)).inc()
 
 
-class _Standing(Collector):
-    """How things stand at the moment of a scrape."""
+class _Gauges(Collector):
+    """The gauges, made from the status of a scrape."""
 
     def __init__(self, labels: Labels, now: Callable[[], float]) -> None:
         self._labels = labels

@@ -1,4 +1,4 @@
-"""What `/livez` and `/readyz` answer: nothing, or why not."""
+"""The reasons why `/livez` and `/readyz` answer no."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from supervisor.metrics.labels import Labels
     from supervisor.supervise.requests import SupervisorView
 
-#: With a session in one of these states, nobody is served by it.
+#: The states in which a session does not serve its users.
 _OUT: Final = {
     SessionStatus.NEEDS_LINK,
     SessionStatus.LINKING,
@@ -23,17 +23,17 @@ _OUT: Final = {
 
 
 def not_alive(view: SupervisorView) -> Iterator[str]:
-    """Why the supervisor itself should be started anew. That its bot is down is no reason: it sees to that."""
+    """Yield reasons to restart the supervisor itself; a bot that is down is none, since the supervisor handles that."""
     if not view.healthy:
         yield "the bot runs unwatched: something in scanonce itself has failed"
 
 
 def not_ready(view: SupervisorView, labels: Labels) -> Iterator[str]:
-    """Why the bot is of no use to anybody just now."""
+    """Yield reasons why the bot does not serve its users now."""
     if not view.serving:
         yield f"the bot is not up ({view.stage})"
     elif not view.ready:
         yield "the bot is up, but not ready"
-    for session, standing in sorted(view.page_states().items()):
-        if standing.state in _OUT:
-            yield f"session {labels.of(session)}: {standing.state}"
+    for session, page in sorted(view.page_states().items()):
+        if page.state in _OUT:
+            yield f"session {labels.of(session)}: {page.state}"

@@ -1,4 +1,4 @@
-"""The server for monitoring, beside a running supervisor: it answers three paths, and can change nothing."""
+"""The HTTP server for monitoring. It answers three paths and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supervisor.http1.connection import Refusal, Request, Response
 from supervisor.http1.server import Server
 from supervisor.log import logger
 from supervisor.log.logger import emit
-from supervisor.metrics.collectors import CONTENT_TYPE, Figures
+from supervisor.metrics.collectors import CONTENT_TYPE, Metrics
 from supervisor.metrics.health import not_alive, not_ready
 from supervisor.metrics.labels import Labels
 from supervisor.supervise.status import StatusCache
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from supervisor.http1.peer import Peer
     from supervisor.supervise.requests import SupervisorView
 
-#: Connections at a time; those who monitor are few.
-CONNECTIONS: Final = 16
-_BACKLOG: Final = 16
+_CONNECTIONS: Final = 16  # at a time; monitoring needs few
 _FRESH: Final = 1.0  # seconds for which a status is reused: scrapes come less often than that
 
 
 @dataclass(slots=True)
 class _Port:
-    """A port that needs no token: nothing behind it can be changed."""
+    """A port that needs no token, since it gives no control."""
 
     socket: socket.socket
     token: str | None = None
@@ -47,13 +45,13 @@ class _Port:
         self.socket.close()
 
 
-class Answers:
-    """What is answered on each path."""
+class _Handler:
+    """Answers the requests."""
 
     def __init__(self, view: SupervisorView, labels: Labels) -> None:
         self._view = view
         self._labels = labels
-        self.figures = Figures(self._labels)
+        self.metrics = Metrics(self._labels)
         self._statuses = StatusCache(view.status, fresh=_FRESH)
         self._paths: Mapping[str, Callable[[], Awaitable[Response]]] = {
             "/livez": self._livez,
@@ -79,24 +77,24 @@ class Answers:
     async def _metrics(self) -> Response:
         status = await self._statuses.get()
         ready = not any(not_ready(self._view, self._labels))
-        return Response(200, self.figures.exposition(status, ready=ready), CONTENT_TYPE)
+        return Response(200, self.metrics.exposition(status, ready=ready), CONTENT_TYPE)
 
 
 @contextlib.asynccontextmanager
 async def serving(view: SupervisorView, spec: BotSpec, linked: Mapping[str, bool]) -> AsyncIterator[None]:
-    """Count events and answer on `metrics.listen`, which is set, for as long as this is open.
+    """Count events and serve on `metrics.listen`, which must be set.
 
-    `linked` are the sessions that are known at the start, and whether each is linked.
+    `linked` holds the sessions that are known at the start, and whether each is linked.
     """
-    answers = Answers(view, Labels(spec.config.metrics.session_label, spec.territory.key))
+    handler = _Handler(view, Labels(spec.config.metrics.session_label, spec.territory.key))
     for session, is_linked in linked.items():
-        answers.figures.know(session, linked=is_linked)
+        handler.metrics.add_session(session, linked=is_linked)
     with contextlib.ExitStack() as stack:
-        stack.callback(logger.subscribe(answers.figures.hear))
+        stack.callback(logger.subscribe(handler.metrics.count))
         address = spec.config.metrics.listen
         assert address is not None
         try:
-            server = Server(_listen(address), answers, connections=CONNECTIONS)
+            server = Server(_listen(address), handler, connections=_CONNECTIONS)
         except OSError as error:
             emit("metrics.off", problem=f"cannot listen on {address}: {_why(error)}")
             yield
@@ -112,11 +110,11 @@ async def serving(view: SupervisorView, spec: BotSpec, linked: Mapping[str, bool
 def _listen(address: str) -> _Port:
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return _Port(socket.create_server((host, port), family=family, backlog=_BACKLOG))
+    return _Port(socket.create_server((host, port), family=family, backlog=_CONNECTIONS))
 
 
 def _why(error: OSError) -> str:
-    # What asyncio and socket add to the system's words repeats the address.
+    # The message that asyncio and socket add repeats the address.
     return os.strerror(error.errno) if error.errno else str(error)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from supervisor.config.modes import Mode
 from supervisor.log.events.sessions import SESSION_STATES
-from supervisor.metrics.collectors import Figures
+from supervisor.metrics.collectors import Metrics
 from supervisor.metrics.labels import Labels
 from supervisor.supervise.state_machine import Stage
 from supervisor.supervise.status import Memory, SessionView, Status
@@ -55,11 +55,11 @@ STATUS = Status(
 )
 
 
-def figures() -> Figures:
-    return Figures(Labels("masked", "key"), NOW.timestamp)
+def metrics() -> Metrics:
+    return Metrics(Labels("masked", "key"), NOW.timestamp)
 
 
-def shown(one: Figures, *, ready: bool = True) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def shown(one: Metrics, *, ready: bool = True) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     return parsed(one.exposition(STATUS, ready=ready).decode())
 
 
@@ -73,10 +73,10 @@ def restart(total_ms: int, target: str | None = "ahead", outcome: str = "ready")
 
 
 def test_restarts_are_counted_by_reason_and_outcome_and_their_phases_measured() -> None:
-    one = figures()
-    one.hear("restart.done", restart(2000))
-    one.hear("restart.done", restart(12000, "over"))
-    one.hear("restart.done", restart(3000, None, "needs_link"))
+    one = metrics()
+    one.count("restart.done", restart(2000))
+    one.count("restart.done", restart(12000, "over"))
+    one.count("restart.done", restart(3000, None, "needs_link"))
     told = shown(one)
     assert sample(told, "scanonce_restarts_total", reason="change", outcome="ready") == 2
     assert sample(told, "scanonce_restarts_total", reason="change", outcome="needs_link") == 1
@@ -89,18 +89,18 @@ def test_restarts_are_counted_by_reason_and_outcome_and_their_phases_measured() 
 
 
 def test_a_link_is_lost_once_however_often_that_is_said_and_only_by_a_session_that_had_one() -> None:
-    one = figures()
-    one.know("support", linked=True)
-    one.know("new", linked=False)
+    one = metrics()
+    one.add_session("support", linked=True)
+    one.add_session("new", linked=False)
     assert sample(shown(one), "scanonce_links_lost_total", session="support") == 0
     for event in ("session.logged_out", "session.needs_link", "session.needs_link"):
-        one.hear(event, {"session": "support"})
-        one.hear("session.needs_link", {"session": "new"})
+        one.count(event, {"session": "support"})
+        one.count("session.needs_link", {"session": "new"})
     told = shown(one)
     assert sample(told, "scanonce_links_lost_total", session="support") == 1
     assert sample(told, "scanonce_links_lost_total", session="new") == 0
-    one.hear("session.state", {"session": "new", "state": "ready"})
-    one.hear("session.needs_link", {"session": "new"})
+    one.count("session.state", {"session": "new", "state": "ready"})
+    one.count("session.needs_link", {"session": "new"})
     assert sample(shown(one), "scanonce_links_lost_total", session="new") == 1
 
 
@@ -116,17 +116,17 @@ def test_a_link_is_lost_once_however_often_that_is_said_and_only_by_a_session_th
     ],
 )
 def test_what_happens_is_counted(event: str, fields: dict[str, object], name: str, labels: dict[str, str]) -> None:
-    one = figures()
-    one.hear(event, fields)
-    one.hear("browser.up", {})
-    one.hear(event, fields)
+    one = metrics()
+    one.count(event, fields)
+    one.count("browser.up", {})
+    one.count(event, fields)
     assert sample(shown(one), name, **labels) == 2
 
 
 def test_how_things_stand() -> None:
-    told = shown(figures())
+    told = shown(metrics())
     assert sample(told, "scanonce_ready") == 1
-    assert sample(shown(figures(), ready=False), "scanonce_ready") == 0
+    assert sample(shown(metrics(), ready=False), "scanonce_ready") == 0
     states = {
         dict(labels)["state"]: value
         for (name, labels), value in told.items()
@@ -152,22 +152,22 @@ def test_a_phone_number_is_masked_and_two_that_end_alike_are_told_apart() -> Non
     assert first != Labels("masked", "another").of("15551234567")
     assert labels.of("shop-2") == "shop-2"
     assert Labels("id", "key").of("15551234567") == "15551234567"
-    one = Figures(labels)
-    one.hear("session.restored", {"session": "15551234567"})
+    one = Metrics(labels)
+    one.count("session.restored", {"session": "15551234567"})
     assert "1555123" not in one.exposition(STATUS, ready=True).decode()
 
 
 def _names() -> set[str]:
     """Every metric's name, as a query has it."""
-    one = figures()
-    one.know("a", linked=True)
-    one.hear("restart.done", restart(2000))
+    one = metrics()
+    one.add_session("a", linked=True)
+    one.count("restart.done", restart(2000))
     for event, fields in (
         ("bot.unhealthy", {"reason": "hang"}),
         ("output.dropped", {"where": "log", "bytes": 1}),
         ("notify.sent", {"target": "a"}),
     ):
-        one.hear(event, fields)
+        one.count(event, fields)
     return {name for name, _ in shown(one)}
 
 
@@ -183,7 +183,7 @@ def test_the_page_describes_every_metric_and_no_other() -> None:
 
 
 def test_the_names_follow_the_conventions_of_prometheus() -> None:
-    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", figures().exposition(STATUS, ready=True).decode(), re.MULTILINE))
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", metrics().exposition(STATUS, ready=True).decode(), re.MULTILINE))
     assert types
     for name, kind in types.items():
         assert name.startswith("scanonce_")
@@ -208,9 +208,9 @@ def test_the_dashboard_asks_only_for_what_there_is() -> None:
 
 
 def _labelled() -> list[tuple[str, set[str]]]:
-    one = figures()
-    one.know("a", linked=True)
-    one.hear("restart.done", restart(2000))
-    one.hear("bot.unhealthy", {"reason": "hang"})
-    one.hear("notify.sent", {"target": "a"})
+    one = metrics()
+    one.add_session("a", linked=True)
+    one.count("restart.done", restart(2000))
+    one.count("bot.unhealthy", {"reason": "hang"})
+    one.count("notify.sent", {"target": "a"})
     return [(name, {label for label, _ in labels}) for name, labels in shown(one)]
