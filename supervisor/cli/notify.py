@@ -14,7 +14,7 @@ from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.notify.delivery_check import DeliveryResult, deliver_test
-from supervisor.notify.factory import targets_of
+from supervisor.notify.factory import make_targets
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
 from supervisor.system.runtime_dir import project_key, runtime_folder
@@ -34,7 +34,7 @@ def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJ
         if not settings.webhooks and not settings.apprise:
             console.fail("no target is configured: set notify.webhooks or notify.apprise (docs/notifications.md)")
         helpers = HelperRunner(Reaper(), set())
-        targets = targets_of(settings, folder, helpers, lambda: runtime_folder(project_key(folder)))
+        targets = make_targets(settings, folder, helpers, lambda: runtime_folder(project_key(folder)))
         results = asyncio.run(deliver_test(targets, str(folder), qr=settings.qr))
         if as_json:
             console.print_json(

@@ -1,7 +1,7 @@
-"""Chats and mail, through the library apprise, in a process of its own for each message.
+"""Chats and mail through the library apprise, in a process of its own for each message.
 
-It holds some 35 MB once it is loaded, as much as all of scanonce, and its plugins may block wherever they like: in a
-process that is gone after the message neither matters.
+The library takes some 35 MB, as much as all of scanonce, and its plugins may block: neither matters in a process that
+ends with the message.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from supervisor.process.helper import HelperRunner
 from supervisor.system.qr import render_png
 
 INSTALL: Final = "pip install 'scanonce[notify]'"
-_LOADING: Final = 20.0  # seconds for starting Python and loading the library on a machine that is busy
+_LOADING: Final = 20.0  # seconds to start Python and load the library on a busy machine
 
 
 def installed() -> bool:
-    """Whether the library is there; does not load it."""
+    """Whether the library is installed; does not load it."""
     return importlib.util.find_spec("apprise") is not None
 
 
-class Chat:
-    """One URL of apprise's. `folder` makes a private folder, for what the process is to read."""
+class AppriseTarget:
+    """One URL of apprise. `folder` makes a private folder for the files that the process reads."""
 
     def __init__(self, name: str, url: str, helpers: HelperRunner, folder: Callable[[], Path], timeout: float) -> None:
         self.name = name
@@ -50,7 +50,7 @@ class Chat:
         request = AppriseRequest(
             self._url, message.title, message.body, message.level, self._timeout, message.qr is not None
         )
-        # Files, since a command line and an environment can be read by others; it ends with the message, and its image.
+        # In files, since other users can read command lines and environments; the folder is removed after the message.
         with tempfile.TemporaryDirectory(prefix=_prefix(os.getpid()), dir=self._folder()) as folder:
             given = Path(folder) / "request"
             given.write_text(json.dumps(asdict(request)))
@@ -65,15 +65,15 @@ class Chat:
             )
         if done.code is None:
             raise DeliveryError(f"it was not done in {self._timeout + _LOADING:g} s", final=False)
-        told = _told(done.output)
-        if told is None:
+        result = _parse_result(done.output)
+        if result is None:
             raise DeliveryError(f"the process that sends it ended with status {done.code}", final=False)
-        if told["problem"] is not None:
-            raise DeliveryError(str(told["problem"]), final=bool(told["final"]))
+        if result["problem"] is not None:
+            raise DeliveryError(str(result["problem"]), final=bool(result["final"]))
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what senders that were killed in the middle have left: it holds addresses, and codes."""
+    """Remove the files of processes that were killed while sending: they hold addresses and QR codes."""
     for left in folder.glob("notify-*-*"):
         pid = left.name.split("-")[1]
         if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
@@ -84,10 +84,10 @@ def _prefix(pid: int) -> str:
     return f"notify-{pid}-"
 
 
-def _told(output: str) -> dict[str, Any] | None:
-    """The last line, in which the process says how it went; what stands before it is of others."""
+def _parse_result(output: str) -> dict[str, Any] | None:
+    """Parse the last line of the output, which is the process's result; plugins may have printed before it."""
     try:
-        told = json.loads(output.rstrip().rpartition("\n")[2])
+        result = json.loads(output.rstrip().rpartition("\n")[2])
     except ValueError:
         return None
-    return told if isinstance(told, dict) and {"problem", "final"} <= told.keys() else None
+    return result if isinstance(result, dict) and {"problem", "final"} <= result.keys() else None

@@ -1,4 +1,4 @@
-"""The process that sends one message through apprise: a request on its standard input, a line of JSON on its output."""
+"""A process that sends one message through apprise: reads a request as JSON, writes the result as a line of JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-_LONGEST: Final = 300  # characters of what a service says
-_SHORTEST: Final = 5  # characters of a part of an address that may be a secret
+_LONGEST: Final = 300  # characters of a service's message
+_SHORTEST: Final = 5  # characters of a part of a URL that may be a secret
 _TYPES: Final = {"info": "info", "warning": "warning", "error": "failure"}
 
 
 @dataclass(frozen=True, slots=True)
 class AppriseRequest:
-    """What to send where; `timeout` in seconds, `image` lies in the current folder as qr.png."""
+    """A message and its destination. `timeout` is in seconds; `image`: attach qr.png of the current folder."""
 
     url: str
     title: str
@@ -31,13 +31,13 @@ class AppriseRequest:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Why it has not arrived, if it has not; `final`: another try would not help."""
+    """The problem if the message was not delivered; `final`: another try would not help."""
 
     problem: str | None = None
     final: bool = False
 
 
-class _Heard(logging.Handler):
+class _Collector(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
@@ -47,19 +47,19 @@ class _Heard(logging.Handler):
 
 
 def send(request: AppriseRequest) -> Result:
-    """Send it."""
+    """Send a message."""
     try:
         import apprise
     except ImportError:
         return Result("the library apprise is not installed: pip install 'scanonce[notify]'", final=True)
-    heard = _Heard()
+    collected = _Collector()
     logger = logging.getLogger("apprise")
-    logger.addHandler(heard)
+    logger.addHandler(collected)
     logger.propagate = False
     targets = apprise.Apprise()
     if not targets.add(request.url):
         return Result(
-            "its URL is none that apprise understands; see https://github.com/caronc/apprise/wiki", final=True
+            "its URL is not one that apprise understands; see https://github.com/caronc/apprise/wiki", final=True
         )
     for server in targets:
         server.socket_connect_timeout = server.socket_read_timeout = request.timeout
@@ -72,11 +72,11 @@ def send(request: AppriseRequest) -> Result:
     )
     if sent:
         return Result()
-    return Result(without_secrets(" ".join(heard.lines), request.url)[:_LONGEST] or "the service refused it")
+    return Result(without_secrets(" ".join(collected.lines), request.url)[:_LONGEST] or "the service refused it")
 
 
 def without_secrets(text: str, url: str) -> str:
-    """What a service said, without any part of its address but the scheme."""
+    """Mask every part of a URL except its scheme in a service's message."""
     parts = {part for part in re.split(r"[^\w-]+", url.partition("://")[2]) if len(part) >= _SHORTEST}
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "***")
@@ -84,9 +84,9 @@ def without_secrets(text: str, url: str) -> str:
 
 
 def main() -> None:
-    """Send what standard input holds."""
+    """Send the message that standard input holds."""
     request = AppriseRequest(**json.load(sys.stdin))
-    # Whatever a plugin prints is nobody's: our line must stand alone.
+    # Plugins may print; the output must hold our line only.
     answer = os.fdopen(os.dup(1), "w")
     with (
         Path(os.devnull).open("w") as nowhere,

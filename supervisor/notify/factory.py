@@ -1,4 +1,4 @@
-"""From the configuration to targets, and to what stands in the way of some."""
+"""The targets of the configuration, and the reasons why some cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supervisor.process.helper import HelperRunner
 
 
 class UnusableError(Exception):
-    """A target cannot be used: what is missing, and what to do."""
+    """A target cannot be used: the problem, and what to do."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -35,45 +35,45 @@ class Unusable:
 
 @dataclass(slots=True)
 class Targets:
-    """Those that can be told, and those that cannot."""
+    """The targets that can be used, and those that cannot."""
 
     usable: list[NotificationTarget] = field(default_factory=list)
     unusable: list[Unusable] = field(default_factory=list)
 
     def add(self, name: str, make: Callable[[], NotificationTarget]) -> None:
-        """Make one, or note why not."""
+        """Make a target, or record why it cannot be used."""
         try:
             self.usable.append(make())
         except UnusableError as error:
             self.unusable.append(Unusable(name, str(error), error.remedy))
 
 
-def targets_of(config: NotifyConfig, project: Path, helpers: HelperRunner, folder: Callable[[], Path]) -> Targets:
-    """Every target; `folder` makes a private folder. Reads the files and variables that are referred to."""
+def make_targets(config: NotifyConfig, project: Path, helpers: HelperRunner, folder: Callable[[], Path]) -> Targets:
+    """Make every target, reading the files and variables that it refers to. `folder` makes a private folder."""
     found = Targets()
 
     def webhook(name: str, one: WebhookConfig) -> Webhook:
         secret = one.secret or config.webhook_secret
-        # Never unsigned if it was to be signed: a receiver would take that for somebody else's.
+        # Never unsigned if a secret is configured: the receiver would reject the message.
         key = None if secret is None else _key(secret, project)
         return Webhook(name, _url(one.url, project), key, one.timeout or config.timeout)
 
-    def conversation(name: str, url: str) -> apprise_target.Chat:
+    def apprise(name: str, url: str) -> apprise_target.AppriseTarget:
         if not apprise_target.installed():
             raise UnusableError("the library apprise is not installed", apprise_target.INSTALL)
-        return apprise_target.Chat(name, _resolved(url, project), helpers, folder, config.timeout)
+        return apprise_target.AppriseTarget(name, _resolved(url, project), helpers, folder, config.timeout)
 
     for number, one in enumerate(config.webhooks, 1):
         name = f"webhook {number} ({_shown(one.url)})"
         found.add(name, lambda name=name, one=one: webhook(name, one))  # type: ignore[misc]  # bound as they are now
     for number, url in enumerate(config.apprise, 1):
         name = f"apprise {number} ({_shown(url)})"
-        found.add(name, lambda name=name, url=url: conversation(name, url))  # type: ignore[misc]  # as above
+        found.add(name, lambda name=name, url=url: apprise(name, url))  # type: ignore[misc]  # as above
     return found
 
 
 def _shown(url: str) -> str:
-    """What can be said of an address: where it is to be found, a webhook's host, a service's name."""
+    """The public part of an address: the reference to it, a webhook's host, or a service's name."""
     if is_reference(url):
         return url
     scheme, _, _ = url.partition(":")
@@ -81,7 +81,7 @@ def _shown(url: str) -> str:
 
 
 def _resolved(value: str, project: Path) -> str:
-    """A value, or what a reference leads to. Raises `UnusableError`."""
+    """Return a value, or the one that it refers to. Raises `UnusableError`."""
     if not is_reference(value):
         return value
     kind, _, where = value.partition(":")
@@ -93,11 +93,11 @@ def _resolved(value: str, project: Path) -> str:
     try:
         found = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise UnusableError(f"{path} cannot be read: {error.strerror}", "put the value alone into it") from None
+        raise UnusableError(f"{path} cannot be read: {error.strerror}", "put only the value into it") from None
     except UnicodeDecodeError:
-        raise UnusableError(f"{path} is no text in UTF-8", "put the value alone into it") from None
+        raise UnusableError(f"{path} is not text in UTF-8", "put only the value into it") from None
     if not found:
-        raise UnusableError(f"{path} is empty", "put the value alone into it")
+        raise UnusableError(f"{path} is empty", "put only the value into it")
     return found
 
 
@@ -105,7 +105,7 @@ def _url(value: str, project: Path) -> str:
     try:
         return parse_http_url(_resolved(value, project))
     except ValueError:
-        raise UnusableError(f"what {value} holds is no http or https URL", "put the URL alone into it") from None
+        raise UnusableError(f"what {value} holds is not an http or https URL", "put only the URL into it") from None
 
 
 def _key(value: str, project: Path) -> bytes:

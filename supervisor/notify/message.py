@@ -1,4 +1,4 @@
-"""What is sent: an event in the words of its sentence, and whose it is."""
+"""The message that is sent: an event in words, with its project and session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supervisor.system import clock
 from supervisor.system.escape import escape_surrogates
 
 VERSION: Final = 1
-"""Of the JSON that webhooks get: fields may be added, none changes its meaning or goes."""
+"""The version of the JSON for webhooks: fields may be added, none changes its meaning or is removed."""
 
 _TITLES: Final[Mapping[str, str]] = {
     "needs_link": "a session needs a link",
@@ -29,7 +29,7 @@ _TITLES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message; the same for every target."""
+    """One message, the same for every target."""
 
     kind: str
     event: str
@@ -38,30 +38,30 @@ class Message:
     project: str
     session: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """Of the event, without its secrets."""
+    """The event's fields, without secrets."""
     qr: str | None = None
-    """The text of the code to scan."""
+    """The text of the QR code to scan."""
     suppressed: int = 0
-    """How many like it were not sent since the last one."""
+    """Similar messages that were not sent since the last one."""
     id: str = field(default_factory=lambda: f"msg_{uuid.uuid4().hex}")
-    """The same however often it is tried."""
+    """The same for each attempt to deliver it."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     host: str = field(default_factory=socket.gethostname)
 
     @property
     def title(self) -> str:
-        """A line for people."""
+        """The subject, for people."""
         name = self.project.replace("\\", "/").rstrip("/").rpartition("/")[2]
         return f"{name}: {_TITLES[self.kind]}"
 
     @property
     def body(self) -> str:
-        """The rest for people."""
+        """The text below the subject, for people."""
         more = f" (and {self.suppressed} more like this since the last message)" if self.suppressed else ""
         return str(escape_surrogates(f"{self.text[:1].upper()}{self.text[1:]}{more}.\n{self.project} on {self.host}"))
 
     def document(self, png: bytes | None) -> dict[str, Any]:
-        """All of it for programs; `png` is an image of the code."""
+        """Return the JSON document for programs; `png` is an image of the QR code."""
         qr = None if self.qr is None else {"text": self.qr, "png": base64.b64encode(png or b"").decode()}
         document: dict[str, Any] = escape_surrogates(
             {
@@ -84,7 +84,7 @@ class Message:
 
 
 def of_event(kind: str, name: str, fields: Mapping[str, Any], project: str, qr: str | None = None) -> Message:
-    """The message that an event makes."""
+    """Make the message of an event."""
     event = EVENTS[name]
     return Message(
         kind=kind,

@@ -1,4 +1,4 @@
-"""The queue of one target: so many messages and no more, one under way at a time, tried again until it is too late."""
+"""The bounded queue of one target, whose messages are delivered one at a time and retried for a limited time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LONGEST_PAUSE: Final = 300.0
 
 
 def pause_after(attempts: int) -> float:
-    """Seconds to wait after so many attempts in vain."""
+    """Seconds to wait after this number of failed attempts."""
     return backoff(attempts, initial=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
 
 
 class Outbox:
-    """Delivers to one target, in order, from when it is made until `close`. To be made in the event loop."""
+    """Delivers messages to one target, in order, until `close`. Must be constructed in the event loop."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Outbox:
         self._work = asyncio.create_task(self._deliver_all(), name="notify")
 
     def put(self, message: Message) -> None:
-        """Take a message; if there is no room the oldest that waits goes for it. Never waits."""
+        """Queue a message without waiting; if there is no room, the oldest is dropped."""
         if len(self._waiting) >= self._room:
             self._waiting.popleft()
             emit("notify.dropped", target=self._target.name, count=1, reason=f"more than {self._room} were waiting")
@@ -54,7 +54,7 @@ class Outbox:
         self._news.set()
 
     async def close(self, patience: float, hurry: asyncio.Event | None = None) -> None:
-        """Give what waits up to `patience` seconds to be delivered, or until `hurry`; say what was not."""
+        """Wait up to `patience` seconds, or until `hurry`, for the queue to be delivered; report what was not."""
         waiting = [asyncio.create_task(event.wait()) for event in (self._idle, hurry) if event is not None]
         await asyncio.wait({*waiting, self._work}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         left = len(self._waiting) + self._under_way
@@ -96,7 +96,7 @@ class Outbox:
             await self._target.deliver(message)
         except DeliveryError as error:
             return error
-        except Exception as error:  # noqa: BLE001  a fault of ours, whatever it is, costs this message only
+        except Exception as error:  # noqa: BLE001  a fault of ours costs this message only
             report_error(error)
             return DeliveryError("something went wrong in scanonce itself", final=True)
         return None

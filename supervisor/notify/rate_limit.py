@@ -1,4 +1,4 @@
-"""How often the same is told: one message of a kind and session within a time, and a summary of the rest."""
+"""A rate limit: one message of a kind and session per period, and a summary of the rest."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class _Window:
         self.suppressed, self.last = 0, None
 
 
-class Limiter:
-    """Decides by `clock`, in seconds, whether a message is sent. `every` 0 lets all pass."""
+class RateLimiter:
+    """Decides whether a message is sent now. `every` is the period in seconds, 0 for no limit."""
 
     def __init__(self, every: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._every = every
@@ -35,14 +35,14 @@ class Limiter:
 
     @property
     def next_due(self) -> float | None:
-        """When the next summary is due; None if nothing is held back."""
+        """When the next summary is due, by the clock; None if no message is held back."""
         return min((window.ends for window in self._windows.values() if window.suppressed), default=None)
 
     def admit(self, message: Message) -> bool:
-        """Whether to send it now; else it goes into the summary."""
+        """Return whether to send a message now; otherwise it is counted in the summary."""
         now = self._clock()
         window = self._windows.get(key := (message.kind, message.session))
-        # One that has ended and holds something back is asked for by `due` in a moment.
+        # The summary of an expired window that holds messages back is about to be sent.
         if window is None or (now >= window.ends and not window.suppressed):
             self._windows[key] = _Window(now + self._every)
             return True
@@ -50,12 +50,12 @@ class Limiter:
         return False
 
     def forget(self, kind: str, session: str | None) -> None:
-        """What is held back of this is out of date, and not sent any more."""
+        """Discard the messages that are held back, since they are out of date."""
         if (window := self._windows.get((kind, session))) is not None:
             window.drop()
 
     def due(self) -> list[Message]:
-        """The summaries whose time has come: the last message held back, and how many there were before it."""
+        """Return the summaries that are due: the last message held back, with the number of those before it."""
         now = self._clock()
         summaries = []
         for key, window in list(self._windows.items()):

@@ -1,4 +1,4 @@
-"""Everything that sends, beside a running supervisor."""
+"""The notification service of a running supervisor."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from supervisor.log import logger
 from supervisor.log.logger import emit
 from supervisor.notify.apprise_target import clear_leftovers
-from supervisor.notify.dispatcher import Teller
-from supervisor.notify.factory import targets_of
+from supervisor.notify.dispatcher import Dispatcher
+from supervisor.notify.factory import make_targets
 from supervisor.notify.message import Message
 from supervisor.notify.outbox import Outbox
 from supervisor.process.helper import HelperRunner
@@ -22,17 +22,18 @@ from supervisor.system.runtime_dir import runtime_folder
 if TYPE_CHECKING:
     from supervisor.bot.spec import BotSpec
 
-#: Seconds in the end for what waits: one that was asked for is not held up, and one that is news to all has to be told.
 LAST: Final = 0.5
+"""Seconds at the end for messages that wait, so that a stop on request is not delayed."""
 LAST_OF_GIVEN_UP: Final = 10.0
+"""The same after the bot was given up, which users must learn."""
 
 
 @contextlib.asynccontextmanager
 async def sending(spec: BotSpec) -> AsyncIterator[None]:
-    """Tell the targets of the configuration for as long as this is open, and for a moment more."""
+    """Send messages to the configured targets; at the end, wait a moment for those that are queued."""
     config, territory = spec.config.notify, spec.territory
     helpers = HelperRunner(spec.reaper, territory.helper_pids)
-    targets = targets_of(config, territory.project, helpers, lambda: runtime_folder(territory.key))
+    targets = make_targets(config, territory.project, helpers, lambda: runtime_folder(territory.key))
     for one in targets.unusable:
         emit("notify.unusable", target=one.target, problem=one.problem, remedy=one.remedy)
     clear_leftovers(spec.runtime)
@@ -42,21 +43,21 @@ async def sending(spec: BotSpec) -> AsyncIterator[None]:
         for box in boxes:
             box.put(message)
 
-    teller = Teller(config, str(territory.project), send)
-    unsubscribe = logger.subscribe(teller.hear)
+    dispatcher = Dispatcher(config, str(territory.project), send)
+    unsubscribe = logger.subscribe(dispatcher.handle_event)
     try:
         yield
     finally:
         unsubscribe()
-        teller.close()
-        patience = LAST_OF_GIVEN_UP if teller.urgent else LAST
+        dispatcher.close()
+        patience = LAST_OF_GIVEN_UP if dispatcher.urgent else LAST
         with _hurried() as hurry:
             await asyncio.gather(*(box.close(patience, hurry) for box in boxes))
 
 
 @contextlib.contextmanager
 def _hurried() -> Iterator[asyncio.Event]:
-    """Set by whoever asks for the end once more: the supervisor that would hear it has ended already."""
+    """Yield an event that a further request to end sets: the supervisor, which handled them, has ended already."""
     hurry, loop = asyncio.Event(), asyncio.get_running_loop()
     numbers = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
@@ -66,4 +67,4 @@ def _hurried() -> Iterator[asyncio.Event]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)  # nothing is left to be asked for, and no traceback is wanted
+            signal.signal(number, signal.SIG_IGN)  # a late Ctrl+C must not become a traceback

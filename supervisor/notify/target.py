@@ -1,4 +1,4 @@
-"""What a message is delivered to."""
+"""The interface of notification targets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from supervisor.notify.message import Message
 
 
 class DeliveryError(Exception):
-    """A message has not arrived; the text says why, without any secret. `final`: another try would not help."""
+    """A message was not delivered; the text says why, without secrets. `final`: another try would not help."""
 
     def __init__(self, problem: str, *, final: bool) -> None:
         super().__init__(problem)
@@ -16,11 +16,11 @@ class DeliveryError(Exception):
 
 
 class NotificationTarget(Protocol):
-    """Takes one message at a time."""
+    """A destination that takes one message at a time."""
 
     @property
     def name(self) -> str:
-        """What it is called in events: its address without the secrets."""
+        """The name in events: the address without secrets."""
 
     async def deliver(self, message: Message) -> None:
         """Deliver a message, within a bounded time. Raises `DeliveryError`."""

@@ -1,4 +1,4 @@
-"""A URL that gets each message as JSON."""
+"""Webhooks, which get each message as JSON."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from supervisor.notify.message import Message
 from supervisor.notify.target import DeliveryError
 from supervisor.system.qr import render_png
 
-#: Statuses after which the same request may succeed later: a timeout, too early, too many, and all the server's own.
+#: Client error statuses after which a later attempt may succeed: timeout, too early, too many requests.
 _PASSING: Final = frozenset({408, 425, 429})
 
 
 class Webhook:
-    """One webhook; `key` signs it, if there is one, and `timeout` is in seconds."""
+    """One webhook; `key` signs its messages, `timeout` is in seconds."""
 
     def __init__(self, name: str, url: str, key: bytes | None, timeout: float) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Webhook:
         except (OSError, UnicodeError) as error:
             raise DeliveryError(f"it cannot be reached: {_why(error)}", final=False) from None
         except h11.RemoteProtocolError:
-            raise DeliveryError("what it answered is no HTTP, or ended too early", final=False) from None
+            raise DeliveryError("its answer is not HTTP, or ended too early", final=False) from None
         _judge(status)
 
 
@@ -59,7 +59,7 @@ def _judge(status: int) -> None:
 
 
 def _why(error: Exception) -> str:
-    # What asyncio adds to the system's words repeats the address.
+    # The message that asyncio adds repeats the address.
     if isinstance(error, ConnectionError):
         return {"ConnectionRefusedError": "connection refused", "ConnectionResetError": "connection reset"}.get(
             type(error).__name__, "connection lost"

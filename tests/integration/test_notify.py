@@ -13,7 +13,7 @@ import pytest
 
 from supervisor.config.sections.notify import NotifyConfig
 from supervisor.notify import signature
-from supervisor.notify.factory import targets_of
+from supervisor.notify.factory import make_targets
 from supervisor.notify.service import LAST_OF_GIVEN_UP
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
@@ -235,7 +235,7 @@ async def test_everybody_is_told_of_a_test_and_the_answer_says_who_was(project: 
         }
         assert results["webhook 2 (127.0.0.1)"]["problem"] == "it answered with status 404"
         assert "404" in results["apprise 2 (json)"]["problem"]
-        assert "none that apprise understands" in results["apprise 3 (nochat)"]["problem"]
+        assert "not one that apprise understands" in results["apprise 3 (nochat)"]["problem"]
         assert SECRET not in said.out + said.err
         [attached] = [one.json["attachments"] for one in server.received if "attachments" in one.json]
         assert base64.b64decode(attached[0]["base64"]).startswith(b"\x89PNG")
@@ -261,7 +261,7 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     config = NotifyConfig(apprise=("json://127.0.0.1/",))
-    targets = targets_of(config, tmp_path, HelperRunner(Reaper(), set()), lambda: tmp_path)
+    targets = make_targets(config, tmp_path, HelperRunner(Reaper(), set()), lambda: tmp_path)
     assert targets.usable == []
     assert [(one.problem, one.remedy) for one in targets.unusable] == [
         ("the library apprise is not installed", "pip install 'scanonce[notify]'")

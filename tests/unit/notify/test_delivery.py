@@ -129,9 +129,9 @@ def test_the_example_of_the_specification_is_signed_alike() -> None:
         (429, "it answered with status 429", False),
         (404, "it answered with status 404", True),
         ("redirect", "it answered with a redirect (302); set the URL that it leads to", True),
-        ("close", "what it answered is no HTTP, or ended too early", False),
-        ("midway", "what it answered is no HTTP, or ended too early", False),
-        ("garbage", "what it answered is no HTTP, or ended too early", False),
+        ("close", "its answer is not HTTP, or ended too early", False),
+        ("midway", "its answer is not HTTP, or ended too early", False),
+        ("garbage", "its answer is not HTTP, or ended too early", False),
     ],
 )
 async def test_what_is_no_yes_is_told_and_whether_another_try_helps(

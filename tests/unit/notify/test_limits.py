@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from supervisor.config.sections.notify import NotifyConfig
-from supervisor.notify.dispatcher import Teller
+from supervisor.notify.dispatcher import Dispatcher
 from supervisor.notify.message import Message
 
 
@@ -18,16 +18,16 @@ class Clock:
 
 
 class Told:
-    """A teller and what it has sent."""
+    """A dispatcher and what it has sent."""
 
     def __init__(self, **options: object) -> None:
         self.clock = Clock()
         self.messages: list[Message] = []
         config = NotifyConfig.model_validate({"webhooks": ["http://x/"], **options})
-        self.teller = Teller(config, "/srv/bot", self.messages.append, clock=self.clock, code_patience=0.02)
+        self.dispatcher = Dispatcher(config, "/srv/bot", self.messages.append, clock=self.clock, code_patience=0.02)
 
     def hear(self, name: str, **fields: object) -> None:
-        self.teller.hear(name, fields)
+        self.dispatcher.handle_event(name, fields)
 
     def kinds(self) -> list[str]:
         return [message.kind for message in self.messages]
@@ -53,8 +53,8 @@ async def test_each_kind_has_its_event_and_nothing_else_is_told() -> None:
     assert recovered.title == "bot: a session was recovered from a snapshot"
     assert recovered.fields == RESTORED
     assert (link.qr, link.session, "qr" in link.fields) == ("2@abc", "1", False)
-    assert told.teller.urgent
-    told.teller.close()
+    assert told.dispatcher.urgent
+    told.dispatcher.close()
 
 
 async def test_only_the_kinds_that_are_wanted() -> None:
@@ -73,10 +73,10 @@ async def test_the_same_is_told_once_within_the_time_and_the_rest_is_summed_up()
     told.hear("session.restored", **RESTORED | {"session": "2"})
     assert [message.session for message in told.messages] == ["1", "2"]
     told.clock.now += 299
-    told.teller.summarize()
+    told.dispatcher.summarize()
     assert len(told.messages) == 2
     told.clock.now += 1
-    told.teller.summarize()
+    told.dispatcher.summarize()
     [*_, summary] = told.messages
     assert (summary.session, summary.suppressed) == ("1", 3)
     assert "and 3 more like this" in summary.body
@@ -85,24 +85,24 @@ async def test_the_same_is_told_once_within_the_time_and_the_rest_is_summed_up()
     told.hear("session.restored", **RESTORED)
     assert len(told.messages) == 3
     told.clock.now += 600
-    told.teller.summarize()
+    told.dispatcher.summarize()
     assert [message.suppressed for message in told.messages] == [0, 0, 3, 0]
     told.clock.now += 3600
-    told.teller.summarize()
+    told.dispatcher.summarize()
     told.hear("session.restored", **RESTORED)
     assert len(told.messages) == 5
-    told.teller.close()
+    told.dispatcher.close()
 
 
 async def test_a_summary_comes_by_itself() -> None:
     sent: asyncio.Queue[Message] = asyncio.Queue()
     config = NotifyConfig.model_validate({"webhooks": ["http://x/"], "every": "50ms"})
-    teller = Teller(config, "/srv/bot", sent.put_nowait)
+    dispatcher = Dispatcher(config, "/srv/bot", sent.put_nowait)
     for _ in range(3):
-        teller.hear("session.restored", RESTORED)
+        dispatcher.handle_event("session.restored", RESTORED)
     async with asyncio.timeout(60):
         assert [(await sent.get()).suppressed for _ in range(2)] == [0, 1]
-    teller.close()
+    dispatcher.close()
 
 
 async def test_without_a_time_everything_is_told() -> None:
@@ -118,7 +118,7 @@ async def test_a_code_that_is_renewed_is_told_once() -> None:
     for number in range(1, 100):
         told.clock.now += 20
         told.hear("session.qr", session="1", qr=f"2@{number}")
-    told.teller.summarize()
+    told.dispatcher.summarize()
     assert [message.qr for message in told.messages] == ["2@0"]
 
 
@@ -156,7 +156,7 @@ async def test_a_session_that_is_linked_meanwhile_is_not_told_of_any_more() -> N
     told.hear("session.needs_link", session="2", qr="2@2")
     told.hear("session.linked", session="2")
     told.clock.now += 3600
-    told.teller.summarize()
+    told.dispatcher.summarize()
     await asyncio.sleep(0.05)  # longer than a message waits for its code
     assert [message.qr for message in told.messages] == ["2@1"]
 
