@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from supervisor.cli import console, documents
+from supervisor.cli import console, json_documents
 from supervisor.cli.console import Cell, counted
 from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.setup.doctor.finding import Finding
@@ -41,7 +41,7 @@ def doctor(
             findings = list(examine(checked))
         failed = has_problem(findings)
         if as_json:
-            console.print_json(documents.diagnosis(checked.root, findings, fixed, healthy=not failed))
+            console.print_json(json_documents.diagnosis(checked.root, findings, fixed, healthy=not failed))
         else:
             _print(findings, fixed, fix=fix)
     if failed:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.documents import fields
+from supervisor.cli.json_documents import fields
 from supervisor.cli.options import AsJson, Project, group
 from supervisor.config.toml_writer import toml_value
 from supervisor.setup.migrate.discover import Migration, NoSuchAppError, discover

@@ -47,6 +47,6 @@ def _leave(code: int) -> NoReturn:
     atexit._run_exitfuncs()  # writes the last lines, and restores the terminal's mode after an error
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by our caller
-            with contextlib.suppress(OSError):  # nobody reads it any more
+            with contextlib.suppress(OSError):  # the reader has gone
                 stream.flush()
     os._exit(code)

@@ -9,7 +9,7 @@ import typer
 
 from supervisor.cli import console
 from supervisor.cli.console import Cell
-from supervisor.cli.documents import fields
+from supervisor.cli.json_documents import fields
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode

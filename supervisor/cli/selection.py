@@ -1,4 +1,4 @@
-"""What the commands about sessions and those about snapshots share."""
+"""The inventory and the table that the commands about sessions and snapshots share."""
 
 from __future__ import annotations
 

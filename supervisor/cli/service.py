@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisor.cli import console
-from supervisor.cli.documents import fields
+from supervisor.cli.json_documents import fields
 from supervisor.cli.options import AsJson, Command, ConfigFile, Project, group
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode

@@ -10,7 +10,7 @@ import typer
 from supervisor.admin.inspection import Inspection, inspect
 from supervisor.admin.inventory import Inventory, Overview
 from supervisor.admin.occupants import occupant, refuse_in_use
-from supervisor.cli import console, documents
+from supervisor.cli import console, json_documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
 from supervisor.cli.selection import inventory_of, print_snapshots
@@ -28,7 +28,7 @@ def list_sessions(project: Project = Path(), config: ConfigFile = None, as_json:
         found = inventory.overviews()
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json({"sessions": [documents.session(seen) for seen in found]})
+            console.print_json({"sessions": [json_documents.session(seen) for seen in found]})
         elif found:
             console.table(_HEADINGS, [_row(seen, inventory) for seen in found])
         else:
@@ -45,7 +45,7 @@ def info(
         can_restore = inventory.can_restore(seen)
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json(documents.session_in_full(seen, can_restore=can_restore))
+            console.print_json(json_documents.session_in_full(seen, can_restore=can_restore))
             return
         console.table(("SESSION", seen.profile.id), _facts(seen, inventory, can_restore=can_restore))
         if seen.snapshots:
@@ -53,7 +53,7 @@ def info(
             print_snapshots(seen.snapshots)
         if seen.quarantined:
             console.say()
-            rows = [(one.path.name, console.when(documents.quarantined_at(one))) for one in seen.quarantined]
+            rows = [(one.path.name, console.when(json_documents.quarantined_at(one))) for one in seen.quarantined]
             console.table(("IN QUARANTINE", "SINCE"), rows)
 
 
@@ -76,7 +76,7 @@ def check(
             found = inspect(inventory.store, profile, holder=holder, deep=deep, progress=progress)
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json(documents.check(found, deep=deep))
+            console.print_json(json_documents.check(found, deep=deep))
         else:
             _print_check(found)
         if not found.report.may_start:

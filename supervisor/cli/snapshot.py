@@ -9,7 +9,7 @@ import typer
 
 from supervisor.admin import operations
 from supervisor.admin.operations import Plan
-from supervisor.cli import console, documents
+from supervisor.cli import console, json_documents
 from supervisor.cli.console import Cell
 from supervisor.cli.options import AsJson, ConfigFile, Project, Session, Yes, group
 from supervisor.cli.selection import inventory_of, print_snapshots
@@ -35,7 +35,7 @@ def list_snapshots(
         found = inventory.snapshots(session)
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json({"snapshots": documents.snapshots(found)})
+            console.print_json({"snapshots": json_documents.snapshots(found)})
         elif found:
             print_snapshots(found)
         else:
@@ -58,7 +58,7 @@ def take(
             )
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json(documents.taken(result))
+            console.print_json(json_documents.taken(result))
         else:
             _print_taken(result)
         if not result.snapshot.verified:
@@ -89,7 +89,7 @@ def verify(
                 verdicts.append((one, operations.verify(inventory.store, one, progress)))
         console.tell(inventory.remarks())
         if as_json:
-            console.print_json({"snapshots": [documents.verified(one, problems) for one, problems in verdicts]})
+            console.print_json({"snapshots": [json_documents.verified(one, problems) for one, problems in verdicts]})
         elif verdicts:
             console.table(("SNAPSHOT", "VERDICT", "WHAT WAS SEEN"), [_verdict(*one) for one in verdicts])
         else:
@@ -127,7 +127,7 @@ def restore(
         if not as_json:
             _print_plan(plan)
         elif dry_run:
-            console.print_json(documents.plan(plan))
+            console.print_json(json_documents.plan(plan))
         if dry_run:
             return
         console.confirm("Restore it?", yes=yes)
@@ -135,7 +135,7 @@ def restore(
             result = operations.restore(inventory.store, plan, progress)
         console.tell([*inventory.remarks(), *result.remarks])
         if as_json:
-            console.print_json(documents.restored(result))
+            console.print_json(json_documents.restored(result))
             return
         console.say(f"Restored {result.restored.snapshot.name}. The next start of the bot uses it.")
         if result.restored.quarantine is not None:
@@ -154,7 +154,7 @@ def prune(
         result = operations.prune(inventory.store, dry_run=dry_run)
         console.tell([*inventory.remarks(), *result.problems])
         if as_json:
-            console.print_json(documents.pruned(result, dry_run=dry_run))
+            console.print_json(json_documents.pruned(result, dry_run=dry_run))
         else:
             _print_pruned(result, dry_run=dry_run)
         if result.problems:

@@ -1,4 +1,4 @@
-"""What `scanonce timings` shows: its parts, as a JSON document and as CSV, with the fields that docs/timings.md lists.
+"""The content of `scanonce timings`, as a JSON document and as CSV, with the fields that docs/timings.md lists.
 
 Fields may be added; none is removed or changes its meaning.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from supervisor.cli.documents import Document, fields
+from supervisor.cli.json_documents import Document, fields
 from supervisor.system import clock
 from supervisor.system.escape import printable
 from supervisor.timing.changepoints import Step

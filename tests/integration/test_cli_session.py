@@ -550,7 +550,7 @@ def test_what_may_take_long_tells_its_progress(
 
 
 def test_a_supervisor_carries_none_of_this() -> None:
-    heavy = ["rich", "supervisor.admin.operations", "supervisor.admin.inventory", "supervisor.cli.documents"]
+    heavy = ["rich", "supervisor.admin.operations", "supervisor.admin.inventory", "supervisor.cli.json_documents"]
     program = f"import sys, supervisor.cli.run, supervisor.bootstrap; print(sorted(sys.modules.keys() & {heavy}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout == "[]\n"

@@ -161,4 +161,4 @@ def test_a_supervisor_carries_none_of_it() -> None:
         if "supervisor.setup" in path.read_text() and not path.is_relative_to(supervisor / "setup")
     }
     # Inside functions, and for types.
-    assert importers == {f"cli/{name}.py" for name in ("doctor", "documents", "init", "dev", "service")}
+    assert importers == {f"cli/{name}.py" for name in ("doctor", "json_documents", "init", "dev", "service")}
