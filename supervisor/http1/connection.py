@@ -200,13 +200,14 @@ class ServerConnection:
         if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > self._limits.head:
             raise self._head_too_large()
         headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
+        too_large = Refusal(413, f"The body is larger than the {self._limits.body} bytes that are accepted.")
         if int(headers.get("content-length", "0")) > self._limits.body:
-            raise self._too_large()
+            raise too_large
         body = bytearray()
         while isinstance(event := await self._next_event(), h11.Data):
             body += event.data
             if len(body) > self._limits.body:
-                raise self._too_large()
+                raise too_large
         return _parsed(head, headers, bytes(body))
 
     async def _next_event(self) -> h11.Event:
@@ -218,10 +219,7 @@ class ServerConnection:
         return event
 
     def _head_too_large(self) -> Refusal:
-        return Refusal(431, f"The request's head is larger than the {self._limits.head} bytes that are taken.")
-
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"The body is larger than the {self._limits.body} bytes that are taken.")
+        return Refusal(431, f"The request's head is larger than the {self._limits.head} bytes that are accepted.")
 
     def _refusal(self, error: h11.RemoteProtocolError) -> Refusal:
         if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:

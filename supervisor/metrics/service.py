@@ -6,17 +6,17 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from supervisor.browser.presets import SessionStatus
 from supervisor.config.types import split_address
 from supervisor.http1.connection import Refusal, Request, Response
 from supervisor.http1.server import Server
 from supervisor.log import logger
 from supervisor.log.logger import emit
 from supervisor.metrics.collectors import CONTENT_TYPE, Metrics
-from supervisor.metrics.health import not_alive, not_ready
 from supervisor.metrics.labels import Labels
 from supervisor.supervise.status import StatusCache
 
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 _CONNECTIONS: Final = 16  # at a time; monitoring needs few
 _FRESH: Final = 1.0  # seconds for which a status is reused: scrapes come less often than that
+
+#: The states in which a session does not serve its users.
+_OUT: Final = {
+    SessionStatus.NEEDS_LINK,
+    SessionStatus.LINKING,
+    SessionStatus.LOGGED_OUT,
+    SessionStatus.CONFLICT,
+    SessionStatus.BLOCKED,
+    SessionStatus.STUCK,
+}
 
 
 @dataclass(slots=True)
@@ -69,14 +79,14 @@ class _Handler:
         return await answer()
 
     async def _livez(self) -> Response:
-        return _verdict("alive", list(not_alive(self._view)))
+        return _verdict("alive", list(_not_alive(self._view)))
 
     async def _readyz(self) -> Response:
-        return _verdict("ready", list(not_ready(self._view, self._labels)))
+        return _verdict("ready", list(_not_ready(self._view, self._labels)))
 
     async def _metrics(self) -> Response:
         status = await self._statuses.get()
-        ready = not any(not_ready(self._view, self._labels))
+        ready = not any(_not_ready(self._view, self._labels))
         return Response(200, self.metrics.exposition(status, ready=ready), CONTENT_TYPE)
 
 
@@ -120,3 +130,20 @@ def _why(error: OSError) -> str:
 
 def _verdict(what: str, reasons: list[str]) -> Response:
     return Response(503 if reasons else 200, json.dumps({what: not reasons, "reasons": reasons}).encode())
+
+
+def _not_alive(view: SupervisorView) -> Iterator[str]:
+    """Yield reasons to restart the supervisor itself; a bot that is down is none, since the supervisor handles that."""
+    if not view.healthy:
+        yield "the bot runs unwatched: something in scanonce itself has failed"
+
+
+def _not_ready(view: SupervisorView, labels: Labels) -> Iterator[str]:
+    """Yield reasons why the bot does not serve its users now."""
+    if not view.serving:
+        yield f"the bot is not up ({view.stage})"
+    elif not view.ready:
+        yield "the bot is up, but not ready"
+    for session, page in sorted(view.page_states().items()):
+        if page.state in _OUT:
+            yield f"session {labels.of(session)}: {page.state}"

@@ -35,7 +35,7 @@ async def deliver_test(targets: Targets, project: str, *, qr: bool) -> list[Deli
         qr="scanonce: a test" if qr else None,
     )
     results = await asyncio.gather(*(_deliver(target, message) for target in targets.usable))
-    unusable = [DeliveryResult(one.target, f"{one.problem}; {one.remedy}", 0) for one in targets.unusable]
+    unusable = [DeliveryResult(name, f"{error}; {error.remedy}", 0) for name, error in targets.unusable.items()]
     return sorted([*results, *unusable])
 
 

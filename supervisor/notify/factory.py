@@ -24,28 +24,20 @@ class UnusableError(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """A target that cannot be used."""
-
-    target: str
-    problem: str
-    remedy: str
-
-
 @dataclass(slots=True)
 class Targets:
     """The targets that can be used, and those that cannot."""
 
     usable: list[NotificationTarget] = field(default_factory=list)
-    unusable: list[Unusable] = field(default_factory=list)
+    unusable: dict[str, UnusableError] = field(default_factory=dict)
+    """By the target's name."""
 
     def add(self, name: str, make: Callable[[], NotificationTarget]) -> None:
         """Make a target, or record why it cannot be used."""
         try:
             self.usable.append(make())
         except UnusableError as error:
-            self.unusable.append(Unusable(name, str(error), error.remedy))
+            self.unusable[name] = error
 
 
 def make_targets(config: NotifyConfig, project: Path, helpers: HelperRunner, folder: Callable[[], Path]) -> Targets:

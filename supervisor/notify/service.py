@@ -34,8 +34,8 @@ async def sending(spec: BotSpec) -> AsyncIterator[None]:
     config, territory = spec.config.notify, spec.territory
     helpers = HelperRunner(spec.reaper, territory.helper_pids)
     targets = make_targets(config, territory.project, helpers, lambda: runtime_folder(territory.key))
-    for one in targets.unusable:
-        emit("notify.unusable", target=one.target, problem=one.problem, remedy=one.remedy)
+    for name, error in targets.unusable.items():
+        emit("notify.unusable", target=name, problem=str(error), remedy=error.remedy)
     clear_leftovers(spec.runtime)
     boxes = [Outbox(target, room=config.queue, retry_for=config.retry_for) for target in targets.usable]
 

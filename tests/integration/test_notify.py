@@ -263,6 +263,6 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(
     config = NotifyConfig(apprise=("json://127.0.0.1/",))
     targets = make_targets(config, tmp_path, HelperRunner(Reaper(), set()), lambda: tmp_path)
     assert targets.usable == []
-    assert [(one.problem, one.remedy) for one in targets.unusable] == [
+    assert [(str(one), one.remedy) for one in targets.unusable.values()] == [
         ("the library apprise is not installed", "pip install 'scanonce[notify]'")
     ]
