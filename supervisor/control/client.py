@@ -72,18 +72,6 @@ class Client:
         query, body = {"timeout": f"{timeout:g}"}, {"session": session}
         return self._ask("POST", "/v1/snapshots", query, body, patience=timeout + patience)
 
-    def events(self) -> Iterator[Json]:
-        """Yield every event from now on, until the supervisor ends or cuts off a reader that is too slow."""
-        with self._connected(_PATIENCE) as (connection, token):
-            status, chunks = _exchange(connection, "GET", "/v1/events", token, b"")
-            _raise_if_refused(status, b"")
-            connection.settimeout(None)
-            rest = b""
-            for data in chunks:
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    yield json.loads(line)
-
     def _ask(
         self,
         method: str,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
 
 from supervisor.log import logger
@@ -17,8 +17,11 @@ BEHIND: Final = 1000
 """Lines that a reader may be behind before it is cut off."""
 
 
-class EventListener(ABC):
-    """Receives every event while its context is open."""
+class WorstEvent:
+    """Keeps the last error and the last warning while its context is open, for the answer to a request that fails."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self._unsubscribe = logger.subscribe(self._note)
@@ -27,16 +30,6 @@ class EventListener(ABC):
     def __exit__(self, *_: object) -> None:
         self._unsubscribe()
         del self._unsubscribe  # breaks a reference cycle
-
-    @abstractmethod
-    def _note(self, name: str, fields: Mapping[str, Any]) -> None: ...
-
-
-class WorstEvent(EventListener):
-    """Keeps the last error and the last warning, for the answer to a request that fails."""
-
-    def __init__(self) -> None:
-        self._latest: dict[str, str] = {}
 
     @property
     def sentence(self) -> str | None:
@@ -49,16 +42,20 @@ class WorstEvent(EventListener):
         self._latest[event.level] = event.describe(fields)
 
 
-class AwaitedEvent(EventListener):
-    """Waits for one event, which cannot be missed once the context is entered."""
+@contextlib.contextmanager
+def awaited_event(wanted: str) -> Iterator[asyncio.Future[Mapping[str, Any]]]:
+    """Yield a future of the fields of an event, which cannot be missed while the context is open."""
+    future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.fields: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+    def note(name: str, fields: Mapping[str, Any]) -> None:
+        if name == wanted and not future.done():
+            future.set_result(fields)
 
-    def _note(self, name: str, fields: Mapping[str, Any]) -> None:
-        if name == self._name and not self.fields.done():
-            self.fields.set_result(fields)
+    unsubscribe = logger.subscribe(note)
+    try:
+        yield future
+    finally:
+        unsubscribe()
 
 
 class Follower:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from supervisor.control import schemas
-from supervisor.control.event_stream import AwaitedEvent, Follower, WorstEvent
+from supervisor.control.event_stream import Follower, WorstEvent, awaited_event
 from supervisor.control.routes import OPERATIONS, Name, Operation
 from supervisor.http1.connection import JSON, LINES, Refusal, Request, Response
 from supervisor.http1.peer import Peer
@@ -114,12 +114,12 @@ class Api:
 
     async def _stop(self, _peer: Peer, query: schemas.StopQuery, _body: None) -> Response:
         pid = os.getpid()
-        with AwaitedEvent("supervisor.stopped") as stopped:
+        with awaited_event("supervisor.stopped") as stopped:
             if not self._view.ending:
                 self._commands.quit(REASON)
             if query.wait is None:
                 return _respond(202, schemas.Stopping(pid=pid, exit_code=None, clean=None))
-            fields = await self._within(query.timeout, stopped.fields, "The stop is not over yet. It goes on.")
+            fields = await self._within(query.timeout, stopped, "The stop is not over yet. It goes on.")
         stopping = schemas.Stopping(pid=pid, exit_code=fields["exit_code"], clean=fields["clean"])
         return _respond(200, stopping)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor.control.socket_watch import Lookout
 from supervisor.control.transport import AddressError, Listener, listen
-from supervisor.http1.server import Server
+from supervisor.http1.server import Answer, Server
 from supervisor.log.logger import emit, report_fault
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
@@ -29,27 +29,11 @@ LOOK: Final = 2.0
 under nohup or tmux goes on."""
 
 
-class _LazyApi:
-    """The API, loaded at the first request."""
-
-    def __init__(self, commands: Commands, view: SupervisorView) -> None:
-        self._commands = commands
-        self._view = view
-        self._api: Api | None = None
-
-    async def __call__(self, request: Request, peer: Peer) -> Response:
-        if self._api is None:
-            from supervisor.control.handlers import Api
-
-            self._api = Api(self._commands, self._view)
-        return await self._api.answer(request, peer)
-
-
 class _Keeper:
     """Keeps a server up in the supervisor's runtime folder, and replaces it when its socket is removed."""
 
-    def __init__(self, answers: _LazyApi, folder: Callable[[], Path]) -> None:
-        self._answers = answers
+    def __init__(self, answer: Answer, folder: Callable[[], Path]) -> None:
+        self._answer = answer
         self._folder = folder
         self._server: Server[Listener] | None = None
         self._reported = False
@@ -72,7 +56,7 @@ class _Keeper:
         if before is not None:
             await before.close()
         try:
-            server = Server(listen(self._folder()), self._answers)
+            server = Server(listen(self._folder()), self._answer)
         except (AddressError, RuntimeFolderError) as error:
             if not self._reported:
                 emit("control.off", problem=str(error))
@@ -91,7 +75,17 @@ class _Keeper:
 @contextlib.asynccontextmanager
 async def serving(commands: Commands, view: SupervisorView, key: str, *, look: float = LOOK) -> AsyncIterator[None]:
     """Serve the API on the control socket in the runtime folder of the project with this key."""
-    keeper = _Keeper(_LazyApi(commands, view), lambda: runtime_folder(key))
+    api: Api | None = None
+
+    async def answer(request: Request, peer: Peer) -> Response:
+        nonlocal api
+        if api is None:
+            from supervisor.control.handlers import Api
+
+            api = Api(commands, view)
+        return await api.answer(request, peer)
+
+    keeper = _Keeper(answer, lambda: runtime_folder(key))
     await keeper.renew()
     keeping = asyncio.create_task(keeper.keep(look), name="control-keeper")
     keeping.add_done_callback(report_fault)

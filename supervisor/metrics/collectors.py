@@ -98,7 +98,7 @@ class Metrics:
         self._phases = self._histogram("restart_phase_duration_seconds", "The phases of restarts.", "phase")
 
     def _count_trouble(self) -> None:
-        self._crashes = self._counter("crashes", "Ends of the bot that nobody asked for.")
+        self._crashes = self._counter("crashes", "Ends of the bot that were not requested.")
         self._unhealthy = self._counter("unhealthy", "Times the bot ran and was of no use, by reason.", "reason")
         self._dropped = self._counter(
             "output_dropped_bytes", "Output of the bot that found no room where it should go.", "where"
