@@ -104,7 +104,7 @@ async def _supervise(spec: BotSpec, *, rest_first: bool) -> int:
     inbox, slot, plans = Inbox(), Slot(), Plans()
     with contextlib.ExitStack() as stack:
         stack.enter_context(spec.outputs.opened())
-        stack.enter_context(service_notify.told(lambda: slot.run is None or not slot.run.faulted))
+        stack.enter_context(service_notify.notifying(lambda: slot.run is None or not slot.run.faulted))
         history = stack.enter_context(contextlib.closing(open_history(project, config)))
         files = stack.enter_context(contextlib.closing(FileWorker()))
         stack.enter_context(_signals(inbox, slot, spec.reaper))

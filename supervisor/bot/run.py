@@ -15,7 +15,7 @@ from supervisor.bot.environment import CHANGES, NOTIFY, may_notify
 from supervisor.bot.observer import BrowserChange, LiveBrowser, Observer
 from supervisor.bot.probes import readiness
 from supervisor.bot.probes.http import http_ready
-from supervisor.bot.probes.liveness import Health, Symptom
+from supervisor.bot.probes.liveness import LivenessMonitor, Symptom
 from supervisor.bot.probes.output import OutputMatcher
 from supervisor.bot.probes.sd_notify import Notification, NotifySocket
 from supervisor.bot.released import Released
@@ -127,7 +127,7 @@ class Run:
             expected=expected,
             interval=ready_config.page.poll,
         )
-        self._health = Health(
+        self._health = LivenessMonitor(
             spec.config, self.child.pid, self.observer, lambda symptom: self._tell(BotUnwell(self, symptom))
         )
         self._exited = asyncio.create_task(self._wait(), name="bot-exit")
@@ -252,8 +252,8 @@ class Run:
             return
         pages = tuple(_readable(live) for live in self.observer.live.values())
         missing = len(self._expected - self.observer.live.keys())
-        sight = readiness.Sight(pages, missing, self._signalled is not None, settled)
-        verdict = readiness.judge(sight, self._spec.config.ready)
+        seen = readiness.Observations(pages, missing, self._signalled is not None, settled)
+        verdict = readiness.judge(seen, self._spec.config.ready)
         if verdict is not None and verdict != self._verdict:
             if self._verdict is None and self._spec.config.health.enabled:
                 self._begin(self._health.run(), "health")

@@ -83,7 +83,7 @@ class NotifySender:
         self._socket.close()
 
 
-class Herald:
+class InitNotifier:
     """Turns events into notifications. `healthy`: whether the bot is being watched as it should be."""
 
     def __init__(
@@ -140,14 +140,14 @@ class Herald:
 
 
 @contextlib.contextmanager
-def told(healthy: Callable[[], bool], environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+def notifying(healthy: Callable[[], bool], environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     """Notify the init system while this is open, if it listens; to be entered in the event loop."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not hasattr(socket, "AF_UNIX") or not address.startswith(("/", "@")):
         yield
         return
     with contextlib.closing(NotifySender(address)) as sender:
-        herald = Herald(sender.send, watchdog=watchdog_of(environment), healthy=healthy)
+        herald = InitNotifier(sender.send, watchdog=watchdog_of(environment), healthy=healthy)
         leave = logger.subscribe(herald.hear)
         beating = asyncio.create_task(herald.run(), name="init-system")
         try:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from supervisor.log.logger import emit
-from supervisor.supervise.service_notify import Herald, NotifySender, told, watchdog_of
+from supervisor.supervise.service_notify import InitNotifier, NotifySender, notifying, watchdog_of
 from tests.helpers.command import Project
 from tests.helpers.waiting import DEADLINE, eventually
 
@@ -100,7 +100,7 @@ async def test_an_abstract_socket_does_as_well(project: Project) -> None:
 
 @pytest.mark.parametrize("address", ["/nowhere/notify", "vsock:2:1234", "", "@", "/" + "x" * 200])
 async def test_a_socket_that_is_none_changes_nothing(project: Project, address: str) -> None:
-    with told(lambda: True, {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000"}):
+    with notifying(lambda: True, {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000"}):
         emit("session.linked", session="1")
         await asyncio.sleep(0.01)
 
@@ -125,7 +125,7 @@ class Socket:
 
 
 @contextlib.asynccontextmanager
-async def beating(herald: Herald) -> Any:
+async def beating(herald: InitNotifier) -> Any:
     task = asyncio.create_task(herald.run())
     yield
     task.cancel()
@@ -137,7 +137,7 @@ READY: dict[str, Any] = {"method": "page", "after_ms": 1}
 
 async def test_the_watchdog_is_fed_only_while_the_bot_is_being_watched() -> None:
     socket, healthy = Socket(), True
-    herald = Herald(socket.send, watchdog=0.02, healthy=lambda: healthy)
+    herald = InitNotifier(socket.send, watchdog=0.02, healthy=lambda: healthy)
     async with beating(herald):
         herald.hear("bot.ready", READY)
         await eventually(lambda: len(socket.said("WATCHDOG")) >= 3)
@@ -149,7 +149,7 @@ async def test_the_watchdog_is_fed_only_while_the_bot_is_being_watched() -> None
 
 async def test_more_time_is_asked_for_during_the_start_and_the_stop_and_not_between() -> None:
     socket = Socket()
-    herald = Herald(socket.send, watchdog=None, healthy=lambda: True, beat=0.01)
+    herald = InitNotifier(socket.send, watchdog=None, healthy=lambda: True, beat=0.01)
     async with beating(herald):
         await eventually(lambda: len(socket.said("EXTEND_TIMEOUT_USEC")) >= 3)
         herald.hear("bot.ready", READY)
@@ -168,7 +168,7 @@ async def test_more_time_is_asked_for_during_the_start_and_the_stop_and_not_betw
 async def test_what_was_not_taken_is_told_later_with_the_newest_status() -> None:
     socket = Socket()
     socket.takes = False
-    herald = Herald(socket.send, watchdog=1.0, healthy=lambda: True, beat=0.01)
+    herald = InitNotifier(socket.send, watchdog=1.0, healthy=lambda: True, beat=0.01)
     herald.hear("bot.ready", READY)
     herald.hear("session.linked", {"session": "1"})
     herald.hear("session.ready", {"session": "2\n3"})
@@ -182,7 +182,7 @@ async def test_what_was_not_taken_is_told_later_with_the_newest_status() -> None
 
 async def test_ready_is_told_once() -> None:
     socket = Socket()
-    herald = Herald(socket.send, watchdog=None, healthy=lambda: True)
+    herald = InitNotifier(socket.send, watchdog=None, healthy=lambda: True)
     for _ in range(3):
         herald.hear("bot.ready", READY)
     assert socket.said("READY") == [1]

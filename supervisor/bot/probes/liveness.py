@@ -50,7 +50,7 @@ class Symptom:
     patience: float
 
 
-class Chart:
+class SymptomTimeline:
     """Since when each symptom has lasted, seen at looks that are `interval` seconds apart."""
 
     def __init__(self, interval: float) -> None:
@@ -80,7 +80,7 @@ _ANSWER_LIMIT = 5.0
 _ON_THE_WAY = {SessionStatus.STARTING, SessionStatus.LINKING, SessionStatus.LINKED}
 
 
-class Health:
+class LivenessMonitor:
     """Looks after one run of the bot, whose first process is `leader`.
 
     `report` is called once, when the bot has been unwell for too long.
@@ -160,7 +160,7 @@ class Health:
         """Look again and again, and report what is found for longer than it is borne."""
         loop = asyncio.get_running_loop()
         interval = min(_LONGEST_INTERVAL, patience / _LOOKS) if patience else _LONGEST_INTERVAL
-        chart = Chart(interval)
+        chart = SymptomTimeline(interval)
         while True:
             symptom = chart.note(loop.time(), [symptom async for symptom in find()])
             if symptom is not None:

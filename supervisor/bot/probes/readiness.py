@@ -20,7 +20,7 @@ _WAITS_FOR_A_PERSON = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observations:
     """The observations of one run of the bot so far.
 
     `pages`: the status of each browser's page, None for a browser whose page cannot be read or is none that we know.
@@ -34,20 +34,20 @@ class Sight:
     settled: bool = False
 
 
-def judge(sight: Sight, config: ReadyConfig) -> Verdict | None:
+def judge(seen: Observations, config: ReadyConfig) -> Verdict | None:
     """Whether the bot's start is over, and how; None while it is not."""
-    if sight.missing:
+    if seen.missing:
         # Unless something else is asked for, a bot with two accounts is ready when both are; one that has given up an
         # account for good shows it by being quiet.
-        return judge(replace(sight, missing=0), config) if sight.settled or sight.signalled else None
-    if any(status in _WAITS_FOR_A_PERSON for status in sight.pages) and _all_done(sight.pages):
+        return judge(replace(seen, missing=0), config) if seen.settled or seen.signalled else None
+    if any(status in _WAITS_FOR_A_PERSON for status in seen.pages) and _all_done(seen.pages):
         return "needs_link"
-    readable = any(status is not None for status in sight.pages)
-    over = {"signal": sight.signalled, "page": readable and _all_done(sight.pages), "up": sight.settled}
-    return "ready" if over[_method(sight, config)] else None
+    readable = any(status is not None for status in seen.pages)
+    over = {"signal": seen.signalled, "page": readable and _all_done(seen.pages), "up": seen.settled}
+    return "ready" if over[_method(seen, config)] else None
 
 
-def _method(sight: Sight, config: ReadyConfig) -> Literal["signal", "page", "up"]:
+def _method(seen: Observations, config: ReadyConfig) -> Literal["signal", "page", "up"]:
     """The criterion: the bot's own word if that is configured, else its pages if there are any, else that it is up."""
     match config.method:
         case "notify" | "http" | "output":
@@ -55,9 +55,9 @@ def _method(sight: Sight, config: ReadyConfig) -> Literal["signal", "page", "up"
         case "page" | "up":
             return config.method
         case "auto":
-            if config.http is not None or config.output is not None or sight.signalled:
+            if config.http is not None or config.output is not None or seen.signalled:
                 return "signal"
-            return "page" if any(status is not None for status in sight.pages) else "up"
+            return "page" if any(status is not None for status in seen.pages) else "up"
 
 
 def _all_done(pages: Sequence[SessionStatus | None]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.bot.probes.readiness import Sight, judge
+from supervisor.bot.probes.readiness import Observations, judge
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.sections.ready import ReadyConfig
 
@@ -30,58 +30,58 @@ OUTPUT = ReadyConfig.model_validate({"output": "ready"})
     ("config", "sight", "verdict"),
     [
         # Nothing has been seen yet.
-        (AUTO, Sight(), None),
-        (AUTO, Sight(settled=True), "ready"),
+        (AUTO, Observations(), None),
+        (AUTO, Observations(settled=True), "ready"),
         # One browser whose page can be read.
-        (AUTO, Sight((STARTING,)), None),
-        (AUTO, Sight((STARTING,), settled=True), None),
-        (AUTO, Sight((LINKED,), settled=True), None),
-        (AUTO, Sight((READY,)), "ready"),
-        (AUTO, Sight((QR,)), "needs_link"),
-        (AUTO, Sight((OUT,)), "needs_link"),
-        (AUTO, Sight((BLOCKED,)), "needs_link"),
-        (AUTO, Sight((CONFLICT,)), "needs_link"),
+        (AUTO, Observations((STARTING,)), None),
+        (AUTO, Observations((STARTING,), settled=True), None),
+        (AUTO, Observations((LINKED,), settled=True), None),
+        (AUTO, Observations((READY,)), "ready"),
+        (AUTO, Observations((QR,)), "needs_link"),
+        (AUTO, Observations((OUT,)), "needs_link"),
+        (AUTO, Observations((BLOCKED,)), "needs_link"),
+        (AUTO, Observations((CONFLICT,)), "needs_link"),
         # One whose page cannot be read, or is none that we know.
-        (AUTO, Sight((None,)), None),
-        (AUTO, Sight((None,), settled=True), "ready"),
-        (PAGE, Sight((None,), settled=True), None),
+        (AUTO, Observations((None,)), None),
+        (AUTO, Observations((None,), settled=True), "ready"),
+        (PAGE, Observations((None,), settled=True), None),
         # Two accounts.
-        (AUTO, Sight((READY, STARTING)), None),
-        (AUTO, Sight((READY, READY)), "ready"),
-        (AUTO, Sight((READY, None)), "ready"),
-        (AUTO, Sight((READY, QR)), "needs_link"),
-        (AUTO, Sight((STARTING, QR)), None),
-        (AUTO, Sight((READY,), missing=1), None),
-        (AUTO, Sight((QR,), missing=1), None),
-        (AUTO, Sight((READY,), missing=1, settled=True), "ready"),
+        (AUTO, Observations((READY, STARTING)), None),
+        (AUTO, Observations((READY, READY)), "ready"),
+        (AUTO, Observations((READY, None)), "ready"),
+        (AUTO, Observations((READY, QR)), "needs_link"),
+        (AUTO, Observations((STARTING, QR)), None),
+        (AUTO, Observations((READY,), missing=1), None),
+        (AUTO, Observations((QR,), missing=1), None),
+        (AUTO, Observations((READY,), missing=1, settled=True), "ready"),
         # The bot's own word.
-        (AUTO, Sight((STARTING,), signalled=True), "ready"),
-        (AUTO, Sight((STARTING,), missing=1, signalled=True), "ready"),
-        (NOTIFY, Sight((READY,), settled=True), None),
-        (NOTIFY, Sight(signalled=True), "ready"),
-        (HTTP, Sight((READY,), settled=True), None),
-        (HTTP, Sight((), signalled=True), "ready"),
-        (OUTPUT, Sight((READY,), settled=True), None),
-        (OUTPUT, Sight((QR,)), "needs_link"),
+        (AUTO, Observations((STARTING,), signalled=True), "ready"),
+        (AUTO, Observations((STARTING,), missing=1, signalled=True), "ready"),
+        (NOTIFY, Observations((READY,), settled=True), None),
+        (NOTIFY, Observations(signalled=True), "ready"),
+        (HTTP, Observations((READY,), settled=True), None),
+        (HTTP, Observations((), signalled=True), "ready"),
+        (OUTPUT, Observations((READY,), settled=True), None),
+        (OUTPUT, Observations((QR,)), "needs_link"),
         # What is configured, and nothing else.
-        (PAGE, Sight((), settled=True), None),
-        (PAGE, Sight((READY,)), "ready"),
-        (UP, Sight((STARTING,), settled=True), "ready"),
-        (UP, Sight((READY,)), None),
-        (UP, Sight((QR,)), "needs_link"),
+        (PAGE, Observations((), settled=True), None),
+        (PAGE, Observations((READY,)), "ready"),
+        (UP, Observations((STARTING,), settled=True), "ready"),
+        (UP, Observations((READY,)), None),
+        (UP, Observations((QR,)), "needs_link"),
     ],
 )
-def test_a_start_is_over_when(config: ReadyConfig, sight: Sight, verdict: str | None) -> None:
+def test_a_start_is_over_when(config: ReadyConfig, sight: Observations, verdict: str | None) -> None:
     assert judge(sight, config) == verdict
 
 
 pages = st.lists(st.none() | st.sampled_from(SessionStatus), max_size=3).map(tuple)
-sights = st.builds(Sight, pages, st.integers(0, 2), st.booleans(), st.booleans())
+sights = st.builds(Observations, pages, st.integers(0, 2), st.booleans(), st.booleans())
 configs = st.sampled_from([AUTO, PAGE, UP, NOTIFY, HTTP, OUTPUT])
 
 
 @given(sights, configs)
-def test_who_waits_for_a_person_is_never_called_ready(sight: Sight, config: ReadyConfig) -> None:
+def test_who_waits_for_a_person_is_never_called_ready(sight: Observations, config: ReadyConfig) -> None:
     waiting = any(status in (QR, OUT, BLOCKED, CONFLICT) for status in sight.pages)
     if waiting and all(status in (None, READY, QR, OUT, BLOCKED, CONFLICT) for status in sight.pages):
         assert judge(sight, config) != "ready"
@@ -90,7 +90,7 @@ def test_who_waits_for_a_person_is_never_called_ready(sight: Sight, config: Read
 
 
 @given(sights, configs)
-def test_nothing_is_over_before_anything_was_seen(sight: Sight, config: ReadyConfig) -> None:
+def test_nothing_is_over_before_anything_was_seen(sight: Observations, config: ReadyConfig) -> None:
     if not sight.pages and not sight.signalled and not sight.settled:
         assert judge(sight, config) is None
 
@@ -99,4 +99,4 @@ def test_nothing_is_over_before_anything_was_seen(sight: Sight, config: ReadyCon
 def test_the_order_of_browsers_does_not_matter(
     pages: tuple[SessionStatus | None, ...], on: bool, config: ReadyConfig
 ) -> None:
-    assert judge(Sight(pages, settled=on), config) == judge(Sight(pages[::-1], settled=on), config)
+    assert judge(Observations(pages, settled=on), config) == judge(Observations(pages[::-1], settled=on), config)
