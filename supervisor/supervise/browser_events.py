@@ -17,6 +17,7 @@ from supervisor.bot.spec import BotSpec
 from supervisor.browser.processes import find_browsers
 from supervisor.log.logger import emit, report_fault
 from supervisor.session.locks import ProfileBusyError, profile_lock_files
+from supervisor.session.profiles.profile import Profile
 from supervisor.supervise.inbox import BrowserLost, Message, ProfileHeld
 from supervisor.supervise.maintenance import Maintenance
 from supervisor.supervise.preflight_gate import SourceWatch
@@ -52,8 +53,7 @@ class BrowserEvents:
                     for path in (live.profile, *profile_lock_files(live.profile)):
                         files.exclude(path)
                 emit("browser.up", pid=pid, profile=profile)
-                self._registry.assign(live.profile, live.real)
-                self._begin(self._hold(live.profile))
+                self._begin(self._hold(self._registry.assign(live.profile, live.real), live.real))
             case "page" if not run.stopping:
                 self._tracker.page_changed(self._registry.assign(live.profile, live.real), live)
             case "page":
@@ -69,10 +69,10 @@ class BrowserEvents:
             case "gone":
                 pass
 
-    async def _hold(self, profile: Path) -> None:
+    async def _hold(self, profile: Profile, real: Path) -> None:
         """Keep other supervisors off a profile, or leave it to the one that has it; the lock may block."""
         try:
-            await asyncio.to_thread(self._spec.locks.take, profile, self._spec.territory.project)
+            await asyncio.to_thread(self._spec.locks.take, real, self._spec.territory.project)
         except ProfileBusyError as error:
             self._maintenance.leave_alone(profile)
             emit("error", problem=str(error), remedy="stop it first")

@@ -42,12 +42,12 @@ class Maintenance:
         self._registry = registry
         self._queue = queue
         self._looking: asyncio.Task[None] | None = None
-        self._not_ours: set[Path] = set()
+        self._not_ours: set[str] = set()
         self._reported: set[tuple[Path, str]] = set()
 
-    def leave_alone(self, profile: Path) -> None:
+    def leave_alone(self, profile: Profile) -> None:
         """Another supervisor has this profile: neither check nor copy nor restore it."""
-        self._not_ours.add(profile)
+        self._not_ours.add(profile.id)
 
     # -- while the bot still uses its grace period -------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ class Maintenance:
         found = await self._registry.profiles()
         known = {profile.path for profile in found}
         found += [await self._registry.identify(path) for path in released if path not in known]
-        return [profile for profile in found if profile.path not in self._not_ours]
+        return [profile for profile in found if profile.id not in self._not_ours]
 
     async def free(self, profile: Profile) -> bool:
         """Whether no process holds a profile; then what the last browser left there is removed."""
