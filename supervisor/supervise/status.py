@@ -161,11 +161,11 @@ async def gather(
     `planned` holds what is scheduled and when, in seconds of the monotonic clock.
     """
     run, now = slot.run, time.monotonic()
-    coming: list[tuple[float, str, str | None]] = [(due, what, None) for what, due in planned.items()]
-    coming += [(due, "snapshot", session) for session, due in tracker.planned_snapshots()]
     shown = {live.profile: str(live.state.status) for live in run.observer.live.values()} if run else {}
     known, memory = await asyncio.gather(tracker.sessions(), asyncio.to_thread(_memory, spec.territory))
     pages = tracker.page_states()
+    coming: list[tuple[float, str, str | None]] = [(due, what, None) for what, due in planned.items()]
+    coming += [(due, "snapshot", session) for session, due in tracker.planned_snapshots()]
     found = [_session(session, shown.get(session.profile.path), pages.get(session.profile.id)) for session in known]
     return Status.model_validate(
         {
