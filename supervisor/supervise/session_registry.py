@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from supervisor.session.profiles.profile import Profile, discover, free_id
+from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import SessionState, StateChanges, changed
 from supervisor.session.store import SessionStore
 from supervisor.supervise.state_writer import StateWriter
@@ -29,30 +31,38 @@ class SessionRegistry:
         configured: Iterable[Path],
         states: Mapping[str, SessionState],
         known: Mapping[Path, str],
+        newest: Mapping[str, datetime],
         writer: StateWriter,
     ) -> None:
         """`configured` are the paths of `session.profiles`, `states` what the state file holds, by session.
 
-        `known` are the ids of the profiles that the state file names, by their real paths.
+        `known` are the ids of the profiles that the state file names, by their real paths; `newest` the
+        times of the newest good snapshots, by session.
         """
         self._project = project
         self._configured = tuple(project / path for path in configured)
         self._states = dict(states)
         self._ids = dict(known)
+        self._newest = dict(newest)
         self._writer = writer
         #: Profiles by the path by which they were first named.
         self._profiles: dict[Path, Profile] = {}
 
     @classmethod
     def load(cls, store: SessionStore, configured: Iterable[Path], writer: StateWriter) -> Self:
-        """Read the state file. Blocks; raises `SessionError`."""
+        """Read the state file and the list of snapshots. Blocks; raises `SessionError`."""
         states = store.state.load()
         known = {
             Path(os.path.realpath(store.project / state.profile)): session
             for session, state in states.items()
             if state.profile is not None
         }
-        return cls(store.project, configured, states, known, writer)
+        newest = {
+            session: max(good)
+            for session, snapshots in store.all_snapshots().items()
+            if (good := [snapshot.created_at for snapshot in snapshots if snapshot.good])
+        }
+        return cls(store.project, configured, states, known, newest, writer)
 
     async def profiles(self) -> list[Profile]:
         """The project's profiles: the configured ones, else those known and those found in the usual places."""
@@ -85,6 +95,15 @@ class SessionRegistry:
     def states(self) -> Mapping[str, SessionState]:
         """The states of all known sessions."""
         return dict(self._states)
+
+    def newest_snapshot(self, session: str) -> datetime | None:
+        """The time of a session's newest good snapshot."""
+        return self._newest.get(session)
+
+    def note_snapshot(self, snapshot: Snapshot) -> None:
+        """Note a snapshot that was published."""
+        if snapshot.good:
+            self._newest[snapshot.session_id] = snapshot.created_at
 
     def note(self, session: str, changes: StateChanges) -> None:
         """Change a session's state, and have that written down soon."""

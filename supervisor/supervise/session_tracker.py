@@ -215,7 +215,7 @@ class SessionTracker:
         self._report(profile, live, before)
         self._write_down(profile, live, before)
         if status in _LINKED:
-            self._begin(self._plan_live_snapshot(profile, live), "plan-snapshot")
+            self._plan_live_snapshot(profile, live)
         elif status is SessionStatus.LOGGED_OUT:
             # LocalAuth deletes the profile under the running browser, and what is linked in it then is lost.
             self._later("logout", profile, _LOGOUT_PATIENCE, lambda: self._want_restart("logged out", profile.id))
@@ -316,15 +316,14 @@ class SessionTracker:
 
     # -- snapshots of a bot that keeps running -----------------------------------------------------------------------
 
-    async def _plan_live_snapshot(self, profile: Profile, live: LiveBrowser) -> None:
+    def _plan_live_snapshot(self, profile: Profile, live: LiveBrowser) -> None:
         """Plan the first one for some time after the link, if there is none of it yet; then as scheduled."""
         config = self._config.snapshot
-        linked_at = self._registry.state(profile.id).linked_at
-        snapshots = await self._files.do(self._store.snapshots, profile.id)
-        if ("live", profile.id) in self._timers or profile.id not in self._reported:
+        if ("live", profile.id) in self._timers:
             return
-        newest = next((s for s in snapshots if s.good), None)
-        covered = newest is not None and linked_at is not None and newest.created_at >= linked_at
+        linked_at = self._registry.state(profile.id).linked_at
+        newest = self._registry.newest_snapshot(profile.id)
+        covered = newest is not None and linked_at is not None and newest >= linked_at
         pause = config.schedule if covered else config.live_after or config.schedule
         if pause:
             self._later("live", profile, pause, lambda: self._take_live_snapshot(profile, live))

@@ -179,6 +179,7 @@ class SnapshotQueue:
         began = time.monotonic()
         progress = self._files.progress("snapshot.progress", capture.profile.id, "verifying")
         snapshot = await self._files.do(capture.publish, progress=progress)
+        self._registry.note_snapshot(snapshot)
         emit(
             "snapshot.taken",
             session=snapshot.session_id,
