@@ -24,7 +24,6 @@ RECURRING = {
     "__main__",  # prints the generated page of its package
     "docgen",  # generates a page of the documentation
     "errors",  # the errors of its package
-    "files",
     "service",  # serves something, for as long as it runs
 }
 
