@@ -15,25 +15,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
+from supervisor.browser.processes import Browser
+from supervisor.config.schema import Config
 from supervisor.process.suspend import Suspension
 from supervisor.process.table import ProcessEntry, descendants
+from supervisor.session.profiles.profile import Profile
+from supervisor.session.snapshot.capture import Capture
+from supervisor.session.state_file import SessionState
+from supervisor.session.store import SessionStore
 from supervisor.system import clock
 from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
-
-if TYPE_CHECKING:
-    from supervisor.browser.processes import Browser
-    from supervisor.config.schema import Config
-    from supervisor.session.profiles.profile import Profile
-    from supervisor.session.snapshot.capture import Capture
-    from supervisor.session.state_file import SessionState
-    from supervisor.session.store import SessionStore
 
 #: Seconds that a page is given to say whether it is linked. One that is at work says so at once.
 _PATIENCE = 5.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from supervisor.browser.devtools import (
     CallError,
@@ -14,9 +15,6 @@ from supervisor.browser.devtools import (
     SessionLostError,
 )
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FASTEST = 0.05
 """Seconds between two readings just after a change."""

@@ -7,14 +7,12 @@ A preset is a URL pattern, one read-only JavaScript expression, and a pure funct
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from supervisor.system.escape import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _TEXT_LIMIT = 200
 _QR_LIMIT = 2953

@@ -10,19 +10,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from supervisor.control.handlers import Api
 from supervisor.control.socket_watch import Lookout
 from supervisor.control.transport import AddressError, Listener, listen
+from supervisor.http1.connection import Request, Response
+from supervisor.http1.peer import Peer
 from supervisor.http1.server import Answer, Server
 from supervisor.log.logger import emit, report_fault
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
-
-if TYPE_CHECKING:
-    from supervisor.control.handlers import Api
-    from supervisor.http1.connection import Request, Response
-    from supervisor.http1.peer import Peer
 
 LOOK: Final = 2.0
 """Seconds until a socket that was removed is replaced: systemd removes a user's runtime folder at logout, while a bot

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from supervisor.watch.inotify import InotifySource
 from supervisor.watch.source import WatchLimitError
-
-if TYPE_CHECKING:
-    from supervisor.watch.inotify import InotifySource
 
 #: Seconds between two checks with inotify, which does not report all that can happen to the folders above: one may be
 #: renamed, or another file system mounted there.

@@ -8,22 +8,20 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from supervisor.bot.spec import BotSpec
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.types import split_address
 from supervisor.http1.connection import Refusal, Request, Response
+from supervisor.http1.peer import Peer
 from supervisor.http1.server import Server
 from supervisor.log import logger
 from supervisor.log.logger import emit
 from supervisor.metrics.collectors import CONTENT_TYPE, Metrics
 from supervisor.metrics.labels import Labels
+from supervisor.supervise.requests import SupervisorView
 from supervisor.supervise.status import StatusCache
-
-if TYPE_CHECKING:
-    from supervisor.bot.spec import BotSpec
-    from supervisor.http1.peer import Peer
-    from supervisor.supervise.requests import SupervisorView
 
 _CONNECTIONS: Final = 16  # at a time; monitoring needs few
 _FRESH: Final = 1.0  # seconds for which a status is reused: scrapes come less often than that

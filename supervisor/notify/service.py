@@ -7,8 +7,9 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from supervisor.bot.spec import BotSpec
 from supervisor.log import logger
 from supervisor.log.logger import emit
 from supervisor.notify.apprise_target import clear_leftovers
@@ -18,9 +19,6 @@ from supervisor.notify.message import Message
 from supervisor.notify.outbox import Outbox
 from supervisor.process.helper import HelperRunner
 from supervisor.system.runtime_dir import runtime_folder
-
-if TYPE_CHECKING:
-    from supervisor.bot.spec import BotSpec
 
 LAST: Final = 0.5
 """Seconds at the end for messages that wait, so that a stop on request is not delayed."""

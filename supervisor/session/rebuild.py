@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container
+from pathlib import Path
 
 from supervisor.session.snapshot import catalog
 from supervisor.session.state_file import SessionState
-
-if TYPE_CHECKING:
-    from collections.abc import Container
-    from pathlib import Path
 
 
 def states(cache: Path) -> dict[str, SessionState]:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from filelock import FileLock, Timeout
 
@@ -25,9 +26,6 @@ from supervisor.system import clock, files
 from supervisor.system.documents import parse_object
 from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 VERSION = 1
 _SEEN_STEP = timedelta(minutes=1)  # lastSeen alone is not worth a write more often than this

@@ -6,14 +6,13 @@ Both are for the event loop. A request returns at once; the state machine decide
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from supervisor.supervise.ongoing import OngoingRestart
-    from supervisor.supervise.session_tracker import PageStatus, SnapshotAnswer
-    from supervisor.supervise.snapshot_queue import TakenSnapshot
-    from supervisor.supervise.state_machine import Stage
-    from supervisor.supervise.status import Status
+from supervisor.supervise.ongoing import OngoingRestart
+from supervisor.supervise.session_tracker import PageStatus, SnapshotAnswer
+from supervisor.supervise.snapshot_queue import TakenSnapshot
+from supervisor.supervise.state_machine import Stage
+from supervisor.supervise.status import Status
 
 
 class Restarter(Protocol):

@@ -11,24 +11,21 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from supervisor.bot.ownership import Territory
+from supervisor.bot.slot import Slot
+from supervisor.bot.spec import BotSpec
 from supervisor.config.modes import Mode
 from supervisor.log import logger
 from supervisor.process.memory import total_pss, total_rss
+from supervisor.supervise.session_tracker import KnownSession, PageStatus, SessionTracker
 from supervisor.supervise.state_machine import Stage
 from supervisor.system import clock
 from supervisor.system.escape import escape_surrogates
-from supervisor.timing.record import Outcome, Verdict
-
-if TYPE_CHECKING:
-    from supervisor.bot.ownership import Territory
-    from supervisor.bot.slot import Slot
-    from supervisor.bot.spec import BotSpec
-    from supervisor.supervise.session_tracker import KnownSession, PageStatus, SessionTracker
-    from supervisor.timing.record import Restart
+from supervisor.timing.record import Outcome, Restart, Verdict
 
 CLOSED: Final = "closed"
 """The state of a session that no browser of the bot has open."""

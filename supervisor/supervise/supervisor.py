@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from supervisor.bot.prestart import Prestart
 from supervisor.bot.released import Released
@@ -47,12 +47,10 @@ from supervisor.supervise.restart import RestartSequence
 from supervisor.supervise.session_tracker import PageStatus, SessionTracker, SnapshotAnswer
 from supervisor.supervise.snapshot_queue import SnapshotQueue, TakenSnapshot
 from supervisor.supervise.state_machine import Action, After, Event, EventKind, Policy, Stage, State
+from supervisor.supervise.status import Status
 from supervisor.system import malloc
 from supervisor.system.backoff import backoff
 from supervisor.timing.history import History
-
-if TYPE_CHECKING:
-    from supervisor.supervise.status import Status
 
 _EXIT_OF_SIGNAL = 128
 #: Reasons of restarts before which changed files are not checked: the user asked for the bot as it is.

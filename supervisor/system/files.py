@@ -12,14 +12,11 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import google_crc32c
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 if sys.platform != "win32":
     import fcntl

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 WINDOW = 4096
 """Characters of an unfinished line that are kept for a match across chunks, and of an unfinished escape sequence."""

@@ -11,16 +11,13 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from supervisor.system.escape import one_line
 from supervisor.system.inode import Inode, inode_of
 from supervisor.system.runtime_dir import MAX_ADDRESS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 MAX_DATAGRAM = 4096
 """Longest message taken, in bytes; longer ones are dropped whole, as systemd does (`NOTIFY_BUFFER_MAX`)."""

@@ -8,12 +8,9 @@ takes a thousandth of the time. So it is known in a snapshot's copy too, and wha
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from google_crc32c import extend
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 _MOST = 64  # logs that are known at once
 _KEY_SIZE = 64  # bytes at a log's beginning by which it is looked up: a checksum and a sequence number are among them

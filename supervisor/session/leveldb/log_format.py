@@ -17,17 +17,14 @@ is not, or a checksum that fits a shorter fragment gives such a field away.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
 from supervisor.session.leveldb.damage import ProblemKind, Tail
 from supervisor.session.leveldb.encoding import DamageError, mask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
 
 BLOCK_SIZE = 32768
 _HEADER = struct.Struct("<IHB")  # masked CRC32C of type and payload, length of the payload, type

@@ -11,7 +11,8 @@ See LevelDB's doc/table_format.md; table/table_builder.cc shows that blocks foll
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 from google_crc32c import extend
 from google_crc32c import value as crc32c
@@ -19,10 +20,6 @@ from google_crc32c import value as crc32c
 from supervisor.session.leveldb.damage import ProblemKind
 from supervisor.session.leveldb.encoding import Cursor, DamageError, DecodeError, mask
 from supervisor.session.leveldb.snappy import decompress
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
 
 _FOOTER_SIZE = 48
 _HANDLES_SIZE = 40

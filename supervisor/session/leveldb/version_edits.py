@@ -6,14 +6,11 @@ The encoding is that of LevelDB's db/version_edit.cc, the rules those of ``Versi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from supervisor.session.leveldb.damage import ProblemKind
 from supervisor.session.leveldb.encoding import LARGEST_SEQUENCE, Cursor, DamageError, DecodeError
 from supervisor.session.leveldb.log_format import RecordReader
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 _LEVELS = 7  # LevelDB's config::kNumLevels
 _LONGEST_EDIT = 64 << 20  # bytes; the first edit of a MANIFEST lists every table, at about 100 bytes each

@@ -10,10 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH

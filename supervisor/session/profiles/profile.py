@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from supervisor.session.names import MANIFEST, safe_name
 from supervisor.session.profiles.singleton import MARKS
 from supervisor.system.files import TEMPORARY_SUFFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 # Folders that Chromium fills again by itself, at any depth: an origin's own copies lie deep in `Storage/ext/...`.
 # Measured: a linked profile without them starts linked.

@@ -6,12 +6,10 @@ import os
 import posixpath
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from supervisor.session.profiles.profile import is_left_out
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class FileStat(NamedTuple):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from contextlib import closing
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # sqlite.org/fileformat.html, "The Rollback Journal"
 _MOST_PROBLEMS = 20

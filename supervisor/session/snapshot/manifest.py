@@ -6,16 +6,14 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from supervisor.session.names import MANIFEST
 from supervisor.session.profiles.scan import FileStat, Skipped, stays_inside
 from supervisor.system import clock
 from supervisor.system.documents import parse_object
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
 
 T = TypeVar("T")
 

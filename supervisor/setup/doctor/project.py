@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from supervisor.admin.inventory import Inventory
 from supervisor.admin.occupants import Occupant, occupant, open_browsers
+from supervisor.browser.processes import Browser
 from supervisor.config.issues import ConfigError, ConfigIssue
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
@@ -21,9 +21,6 @@ from supervisor.session.store import SessionStore
 from supervisor.setup.doctor.source_files import SourceFiles, read_sources
 from supervisor.setup.package_json import Package, read_package
 from supervisor.system.errors import SessionError
-
-if TYPE_CHECKING:
-    from supervisor.browser.processes import Browser
 
 
 class CheckedProject:

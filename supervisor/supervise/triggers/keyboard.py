@@ -9,14 +9,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from supervisor.log.logger import emit, report_fault
+from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.timing.record import Target
-
-if TYPE_CHECKING:
-    from supervisor.supervise.requests import Commands, SupervisorView
-
 
 _STDIN = 0
 _CHUNK = 4096
