@@ -1,7 +1,5 @@
 """Putting the rooms together: everything that one running supervisor consists of, opened and closed in order."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -4,8 +4,6 @@ The image is of one instant, as a power cut would leave it. The bot stands still
 copy durable and verifying it comes after that.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import subprocess

@@ -4,8 +4,6 @@ The observer only looks. It finds the browsers in the bot's tree, keeps one DevT
 changes; the connection serves the close as well, so that nothing has to be looked up then.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -5,8 +5,6 @@ orphaned browser on one of this project's profiles. A browser on our profile who
 and still runs is a stranger's: it is reported, and waited for.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import time

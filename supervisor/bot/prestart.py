@@ -5,8 +5,6 @@ runs; not while its browsers close, which would take that much longer. All that 
 bot's is read, and not a line of it run before nothing of the last bot lives.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 

@@ -1,7 +1,5 @@
 """A profile after its browser has exited."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

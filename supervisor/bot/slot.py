@@ -1,7 +1,5 @@
 """The place of the one bot there may be, from run to run; threads with input for it wait here for the next one."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The settings that stay the same from one run of the bot to the next."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -4,8 +4,6 @@ Each step has its own deadline and its own fallback, and none raises for a bot o
 asked: the outcome is in the result.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math

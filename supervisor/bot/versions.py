@@ -1,7 +1,5 @@
 """The versions that each restart ran with, as far as they can be found at no cost, for the history."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

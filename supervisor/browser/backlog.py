@@ -4,8 +4,6 @@ What the browser sends stays in the sockets of a program that hangs, in an endle
 of one that is idle. That needs nothing from the program, and does not work for one with a pipe to its browser.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path

@@ -5,8 +5,6 @@ takes Chromium's fast exit, which leaves the cookies out, and SIGKILL loses up t
 only for a browser that does not answer (measured; `docs/how-it-works.md`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Watching the page of one session through DevTools, read-only, while the bot drives it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable

@@ -4,8 +4,6 @@ A preset is a URL pattern, one read-only JavaScript expression, and a pure funct
 `PageState`. The expression runs in the page of a working bot: it must not write, wait or throw.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Which Chromium browsers run in a tree of processes, which profile each of them holds, and their version."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

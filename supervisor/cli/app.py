@@ -1,7 +1,5 @@
 """The list of commands. A command's module is imported when the command is invoked, not before."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final

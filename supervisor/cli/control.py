@@ -1,7 +1,5 @@
 """`scanonce status`, `restart`, `stop` and `ps`: requests to the supervisors that run."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime

@@ -3,8 +3,6 @@
 The modules that only those need are imported only then: a supervisor with a plain command does not load them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

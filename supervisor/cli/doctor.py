@@ -1,7 +1,5 @@
 """`scanonce doctor`: problems of the project and the machine, and how to fix them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated

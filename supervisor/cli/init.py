@@ -1,7 +1,5 @@
 """`scanonce init`: a scanonce.toml from the settings of nodemon, npm and pm2."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

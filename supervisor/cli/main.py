@@ -1,7 +1,5 @@
 """The entry point of the command `scanonce`."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Moments as users write them."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from datetime import datetime, time, timedelta

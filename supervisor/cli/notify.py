@@ -1,7 +1,5 @@
 """`scanonce notify test`: a test message to every configured target."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

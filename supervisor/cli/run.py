@@ -1,7 +1,5 @@
 """`scanonce dev` and `scanonce run`: the two long-running commands."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """The inventory and the table that the commands about sessions and snapshots share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`scanonce service`: the bot as a service of the init system."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`scanonce session`: list, describe and check the project's sessions, and clear one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`scanonce snapshot`: list, take, verify, restore and prune the copies of linked sessions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

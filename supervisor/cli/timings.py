@@ -1,7 +1,5 @@
 """`scanonce timings`: the restarts of a project against the target, and whether a change made a difference."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any

@@ -3,8 +3,6 @@
 Fields may be added; none is removed or changes its meaning.
 """
 
-from __future__ import annotations
-
 import csv
 import sys
 from collections.abc import Mapping

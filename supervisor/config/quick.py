@@ -3,8 +3,6 @@
 The models take longer to import than all else that `scanonce status` does.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final, NamedTuple
 

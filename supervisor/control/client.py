@@ -3,8 +3,6 @@
 Blocking, and free of asyncio and pydantic, which would double the time that `scanonce status` takes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

@@ -1,7 +1,5 @@
 """The supervisor's events, as requests follow them or wait for one."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

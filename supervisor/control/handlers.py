@@ -1,7 +1,5 @@
 """The operations of the API: each makes the call that a key or a changed file would make, and may wait for the end."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

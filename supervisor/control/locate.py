@@ -1,7 +1,5 @@
 """Finding running supervisors: the one of a project, or all of this user's."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

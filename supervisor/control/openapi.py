@@ -3,8 +3,6 @@
 python -m supervisor.control > docs/openapi.json
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from pydantic import BaseModel

@@ -1,7 +1,5 @@
 """The operations of the API: paths, methods and models, read by the server and by the OpenAPI description."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal

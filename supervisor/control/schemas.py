@@ -4,8 +4,6 @@ own in `supervise/status.py`.
 A published field keeps its name and its meaning; fields may be added.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -4,8 +4,6 @@ A supervisor whose socket cannot be bound logs that, runs without it and tries a
 requests need, are loaded with the first request.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Waiting for a change in a folder: by inotify where there is any, else by time."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sys

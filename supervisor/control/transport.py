@@ -4,8 +4,6 @@ A socket that a killed supervisor left behind is recognized by connecting to it,
 hold a file lock, so that a stale socket is not confused with the one that a new supervisor has just bound.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ h11 implements the protocol, without I/O. A peer that sends too much, too slowly
 matching status; one that does not read its response is disconnected.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

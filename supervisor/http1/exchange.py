@@ -3,8 +3,6 @@
 Used with asyncio by `fetch`, and with a blocking socket by the client of the control API, which must not load asyncio.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import h11

@@ -1,7 +1,5 @@
 """One request over HTTP or HTTPS, of whose response only the status is wanted: TLS verified, no redirects, no proxy."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

@@ -1,7 +1,5 @@
 """The process at the other end of a connection, as the kernel names it."""
 
-from __future__ import annotations
-
 import os
 import socket
 import struct

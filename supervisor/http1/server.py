@@ -3,8 +3,6 @@
 No peer can affect more than its own connection: an exception in a handler is logged and answered with 500.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hmac

@@ -3,8 +3,6 @@
 The bot's own output is passed on unchanged.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The destinations of the bot's output and of events during one run, none of which can block the supervisor."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

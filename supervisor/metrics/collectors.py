@@ -3,8 +3,6 @@
 Names and units follow the conventions of Prometheus; docs/metrics.md explains each.
 """
 
-from __future__ import annotations
-
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -3,8 +3,6 @@
 A session's id is usually a phone number, and metrics are copied to databases, dashboards, alerts and chats.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

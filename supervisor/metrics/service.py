@@ -1,7 +1,5 @@
 """The HTTP server for monitoring. It answers three paths and changes nothing."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ The library takes some 35 MB, as much as all of scanonce, and its plugins may bl
 ends with the message.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import json

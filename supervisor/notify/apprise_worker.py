@@ -1,7 +1,5 @@
 """A process that sends one message through apprise: reads a request as JSON, writes the result as a line of JSON."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """A test message to every target, for `scanonce notify test`."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The decision which events become messages, and how often."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Mapping

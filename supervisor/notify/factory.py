@@ -1,7 +1,5 @@
 """The targets of the configuration, and the reasons why some cannot be used."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The message that is sent: an event in words, with its project and session."""
 
-from __future__ import annotations
-
 import base64
 import socket
 import uuid

@@ -1,7 +1,5 @@
 """The bounded queue of one target, whose messages are delivered one at a time and retried for a limited time."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque

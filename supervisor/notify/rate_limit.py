@@ -1,7 +1,5 @@
 """A rate limit: one message of a kind and session per period, and a summary of the rest."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace

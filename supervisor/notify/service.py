@@ -1,7 +1,5 @@
 """The notification service of a running supervisor."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

@@ -1,7 +1,5 @@
 """The interface of notification targets."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from supervisor.notify.message import Message

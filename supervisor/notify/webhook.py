@@ -1,7 +1,5 @@
 """Webhooks, which get each message as JSON."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import ssl

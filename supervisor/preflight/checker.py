@@ -5,8 +5,6 @@ in. A check without a result, for lack of time, of a program or of permission, c
 needless restart is soon undone, a missing one is hard to explain.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shlex

@@ -6,8 +6,6 @@ Node.js 20, and tried there): a file without extension or `type` that looks like
 checked once more as a module.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

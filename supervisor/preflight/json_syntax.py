@@ -1,7 +1,5 @@
 """Checking JSON files before a restart, in process: one that does not parse ends the bot that loads it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import NoReturn

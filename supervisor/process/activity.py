@@ -1,7 +1,5 @@
 """Signs that processes are at work, to decide how long to wait for one that was asked to exit."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterable

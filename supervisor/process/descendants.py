@@ -5,8 +5,6 @@ lists the pids in use, reads only those that were not known as strangers, and ke
 several times as cheap as a walk through the whole process table.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -6,8 +6,6 @@
 | others | pid and start time, compared by psutil before each signal | polling |
 """
 
-from __future__ import annotations
-
 import math
 import os
 import select

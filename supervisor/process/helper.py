@@ -1,7 +1,5 @@
 """Programs that the supervisor runs for itself, beside the bot and no part of it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """The memory that processes hold, in bytes. A process that is gone or may not be asked counts as 0."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 import psutil

@@ -4,8 +4,6 @@ Paths are strings: pathlib interns each pid in a path that it takes apart (see `
 function raises OSError where there is no /proc, and for a process that is gone or hidden.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ supervisor, so that nothing a bot starts can leave the tree; as PID 1 of a conta
 that it adopts, but must not take the exit status of a child that other code of this process waits for.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import functools

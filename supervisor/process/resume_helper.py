@@ -11,8 +11,6 @@ begun, so a writer need not wait until it is ready.
 
 # The time that these imports take delays each suspension, so psutil is imported in an emergency only.
 
-from __future__ import annotations
-
 import contextlib
 import site
 import sys

@@ -1,7 +1,5 @@
 """The specification of a leader, and the errors of a command that cannot be run."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Mapping, Sequence

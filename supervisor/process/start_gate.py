@@ -4,8 +4,6 @@ node loads what `--require` in `NODE_OPTIONS` names before the program (nodejs.o
 waits on a socket until it gets a byte, and exits if the other end is closed instead.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

@@ -7,8 +7,6 @@ block, an `OutputWriter` that never blocks takes them. When our reader is gone, 
 that the bot neither blocks nor gets an error.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

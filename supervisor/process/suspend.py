@@ -4,8 +4,6 @@ A suspended process must never be left behind: the context manager of `Suspensio
 after an exception or a cancellation, and a `GuardedSuspension` if the supervisor is killed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import sys

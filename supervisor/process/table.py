@@ -4,8 +4,6 @@ On Linux the supervisor is a subreaper (`reaper.py`), so every process that a bo
 however often it forked. Elsewhere an orphan leaves the tree; there the mark in the environment finds it.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Ending processes in steps: ask, wait, kill."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable

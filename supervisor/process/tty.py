@@ -5,8 +5,6 @@ ours kept them, an answer would be shown twice, a password once, and arrow keys 
 Signals stay on, so that Ctrl+C remains ours.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import os

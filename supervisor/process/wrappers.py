@@ -3,8 +3,6 @@
 npm swallows or doubles signals (npm/cli #6547), so signals must go to the bot itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from supervisor.process.table import ProcessEntry

@@ -4,8 +4,6 @@ This room knows files only: no processes and no browsers. What files cannot tell
 linked, which browser wrote it) is told by the caller.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -4,8 +4,6 @@ Ids come from folder names that others chose, so they are never used as file nam
 id to a name of its own, and the manifest inside a snapshot holds the id itself.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What the snapshots alone tell of the sessions: where the state file, or all else, is gone."""
 
-from __future__ import annotations
-
 from collections.abc import Container
 from pathlib import Path
 

@@ -9,8 +9,6 @@ Each write leaves a copy elsewhere, with the file's own path in it: a file that 
 the folder is another one by now. Two copies of a linked profile would be one device, twice.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Reads `package.json`. It may hold anything: unexpected values are left out and reported."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

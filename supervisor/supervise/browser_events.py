@@ -4,8 +4,6 @@ The watcher leaves their profiles out, other supervisors are kept off them, thei
 that is lost for good is reported.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path

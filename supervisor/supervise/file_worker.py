@@ -1,7 +1,5 @@
 """Work on files, off the event loop: one job at a time, in the order in which they were requested."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The messages to the supervisor's loop: everything that happens, as values in one queue."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The processes there are to stop: the bot that runs, or those an earlier supervisor has left behind."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from supervisor.bot.released import Released

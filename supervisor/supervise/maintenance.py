@@ -5,8 +5,6 @@ a snapshot. It may be begun (`look_ahead`) while the bot still uses its grace pe
 nothing lives any more need not be read again. The order of the steps is in `restart.py`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence

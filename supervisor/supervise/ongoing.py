@@ -1,7 +1,5 @@
 """A restart under way, and the record of it once it is over."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 

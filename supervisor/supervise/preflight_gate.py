@@ -1,7 +1,5 @@
 """The check of changed files, and the bot that is suspended for it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable

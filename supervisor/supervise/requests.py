@@ -3,8 +3,6 @@
 Both are for the event loop. A request returns at once; the state machine decides what comes of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

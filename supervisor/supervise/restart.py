@@ -10,8 +10,6 @@ Phases are entered in this module and nowhere else; what each step does is in `b
 state machine's affair. The time between the request and the first step belongs to that step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 

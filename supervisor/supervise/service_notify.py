@@ -11,8 +11,6 @@ of a message never matters to the bot: without a socket, or if it takes nothing,
 - WATCHDOG=1 at half the time that WATCHDOG_USEC grants, as long as our event loop turns and the bot is being watched.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

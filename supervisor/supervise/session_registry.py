@@ -6,8 +6,6 @@ one session. A state is what the file held at the start and all that has been no
 thread (`StateWriter`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Iterable, Mapping

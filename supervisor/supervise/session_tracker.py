@@ -5,8 +5,6 @@ When it has stood for a while, the newest snapshot that has not been tried yet i
 then there is a cool-down (`session/recovery.py` decides). A logout by the phone is final, and never doubted.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence

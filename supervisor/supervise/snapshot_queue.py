@@ -4,8 +4,6 @@ Reading must happen while no process writes to the profile, and is all that a re
 durable and verifying it can wait until the bot is on its way up again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -49,8 +49,6 @@ RESTART never is one. How long a bot has *served*, from READY to its end, decide
   pauses for five, is given up like one that fails at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto

@@ -4,8 +4,6 @@ A bot may be up for weeks before its page changes again: what could not be writt
 session is linked now, and since when) must not wait for that.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

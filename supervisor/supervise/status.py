@@ -4,8 +4,6 @@ Bytes of file names that are not UTF-8 are spelled out (`\\udcff`), since JSON c
 its name and its meaning; fields may be added.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time

@@ -1,7 +1,5 @@
 """The status of a supervisor as text, made from its JSON: `scanonce status` reads it without loading the models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -6,8 +6,6 @@ and an action is begun here and reports back through the inbox. Nothing else dec
 `restart.py`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time

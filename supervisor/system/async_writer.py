@@ -4,8 +4,6 @@ A write to a full pipe blocks until the pipe is read, and a poll beforehand does
 the write another writer may take the room.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import select

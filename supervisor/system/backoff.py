@@ -1,7 +1,5 @@
 """The pause before another try, of a bot that has failed or a message that was not delivered."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Moments, all of the same grain, so that one that was written and read back compares like one that was not."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 

@@ -1,7 +1,5 @@
 """Reading JSON that may be anything."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

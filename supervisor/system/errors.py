@@ -1,7 +1,5 @@
 """The base of our errors, the errors of work on a session's files, and `OSError` explained."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Text from outside (file names, pages, processes) made fit for one line of a message, a log or a terminal."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ Everything written here is for its owner only (files 0600, folders 0700) whateve
 the account. "Durable" means that after the call returns, a power cut does not undo it.
 """
 
-from __future__ import annotations
-
 import errno
 import filecmp
 import os

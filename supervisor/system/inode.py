@@ -1,7 +1,5 @@
 """What tells a file or folder from another that has taken its name."""
 
-from __future__ import annotations
-
 import os
 
 Inode = tuple[int, int]

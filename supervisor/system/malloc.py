@@ -10,8 +10,6 @@ Code that runs in each restart therefore names files by strings, if their names 
 interned anew, as the hundreds in a browser's profile. A dozen are left per restart, and there is room for 18,000.
 """
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import sys

@@ -4,8 +4,6 @@ Copying and waiting for the disk release the interpreter's lock, and a file syst
 threads wait for at once; for a few small files a thread costs more than it saves.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

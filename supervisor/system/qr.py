@@ -1,7 +1,5 @@
 """QR codes: on the terminal, for a bot that does not draw them there itself, and as images."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import re

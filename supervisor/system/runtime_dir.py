@@ -1,7 +1,5 @@
 """The folder in which a running supervisor keeps its sockets and lists, closed to other users."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

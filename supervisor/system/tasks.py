@@ -5,8 +5,6 @@ back to the task or to the error (a `TaskGroup` does both). Such a cycle can hol
 each of a browser's processes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine

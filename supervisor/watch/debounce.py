@@ -4,8 +4,6 @@ A complete file is checked at once: reading and hashing a source file takes micr
 or perhaps half written is checked after the quiet time: many editors move a file away or empty it before they write it.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable

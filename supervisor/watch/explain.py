@@ -1,7 +1,5 @@
 """The explanation of what is watched and why (`scanonce dev --explain-watch`)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ have changed since the last `commit`.
 
 # ruff: noqa: PTH118, PTH120  (paths are strings: a walk handles each entry of the tree)
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, KeysView

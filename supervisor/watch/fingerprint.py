@@ -4,8 +4,6 @@ A fingerprint is a signature (from `stat`) and a hash of the content. Signatures
 with a clock, so that a clock that jumps does no harm.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Sequence

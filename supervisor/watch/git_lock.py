@@ -4,8 +4,6 @@ On a slow disk a checkout of hundreds of files pauses for longer than the quiet 
 `index.lock` from before the first file until after the last.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterable

@@ -8,8 +8,6 @@ nothing below an ignored folder can be included again. `tests/unit/watch/test_gi
 
 # ruff: noqa: PTH118, PTH120  (paths are strings: git's rules are asked for each entry of the tree)
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

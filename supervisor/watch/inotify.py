@@ -9,8 +9,6 @@ writing, so that no half-written file is read.
 See inotify(7) for the structure of an event and the meaning of the masks.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import errno

@@ -4,8 +4,6 @@ They come before the user's own patterns, so that `!pattern` under `[watch] igno
 naming it with `--watch`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from pathlib import Path

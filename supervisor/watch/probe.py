@@ -5,8 +5,6 @@ into a container or virtual machine) edits made there raise no events here, alth
 sandboxes not even a file that we write ourselves raises an event.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections import Counter

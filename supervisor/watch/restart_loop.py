@@ -9,8 +9,6 @@ and a different file in it changes each time.
 Times are in seconds of one clock. Nothing is read or done here.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

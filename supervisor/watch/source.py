@@ -3,8 +3,6 @@
 A hint says "check this entry", never "this has changed": it may be late, duplicate or wrong. Its receiver checks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import NamedTuple, Protocol

@@ -6,8 +6,6 @@ does no harm, and after lost hints a survey of all watched paths has the same re
 
 # ruff: noqa: PTH112, PTH114, PTH118, PTH119, PTH120  (paths are strings: this handles each event)
 
-from __future__ import annotations
-
 import os
 import time
 from collections import deque

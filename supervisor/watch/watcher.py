@@ -8,8 +8,6 @@ Everything but surveys and reading ahead, which read much, runs in the event loo
 happen between a check and its consequence.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

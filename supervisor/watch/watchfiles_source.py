@@ -5,8 +5,6 @@ These systems watch a whole tree with one handle, so folders that do not count c
 
 # ruff: noqa: PTH112, PTH114  (paths are strings, as they come)
 
-from __future__ import annotations
-
 import asyncio
 import os
 import threading

@@ -1,7 +1,5 @@
 """Readiness and liveness by HTTP: a URL of the bot that answers with a 2xx or 3xx status."""
 
-from __future__ import annotations
-
 import asyncio
 
 import h11

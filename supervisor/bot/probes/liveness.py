@@ -5,8 +5,6 @@ page is read anyway, the bot must read what the browser tells it, and no process
 say of itself (a URL, WATCHDOG=1) counts in addition. Each sign is borne for a while; then the bot is to be restarted.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

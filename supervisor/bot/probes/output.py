@@ -1,7 +1,5 @@
 """Readiness by output: a pattern that the bot prints."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Callable

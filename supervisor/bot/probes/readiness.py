@@ -1,7 +1,5 @@
 """When a start is over: a pure judgement of what has been seen of the bot so far."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal

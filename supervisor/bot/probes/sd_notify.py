@@ -4,8 +4,6 @@ Protocol: sd_notify(3). Taken are READY, STOPPING, WATCHDOG and STATUS; every ot
 addresses (`@name`) are not offered: they have no file permissions, so anyone on the machine could send to them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket

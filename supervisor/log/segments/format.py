@@ -1,7 +1,5 @@
 """The lines of a log file, encoded and decoded. The format is described in `log.segments`."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """The segments of a log: the one with the highest number is written, those with the lowest are removed."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

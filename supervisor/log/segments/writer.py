@@ -1,7 +1,5 @@
 """Writing of a log from a thread, so that no caller is blocked."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque

@@ -1,7 +1,5 @@
 """Opening files that others may have replaced by something else."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -5,8 +5,6 @@ them all. What was parsed is known again by its bytes, not by name, place or tim
 takes a thousandth of the time. So it is known in a snapshot's copy too, and whatever was changed in it is parsed.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import BinaryIO, NamedTuple
 

@@ -14,8 +14,6 @@ file, and LevelDB then drops the rest of the file without a word. A length that 
 is not, or a checksum that fits a shorter fragment gives such a field away.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple

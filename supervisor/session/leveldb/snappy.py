@@ -3,8 +3,6 @@
 The format is that of Snappy's format_description.txt.
 """
 
-from __future__ import annotations
-
 from supervisor.session.leveldb.encoding import Cursor, DecodeError
 
 

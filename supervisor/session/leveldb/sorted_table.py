@@ -8,8 +8,6 @@ footer's; of the footer, the bytes between the two handles and the magic number 
 See LevelDB's doc/table_format.md; table/table_builder.cc shows that blocks follow each other without gaps.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple

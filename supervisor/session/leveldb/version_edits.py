@@ -3,8 +3,6 @@
 The encoding is that of LevelDB's db/version_edit.cc, the rules those of ``VersionSet::Recover``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 

@@ -1,7 +1,5 @@
 """The caches inside a profile: what Chromium fills again by itself. Left alone unless they grow past a size."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -5,8 +5,6 @@ whatsapp-web.js makes the profile's own folder with the usual mode, readable by 
 which the account is, private. No walk: a handful of looks.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from dataclasses import dataclass

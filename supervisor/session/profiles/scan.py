@@ -1,7 +1,5 @@
 """One walk over a profile: what is there, and enough about each file to tell whether it changed."""
 
-from __future__ import annotations
-
 import os
 import posixpath
 import stat

@@ -6,8 +6,6 @@ folder; `SingletonCookie` links to a random number, of which that directory hold
 has an ordinary file, `lockfile`, instead, which is open, unshared, while a browser runs. A clean exit removes them all.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import stat

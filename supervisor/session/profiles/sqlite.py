@@ -1,7 +1,5 @@
 """Is an SQLite database sound? Looked at without a lock, a journal, or anything else that would change a file."""
 
-from __future__ import annotations
-
 import sqlite3
 import stat
 from contextlib import closing

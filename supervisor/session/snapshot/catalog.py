@@ -1,7 +1,5 @@
 """What a published snapshot is, and the list of them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

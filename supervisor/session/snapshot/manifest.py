@@ -1,7 +1,5 @@
 """The manifest inside a snapshot: JSON lines, described in docs/snapshot-format.md."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

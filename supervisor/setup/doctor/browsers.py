@@ -6,8 +6,6 @@ installed browser. See https://pptr.dev/guides/configuration. Playwright has a c
 installed browser.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Checks access to the project: who may read and write it, and whether git would publish the account."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Checks the configuration, the state file, and the versions that scanonce runs on."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Checks the kernel's limits on watching files (Linux, inotify(7)), which all processes of a user share."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

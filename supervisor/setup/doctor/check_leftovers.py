@@ -1,7 +1,5 @@
 """Checks for leftovers of earlier runs: processes, locks, interrupted work, sockets. The next start settles most."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import stat

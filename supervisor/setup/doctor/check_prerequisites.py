@@ -1,7 +1,5 @@
 """Checks what the bot needs: its command, Node.js, the browser, and the packages in `node_modules`."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Checks the bot's command and the scripts of package.json for wrappers, other restarters, and removal of sessions."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

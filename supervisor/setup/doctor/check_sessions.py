@@ -1,7 +1,5 @@
 """Checks each session, its snapshots, the disk space for them, and the clock that orders them."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sqlite3

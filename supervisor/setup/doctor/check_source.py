@@ -1,7 +1,5 @@
 """Checks the bot's source for signal handlers, browser options and the session's folder: hints from its text alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The project that the doctor examines: read once, shared by all checks."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Runs all checks, none of which can stop the others or hang, and applies the fixes that findings carry."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The bot's own source files as text, limited in number and size; nothing is executed."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -1,7 +1,5 @@
 """The bot's command from a script and, perhaps, the program that runs it, as users of nodemon write it."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """Finds the configuration of nodemon, npm scripts and pm2 in a folder, and makes a `scanonce.toml` of it."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The draft of a configuration: settings that are taken over, those that are not with the reason, and its text."""
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

@@ -1,7 +1,5 @@
 """nodemon's settings, from `nodemon.json`, `nodemonConfig` in `package.json`, or a command line."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass

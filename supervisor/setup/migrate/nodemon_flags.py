@@ -4,8 +4,6 @@ Source: `nodemon --help options` of nodemon 3.1 and its README. Its flags come b
 to the script.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Finds the bot's command in the scripts of `package.json`."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Mapping, Sequence

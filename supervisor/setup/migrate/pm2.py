@@ -4,8 +4,6 @@ Source: pm2's documentation, "Configuration File" and its list of attributes. A 
 find out what it exports, as pm2 does.
 """
 
-from __future__ import annotations
-
 import json
 import posixpath
 import re

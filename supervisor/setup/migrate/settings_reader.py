@@ -1,7 +1,5 @@
 """The common part of the readers of nodemon's and pm2's settings, which are JSON objects written by hand."""
 
-from __future__ import annotations
-
 import json
 import posixpath
 from collections.abc import Callable, Mapping

@@ -5,8 +5,6 @@ Node.js. The init system only reports that they cannot be started. Only permissi
 a warning and does not prevent the installation.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import sys

@@ -1,7 +1,5 @@
 """The description of a service, and the interface of an init system."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

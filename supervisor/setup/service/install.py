@@ -1,7 +1,5 @@
 """Installs and removes a service: its files, and the commands of the init system that go with them."""
 
-from __future__ import annotations
-
 import codecs
 import subprocess
 import sys

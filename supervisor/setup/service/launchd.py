@@ -4,8 +4,6 @@
 `bootstrap` right after it fails. So scanonce is stopped first; it ends with 0, after which launchd does not restart it.
 """
 
-from __future__ import annotations
-
 import os
 import plistlib
 import sys

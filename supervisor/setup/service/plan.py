@@ -1,7 +1,5 @@
 """Decides what a service runs and how, independently of the init system."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -4,8 +4,6 @@ The scheduler ignores how a program has ended: its RestartOnFailure is for actio
 2.5.4.2). So the triggers are repeated every minute, which has no effect while scanonce runs.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The keys: lines typed on the terminal that are for the supervisor and not for the bot."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import select

@@ -1,7 +1,5 @@
 """The checks before a restart, put together as configured."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Restarts on a schedule."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Restarting the bot when its source files change."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
