@@ -208,7 +208,9 @@ class Observer:
     async def _watch(self, browser: Browser) -> None:
         live = self.live[browser.profile] = LiveBrowser(browser, self._preset, self._interval, self._report)
         await live.watch()
-        del self.live[browser.profile]
+        # A race: a bot that opens its browser anew may have two on one profile in one look, and the later counts.
+        if self.live.get(browser.profile) is live:
+            del self.live[browser.profile]
         self._report("gone", live)
         self._hurry.set()
 
