@@ -84,7 +84,7 @@ def _databases(profile: Profile, *, deep: bool, progress: Progress) -> Iterator[
             yield Check(name, CheckOutcome.WARNING, seen, "Check again in a moment.")
         elif any(verdict.database.format is not databases.Format.LEVELDB for verdict in verdicts):
             yield Check(
-                name, CheckOutcome.OK, f"{kind} is there; as SQLite it can be judged only while nobody uses it."
+                name, CheckOutcome.OK, f"{kind} is there; as SQLite it can be checked only while no process uses it."
             )
         else:
             sound = any(verdict.made for verdict in verdicts)

@@ -124,7 +124,7 @@ def _take_live(
 
 
 def _try_to_hold(stack: contextlib.ExitStack, store: SessionStore) -> bool:
-    """Hold the project if nobody does, as with a bot that was started without a supervisor."""
+    """Hold the project if no process does, as with a bot that was started without a supervisor."""
     try:
         stack.enter_context(store.held())
     except ProfileInUseError:

@@ -1,7 +1,7 @@
 """Sessions as files: profiles, their checks, snapshots, restores, quarantine, and `session-state.json`.
 
 This room knows files only: no processes and no browsers. What files cannot tell (is the profile held, was the page
-linked, which browser wrote it) is told by the caller.
+linked, which browser wrote it) is known to the caller.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -114,7 +114,7 @@ def _held(profile: Profile, context: CheckContext) -> Check:
         return Check("holder", CheckOutcome.BLOCKED, f"{name} is held by process {pids}.", wait)
     holder = singleton.holder(folder)
     if holder is None:
-        return Check("holder", CheckOutcome.OK, "Nobody holds it.")
+        return Check("holder", CheckOutcome.OK, "No process holds it.")
     if holder.alive and not context.free:
         return Check("holder", CheckOutcome.BLOCKED, f"{name} is held by process {holder.pid}.", wait)
     named = f"a lock of process {holder.pid}{f' on {printable(holder.host)}' if holder.foreign else ''}"
@@ -127,7 +127,7 @@ def _held(profile: Profile, context: CheckContext) -> Check:
             f"{printable(folder / 'SingletonLock')}."
         )
         return Check("holder", CheckOutcome.BLOCKED, f"{name} carries {named}: the browser will not start.", remedy)
-    return Check("holder", CheckOutcome.OK, f"Nobody holds it; {named} is left over.")
+    return Check("holder", CheckOutcome.OK, f"No process holds it; {named} is left over.")
 
 
 def _linked(context: CheckContext) -> Check:

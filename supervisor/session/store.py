@@ -53,7 +53,7 @@ class SessionStore:
         state_file: Path | None = None,
         policy: Retention = _KEEP_A_WEEK,
     ) -> None:
-        self.project = project.resolve()  # a bot sees its folder so, and its browser is told so
+        self.project = project.resolve()  # as the bot sees its folder and passes it to its browser
         self.cache = cache or self.project / layout.CACHE
         self.policy = policy
         self.state = StateFile(
@@ -199,7 +199,7 @@ class SessionStore:
         """Copy the quiet profile; when this returns the bot may start again. `Capture.publish` does the rest.
 
         `ahead` is an earlier copy: it is returned if it says the same, else discarded. Raises `SessionError`, also if
-        the profile changes while it is read, and if the session is not linked: a copy of a QR page helps nobody, and
+        the profile changes while it is read, and if the session is not linked: a copy of a QR page is of no use, and
         would in time push out the ones that do.
         """
         if linked is False:
@@ -292,7 +292,7 @@ class SessionStore:
     def prune(self, *, dry_run: bool = False, policy: Retention | None = None) -> Pruned:
         """Remove the snapshots and quarantined profiles that the policy does not keep. Raises `SessionError`.
 
-        What cannot be removed is told in the result, and tried again the next time.
+        What cannot be removed is listed in the result, and tried again the next time.
         """
         with explained("prune the snapshots in", self.cache):
             policy = policy or self.policy

@@ -3,7 +3,7 @@
 import os
 
 Inode = tuple[int, int]
-"""A device and a number on it. Given to another one only when nobody holds this one any more."""
+"""A device and a number on it. The number is reused only when no process has the file open any more."""
 
 
 def inode_of(path: str | os.PathLike[str], *, follow_symlinks: bool = True) -> Inode | None:

@@ -328,7 +328,7 @@ class TestCheck:
         (profile.path / "Default/IndexedDB/https_x_0/1").write_bytes(b"SQLite format 3\0, and then half a page")
         with browser_on(profile.path, tmp_path):
             said = invoke(tmp_path, "session", "check").out
-        assert re.search(r"^indexed-db +ok +IndexedDB is there; as SQLite it can be judged only", said, re.MULTILINE)
+        assert re.search(r"^indexed-db +ok +IndexedDB is there; as SQLite it can be checked only", said, re.MULTILINE)
 
     def test_a_file_that_goes_during_the_walk_is_no_failure(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

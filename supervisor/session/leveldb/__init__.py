@@ -28,7 +28,7 @@ no damage, and the `Tail` says `torn`. Three things about it matter to a caller:
   header or in zeros, costs all of IndexedDB on the second or third start). `trim_torn_tails` cuts exactly what LevelDB
   would not have read.
 
-Bytes that nobody reads, and that are therefore not covered: up to 6 bytes of padding at the end of each 32 KiB block
+Bytes that no reader uses, and that are therefore not covered: up to 6 bytes of padding at the end of each 32 KiB block
 of a log or MANIFEST, what follows a torn tail's `end`, the padding inside a table's footer, and files that are not
 live. A CURRENT whose digits changed to the name of another MANIFEST that exists is found by what that one lacks.
 

@@ -13,7 +13,7 @@ _FLAGS = (
 
 
 def open_regular(path: Path | str, mode: Literal["rb", "r+b"] = "rb") -> BinaryIO:
-    """Open a regular file, following no link and waiting for nobody; `OSError` if it is anything else."""
+    """Open a regular file, following no link and without waiting; `OSError` if it is anything else."""
     try:
         file = open(path, mode, opener=_open)  # noqa: SIM115 - the caller closes it
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The encodings that every LevelDB file shares: varints, masked checksums, and how damage is told."""
+"""The encodings that every LevelDB file shares: varints, masked checksums, and the errors for damage."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Files of records: write-ahead logs (``NNNNNN.log``) and MANIFESTs share one format.
 
 A file is a row of 32 KiB blocks. A record lies in a block as one FULL fragment, or across several as FIRST, MIDDLE,
-LAST; each fragment has its own checksum, length and type. Fewer than 7 bytes at a block's end are padding that nobody
-reads. The format is described in LevelDB's doc/log_format.md, and what counts as the end in db/log_reader.cc.
+LAST; each fragment has its own checksum, length and type. Fewer than 7 bytes at a block's end are unused
+padding. The format is described in LevelDB's doc/log_format.md, and what counts as the end in db/log_reader.cc.
 
 **A file may end anywhere.** A writer that dies leaves a fragment cut short, a header alone, a record without its last
 fragment, or (power cut) zeros where the size grew before the data came. LevelDB takes all of these for the end of the

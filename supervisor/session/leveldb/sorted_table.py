@@ -3,7 +3,7 @@
 A table is a row of blocks without gaps, and a footer: the data blocks, the filter block if there is one, the metaindex
 block (which names the filter block), the index block (which names the data blocks), and 48 bytes that name the last
 two. After each block stand its compression type and the CRC32C of both. So a checksum covers every byte except the
-footer's; of the footer, the bytes between the two handles and the magic number are padding that nobody reads.
+footer's; of the footer, the bytes between the two handles and the magic number are unused padding.
 
 See LevelDB's doc/table_format.md; table/table_builder.cc shows that blocks follow each other without gaps.
 """

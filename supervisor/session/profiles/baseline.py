@@ -36,7 +36,7 @@ class Baseline:
     sequences: dict[str, int] = field(default_factory=dict)
     """Per LevelDB folder, the last sequence number in it."""
     unverified: frozenset[str] = frozenset()
-    """The files whose contents nobody has read: they are as the browser left them at a clean stop."""
+    """The files whose contents have not been read: they are as the browser left them at a clean stop."""
 
     def trusted(self, tree: ProfileTree) -> frozenset[str]:
         """The files of a walk that were verified then and have not changed since."""

@@ -8,7 +8,7 @@ from supervisor.system import files
 
 
 def trim(profile: Path, above: int) -> int:
-    """Empty the caches of a profile that nobody holds if they hold more than `above` bytes; returns the bytes freed.
+    """Empty the caches of a free profile if they hold more than `above` bytes; returns the bytes freed.
 
     Raises `OSError`; what is left is still a working cache, or none.
     """

@@ -22,7 +22,7 @@ class CheckOutcome(StrEnum):
     WARNING = "warning"
     """Worth knowing; the bot may start."""
     BLOCKED = "blocked"
-    """The bot must not start, and a restore would not help: somebody holds the profile, or we may not touch it."""
+    """The bot must not start, and a restore would not help: a process holds the profile, or we may not touch it."""
     DAMAGED = "damaged"
     """The bot must not start: the browser would destroy what is left. A restore helps."""
 
@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What files alone do not tell; whoever composes the rooms knows it."""
+    """Facts that the files do not show; the caller knows them."""
 
     linked: bool | None = None
     """Whether the session was linked when last seen; `None`: what the state file says."""

@@ -66,7 +66,7 @@ def restore(
 ) -> Restored:
     """Put a snapshot in the place of the profile; the old profile goes to quarantine.
 
-    Nobody may hold the profile. `before_swap` is given the copy when it is complete. Raises `SessionError`, and then
+    The profile must be free. `before_swap` is given the copy when it is complete. Raises `SessionError`, and then
     the profile is as before.
     """
     live = profile.folder
