@@ -233,7 +233,7 @@ class Bot:
             if name.startswith(("SCANONCE", "NOTIFY_", "WATCHDOG_")):
                 journal.note("bot", f"{name}={value}")
         if (changes := os.environ.get("SCANONCE_CHANGES")) is not None:
-            with open(changes, encoding="utf-8") as file:
+            with open(changes, encoding="utf-8", errors="backslashreplace") as file:  # names need not be UTF-8
                 journal.note("bot", "changes", " ".join(map(os.path.basename, file.read().split())))
 
     def do_report_size(self, _: str) -> None:

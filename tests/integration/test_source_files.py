@@ -130,6 +130,7 @@ async def test_a_name_that_is_not_utf8_restarts_the_bot_and_can_be_read(project:
     change = await running.until("watch.change")
     assert change["paths"] == ["caf\\udce9.js"]
     await running.until("restart.done", reason="change")
+    assert [note.more for note in await project.noted("bot", "changes", 2)] == ["", "caf\\xe9.js"]
     assert await running.stop() == 143
     project.is_left_alone()
 
