@@ -1,7 +1,13 @@
 """Sessions as files: profiles, their checks, snapshots, restores, quarantine, and `session-state.json`.
 
-This room knows files only: no processes and no browsers. What files cannot tell (is the profile held, was the page
-linked, which browser wrote it) is known to the caller.
+- session: one linked account, known by the id of its profile.
+- profile: the folder of a Chromium browser (`--user-data-dir`) that holds the account.
+- snapshot: a verified copy of a profile; a restore puts one in the profile's place.
+- quarantine: where a replaced or cleared profile is moved; nothing is deleted at once.
+- state: what is known of a session beyond its files, kept in `session-state.json`.
+
+Knows files only: no processes and no browsers. Facts that files do not show (whether the page was linked, which browser
+wrote the profile) come from the caller. May import `watch`, `log`, `process` and what is below them.
 """
 
 from typing import TYPE_CHECKING, Any
