@@ -178,27 +178,17 @@ def restore(store: SessionStore, plan: Plan, progress: Progress) -> RestoreResul
 
     Raises `SessionError`, the last snapshot's, if none is sound; then the profile is as before.
     """
-    remarks: list[str] = []
     with store.held():
         refuse_in_use(plan.profile, store)
-        restored = _restore_first(store, plan, progress, remarks)
+        attempts = store.restore_first(plan.profile, plan.snapshots, progress=progress)
+        if attempts.restored is None:
+            raise attempts.failures[-1][1]
+        remarks = [str(error) for _, error in attempts.failures]
         try:
-            store.note_restored(plan.profile, restored.snapshot)
+            store.note_restored(plan.profile, attempts.restored.snapshot)
         except SessionError as error:  # the profile is in place all the same
             remarks.append(str(error))
-    return RestoreResult(restored, tuple(remarks))
-
-
-def _restore_first(store: SessionStore, plan: Plan, progress: Progress, remarks: list[str]) -> Restored:
-    *first, last = plan.snapshots
-    for snapshot in first:
-        try:
-            return store.restore(plan.profile, snapshot, progress=progress)
-        except ProfileInUseError:
-            raise
-        except SessionError as error:
-            remarks.append(str(error))
-    return store.restore(plan.profile, last, progress=progress)
+    return RestoreResult(attempts.restored, tuple(remarks))
 
 
 def clear(store: SessionStore, profile: Profile) -> Path | None:

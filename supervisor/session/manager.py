@@ -19,7 +19,7 @@ from supervisor.session.recovery import RecoveryPolicy
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from supervisor.system import clock, files
-from supervisor.system.errors import ProfileInUseError, SessionError, explained
+from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
@@ -208,9 +208,11 @@ class SessionManager:
             if not chosen:
                 wanted = f"a snapshot {printable(name)}" if name is not None else "a snapshot"
                 raise SessionError(f"There is no {wanted.removeprefix('a ')} of session {printable(session_id)}.")
-            restored = self._restore_first(profile, chosen)
-            self.store.note_restored(profile, restored.snapshot)
-            return restored
+            attempts = self.store.restore_first(profile, chosen)
+            if attempts.restored is None:
+                raise attempts.failures[0][1]
+            self.store.note_restored(profile, attempts.restored.snapshot)
+            return attempts.restored
 
     def clear_session(self, session_id: str) -> Path | None:
         """Make the next start ask for a new link. Returns where the profile was moved to, `None` if there was none."""
@@ -281,16 +283,3 @@ class SessionManager:
         if self._exists(profile) and self.store.check(profile).may_start:
             return True
         return any(snapshot.good for snapshot in self.store.snapshots(profile.id))
-
-    def _restore_first(self, profile: Profile, chosen: list[Snapshot]) -> Restored:
-        """Restore the first that can be. Raises the first failure if none can."""
-        first: SessionError | None = None
-        for snapshot in chosen:
-            try:
-                return self.store.restore(profile, snapshot)
-            except ProfileInUseError:
-                raise
-            except SessionError as error:
-                first = first or error
-        assert first is not None
-        raise first

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,16 @@ if TYPE_CHECKING:
 
 _KEEP_A_WEEK = Retention()
 _NOTHING_KNOWN = CheckContext()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAttempts:
+    """The outcome of `SessionStore.restore_first`."""
+
+    restored: Restored | None
+    """`None` if no snapshot could be restored; the profile is then as before."""
+    failures: tuple[tuple[Snapshot, SessionError], ...]
+    """The snapshots that were tried before and could not be restored, each with the reason, in order."""
 
 
 class SessionStore:
@@ -264,6 +274,27 @@ class SessionStore:
             with suppress(SessionError):  # it is the damage that must be told; it is found again the next time
                 self.verify(chosen)
             raise
+
+    def restore_first(
+        self,
+        profile: Profile,
+        snapshots: Iterable[Snapshot],
+        *,
+        progress: Progress = parallel.silent,
+        free: bool = False,
+    ) -> RestoreAttempts:
+        """Restore the first of some snapshots that can be. Raises `ProfileInUseError`, as `restore` does."""
+        failures: list[tuple[Snapshot, SessionError]] = []
+        for snapshot in snapshots:
+            try:
+                restored = self.restore(profile, snapshot, progress=progress, free=free)
+            except ProfileInUseError:
+                raise
+            except SessionError as error:
+                failures.append((snapshot, error))
+            else:
+                return RestoreAttempts(restored, tuple(failures))
+        return RestoreAttempts(None, tuple(failures))
 
     def note_restored(self, profile: Profile, chosen: Snapshot) -> None:
         """Take back that the session is not linked, as `clear` has noted; what the phone has ended stays ended.

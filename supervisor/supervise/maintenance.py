@@ -149,25 +149,24 @@ class Maintenance:
 
     async def restore(self, profile: Profile, snapshots: Iterable[Snapshot], why: str) -> bool:
         """Restore the first snapshot that proves sound; False, and the profile as it was, if none does."""
-        for snapshot in snapshots:
-            try:
-                progress = self._files.progress("session.progress", profile.id, "restoring")
-                restored = await self._files.do(self._store.restore, profile, snapshot, free=True, progress=progress)
-            except SessionError as error:
-                emit("session.restore_failed", session=profile.id, snapshot=snapshot.name, problem=str(error))
-                continue
-            age = datetime.now(UTC) - snapshot.created_at
-            emit(
-                "session.restored",
-                session=profile.id,
-                profile=str(profile.path),
-                problem=why,
-                snapshot=snapshot.name,
-                age_s=round(age.total_seconds()),
-                moved_to=str(restored.quarantine) if restored.quarantine else None,
-            )
-            return True
-        return False
+        progress = self._files.progress("session.progress", profile.id, "restoring")
+        attempts = await self._files.do(self._store.restore_first, profile, snapshots, free=True, progress=progress)
+        for snapshot, error in attempts.failures:
+            emit("session.restore_failed", session=profile.id, snapshot=snapshot.name, problem=str(error))
+        restored = attempts.restored
+        if restored is None:
+            return False
+        age = datetime.now(UTC) - restored.snapshot.created_at
+        emit(
+            "session.restored",
+            session=profile.id,
+            profile=str(profile.path),
+            problem=why,
+            snapshot=restored.snapshot.name,
+            age_s=round(age.total_seconds()),
+            moved_to=str(restored.quarantine) if restored.quarantine else None,
+        )
+        return True
 
     async def trim(self, profile: Profile) -> None:
         """Empty a profile's caches if they are larger than configured."""
