@@ -1,5 +1,12 @@
 """Is a LevelDB database whole? A reader that knows the format, and never changes a byte unless asked to.
 
+- table: an immutable file of sorted keys; log: the writes that are in no table yet.
+- MANIFEST: the log of edits that name the live tables and logs; CURRENT names the live MANIFEST.
+- batch: the writes that were made at once, with their sequence number.
+- tail: the end of a log, whole or torn (an unfinished record).
+
+Imports nothing of scanonce.
+
 Theory of operation
 ===================
 

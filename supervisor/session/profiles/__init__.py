@@ -4,4 +4,6 @@
 - baseline: what was recorded of a profile at its last clean stop, to compare with later.
 - cache: a part of a profile that a browser makes again; never copied.
 - singleton: Chromium's lock (`SingletonLock` and its companions), and the process that it names.
+
+May import `session.leveldb`, `session.names` and `system`.
 """

@@ -4,4 +4,6 @@
 - manifest: the list of a snapshot's files, with sizes and checksums, and how it came to be.
 - restore: putting a snapshot in a profile's place; what was there goes to quarantine.
 - retention: how many snapshots are kept, and for how long.
+
+May import `session.profiles`, `session.leveldb`, `session.names` and `system`.
 """
