@@ -10,7 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 BIN := .venv/bin
 # Tests that run side by side: most of their time is spent waiting for a browser or a deadline, so more than cores.
 JOBS ?= 4
-VENV := .venv/.installed
+USER_VENV := .venv/.installed
+VENV := .venv/.developer
 BOT := examples/whatsapp-bot/node_modules/.package-lock.json
 
 # The tests start scanonce hundreds of times: a setting that makes each start compile it anew costs them minutes.
@@ -21,11 +22,11 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: system $(VENV) $(BOT) ## install what the demo and the tests need, as far as it is missing
+setup: system $(VENV) $(BOT) ## install what the tests and the benchmarks need, as far as it is missing
 
 .PHONY: demo
-demo: setup ## see it work: link, edit three times, lose the profile (KEEP=1: leave it running to play with)
-	@$(BIN)/python -m examples.demo $(if $(filter-out 0,$(KEEP)),--keep)
+demo: system $(USER_VENV) ## see it work: link, edit three times, lose the profile (KEEP=1: keep its folder to play with)
+	@$(BIN)/scanonce demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
 test: setup tools lint types ## everything that must hold: lint, types and all tests, with a real browser
@@ -59,9 +60,13 @@ clean: ## remove what setup, tests and tools have made; no session, no snapshot
 system tools:
 	@scripts/setup $@
 
-$(VENV): pyproject.toml scripts/setup
+$(USER_VENV): pyproject.toml scripts/setup
 	@scripts/setup venv
 	@touch $@
+
+$(VENV): pyproject.toml scripts/setup
+	@scripts/setup developer
+	@touch $(USER_VENV) $@
 
 $(BOT): examples/whatsapp-bot/package-lock.json | $(VENV)
 	@scripts/setup bot

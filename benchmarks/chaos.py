@@ -22,7 +22,8 @@ from pathlib import Path
 
 from benchmarks.launchers import describe
 from benchmarks.soak import bot_folder
-from examples.offline import Tally, ensure_node_modules
+from supervisor.demo.offline_bot import ensure_node_modules
+from supervisor.demo.phone import Tally
 from tests.e2e.supervised import Supervised, supervised
 from tests.e2e.victims import ROLES, victim
 

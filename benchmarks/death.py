@@ -27,8 +27,9 @@ import psutil
 
 from benchmarks.launchers import describe
 from benchmarks.soak import bot_folder
-from examples.offline import PageError, Phone, State, Tally, ensure_node_modules, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import ensure_node_modules, profile_of
+from supervisor.demo.page_connection import PageError
+from supervisor.demo.phone import DEFAULT_NUMBER, Phone, SocketState, Tally
 from tests.e2e.supervised import Supervised, supervised, temporary_files
 from tests.helpers.processes import processes_of
 from tests.helpers.shell import SCANONCE
@@ -74,7 +75,7 @@ async def kill(folder: Path, kind: Kind, moment: float, bot: Supervised) -> tupl
     # The bot is not affected by the kill: it writes on.
     with contextlib.suppress(PageError):
         async with await Phone.connect(profile_of(folder, DEFAULT_NUMBER), _ALIVE) as phone:
-            await phone.wait_state(State.READY, timeout=_ALIVE)
+            await phone.wait_state(SocketState.READY, timeout=_ALIVE)
             written = (await phone.counters()).written
     return last, written
 

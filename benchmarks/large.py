@@ -21,7 +21,8 @@ from pathlib import Path
 
 from benchmarks.launchers import Launched, Restart, describe, link_once
 from benchmarks.restart import median_phases, restart_in_turns
-from examples.offline import Phone, ensure_node_modules
+from supervisor.demo.offline_bot import ensure_node_modules
+from supervisor.demo.phone import Phone
 from tests.helpers.shell import SCANONCE
 
 EMPTY, LARGE = "as it was linked", "126 MB"

@@ -23,8 +23,9 @@ from typing import Any, Self
 
 import psutil
 
-from examples.offline import DevTools, PageError, Phone, SetupError, Tally, find_chromium, prepare, profile_of
-from examples.offline.phone import DEFAULT_NUMBER, PAGE_URL
+from supervisor.demo.offline_bot import SetupError, find_chromium, prepare, profile_of
+from supervisor.demo.page_connection import PageConnection, PageError
+from supervisor.demo.phone import DEFAULT_NUMBER, PAGE_URL, Phone, Tally
 from tests.helpers.processes import end_processes_of, variables
 from tests.helpers.shell import SCANONCE
 
@@ -167,7 +168,7 @@ class Launched:
             while self._port() in {"", last_port}:  # noqa: ASYNC110 - a file, and a watch on it would weigh on the disk
                 await asyncio.sleep(_POLL)
             while True:
-                async with await DevTools.attach(self.profile, PAGE_URL, timeout=PATIENCE) as page:
+                async with await PageConnection.attach(self.profile, PAGE_URL, timeout=PATIENCE) as page:
                     try:
                         outcome, at = await page.evaluate(_OUTCOME)
                     except PageError:  # the page has navigated meanwhile

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 
 import psutil
 
-from examples.offline import find_chromium
+from supervisor.demo.offline_bot import find_chromium
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.launchers import LAUNCHERS, Launched, Restart, describe, link_once
-from examples.offline import ensure_node_modules
+from supervisor.demo.offline_bot import ensure_node_modules
 
 OURS, UNCHECKED, OTHER = "scanonce", "scanonce --no-preflight", "scanonce, the other"
 DOWN = ("close", "stop", "prove")

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.profile_generator import main as generate
-from examples.offline import find_chromium
+from supervisor.demo.offline_bot import find_chromium
 from supervisor.session.leveldb.check import verify
 from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile

@@ -26,7 +26,8 @@ import psutil
 from benchmarks.control import restart as ask_for_restart
 from benchmarks.growth import Growth, marks
 from benchmarks.launchers import Launched, describe
-from examples.offline import Tally, ensure_node_modules, find_chromium, prepare
+from supervisor.demo.offline_bot import ensure_node_modules, find_chromium, prepare
+from supervisor.demo.phone import Tally
 from supervisor.system.runtime_dir import project_key
 from tests.e2e.supervised import Supervised, supervised, temporary_files
 from tests.helpers.command import Project, Running

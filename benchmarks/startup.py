@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.launchers import NODEMON, describe, from_npm
-from examples.offline import SetupError
+from supervisor.demo.offline_bot import SetupError
 from tests.helpers.shell import SCANONCE
 
 _EMPTY = "empty"  # a folder in which no supervisor runs

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.launchers import describe
 from benchmarks.soak import bot_folder
-from examples.offline import ensure_node_modules
+from supervisor.demo.offline_bot import ensure_node_modules
 from tests.e2e.supervised import NOTHING, supervised
 
 FOR_EVER = "setInterval(() => {}, 1000);\n"

@@ -20,6 +20,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "stop": ("control", "Stop bot and scanonce cleanly, and wait until both are gone."),
     "ps": ("control", "List the scanonce processes of this user."),
     "timings": ("timings", "Show how long restarts took, and what got slower."),
+    "demo": (
+        "demo",
+        "Show scanonce at work on a real bot, without an account.",
+    ),
     "doctor": ("doctor", "Look for problems and explain how to fix them."),
     "session": ("session", "The sessions: list, info, check, clear."),
     "snapshot": ("snapshot", "Copies of linked sessions: list, take, verify, restore, prune."),

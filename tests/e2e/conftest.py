@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.offline import SetupError, ensure_node_modules, find_chromium, prepare, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import SetupError, ensure_node_modules, find_chromium, prepare, profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import supervised
 from tests.helpers.processes import end_processes_of, variables
 

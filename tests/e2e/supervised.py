@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from examples.offline import Phone, State, Tally, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, Phone, SocketState, Tally
 from supervisor.session.locks import PROFILE_LOCK_PREFIX
 from tests.helpers.processes import processes_of
 from tests.helpers.shell import SCANONCE
@@ -129,9 +129,9 @@ class Supervised:
     async def link(self, number: str = DEFAULT_NUMBER) -> None:
         """Scan the QR code of an account and wait until its page is ready."""
         async with await self.phone(number) as phone:
-            await phone.wait_state(State.UNPAIRED)
+            await phone.wait_state(SocketState.UNPAIRED)
             await phone.scan(number)
-            await phone.wait_state(State.READY)
+            await phone.wait_state(SocketState.READY)
 
     async def phone(self, number: str = DEFAULT_NUMBER) -> Phone:
         """The phone of an account in reach of its page."""
@@ -140,7 +140,7 @@ class Supervised:
     async def written(self, number: str = DEFAULT_NUMBER) -> Tally:
         """What an account's page has written by now; waits until it has written anything."""
         async with await self.phone(number) as phone:
-            await phone.wait_state(State.READY)
+            await phone.wait_state(SocketState.READY)
             await phone.devtools.evaluate(_WRITING)
             return (await phone.counters()).written
 

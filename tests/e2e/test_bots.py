@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.offline import Tally, prepare
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import prepare
+from supervisor.demo.phone import DEFAULT_NUMBER, Tally
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

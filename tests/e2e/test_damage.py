@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
-from examples.offline import Tally, prepare, profile_of
-from examples.offline.phone import DEFAULT_NUMBER, State
+from supervisor.demo.offline_bot import prepare, profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, SocketState, Tally
 from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.store import SessionStore
 from tests.e2e.conftest import surroundings
@@ -216,7 +216,7 @@ def add_session(project: Path, number: str, linked: Linked) -> None:
 
 async def assert_came_back_whole(bot: Supervised, number: str, linked: Linked) -> None:
     async with await bot.phone(number) as phone:
-        await phone.wait_state(State.READY, timeout=PATIENCE)
+        await phone.wait_state(SocketState.READY, timeout=PATIENCE)
         assert await phone.messages() == RECORDS
         found = (await phone.counters()).found
     lost = linked.written.lost_in(found)

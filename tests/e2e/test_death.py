@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from examples.offline import Tally, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, Tally
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 from tests.helpers.processes import end_processes_of, processes_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests.e2e.supervised import supervised
 from tests.helpers.processes import FOLDER_VARIABLE, end_processes_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -33,9 +34,17 @@ def empty(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         assert not list(Path(name).iterdir())
 
 
-async def start() -> Process:
+async def start(*arguments: str) -> Process:
+    return await command("demo", *arguments)
+
+
+async def command(*arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "examples.demo"), cwd=ROOT, env=os.environ, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+        *(sys.executable, "-m", "supervisor", *arguments),
+        env=os.environ,
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT,
     )
 
 
@@ -47,6 +56,28 @@ async def test_the_demo_keeps_what_it_promises(empty: Path) -> None:
     assert output.count("[a QR code]") == 1
     assert output.count("back online in") == 3
     assert "restored backup-" in output
+
+
+async def test_a_kept_demo_is_a_bot_that_runs_by_itself_and_can_be_linked_again(empty: Path) -> None:
+    folder = empty / "kept bot"
+    demo = await start(str(folder))
+    output = (await demo.communicate())[0].decode()
+    assert demo.returncode == 0, output
+    assert f"cd '{folder}'" in output
+    async with supervised(folder, command=()) as bot:  # its scanonce.toml names command and browser
+        await bot.until_ready()
+    clear = await command("session", "clear", "--yes", "-C", str(folder))
+    assert await clear.wait() == 0
+    async with supervised(folder, command=()) as bot:
+        await bot.until("session.needs_link")
+        scan = await start("--scan", "-C", str(folder))
+        said = (await scan.communicate())[0].decode()
+        assert scan.returncode == 0, said
+        await bot.until("session.linked")
+    refused = await start(str(folder))
+    assert "exists already" in (await refused.communicate())[0].decode()
+    assert refused.returncode == 2
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("moment", ["scanonce  starting", "scanonce  restarting", "6. "])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.offline import SetupError, State, Tally, ensure_node_modules, find_chromium, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import SetupError, ensure_node_modules, find_chromium, profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, SocketState, Tally
 from tests.e2e.unsupervised import QR_PROMPT, link, link_and_close, running
 from tests.helpers.processes import others_gone
 
@@ -61,7 +61,7 @@ async def test_a_logout_by_the_phone_ends_in_a_qr_code_at_post_logout(bot_folder
         await phone.logout()
         await bot.until("disconnected: LOGOUT")
         await bot.until(QR_PROMPT)
-        assert await phone.state() == State.UNPAIRED
+        assert await phone.state() == SocketState.UNPAIRED
         assert "post_logout=1" in await phone.url()
         await bot.close_cleanly(phone)
 

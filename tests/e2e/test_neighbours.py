@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.offline import Phone, State, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, Phone, SocketState
 from tests.e2e.supervised import supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -32,7 +32,7 @@ async def test_a_bot_that_was_started_by_hand_is_reported_and_waited_for(linked_
         "node", "index.js", cwd=linked_folder, stdout=asyncio.subprocess.DEVNULL
     )
     async with await Phone.connect(profile_of(linked_folder, DEFAULT_NUMBER)) as phone:
-        await phone.wait_state(State.READY)
+        await phone.wait_state(SocketState.READY)
     async with supervised(linked_folder) as bot:
         error = await bot.until("error")
         assert "a browser that scanonce did not start holds a profile" in error["problem"]

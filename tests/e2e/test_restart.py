@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from examples.offline import profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER
 from supervisor.timing.history_reader import read
 from tests.e2e.supervised import NOTHING, Supervised, snapshots, supervised
 

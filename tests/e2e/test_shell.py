@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from examples.offline import profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER
 from supervisor.session.store import SessionStore
 from tests.e2e.supervised import Supervised, snapshots, supervised
 from tests.e2e.unsupervised import running

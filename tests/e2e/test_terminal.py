@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.offline import Phone, State, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, Phone, SocketState
 from tests.e2e.supervised import BOT, NOTHING, PATIENCE, assert_nothing_left, supervised
 from tests.helpers.command import AHEAD
 from tests.helpers.terminal import COLUMNS, Terminal, on_terminal
@@ -29,9 +29,9 @@ async def test_on_a_terminal_the_qr_code_is_drawn_and_keys_restart_and_quit(bot_
         await terminal.shows("Scan this with WhatsApp")
         await terminal.shows(f"session {DEFAULT_NUMBER} needs a link")
         async with await Phone.connect(profile_of(bot_folder, DEFAULT_NUMBER), PATIENCE) as phone:
-            await phone.wait_state(State.UNPAIRED)
+            await phone.wait_state(SocketState.UNPAIRED)
             await phone.scan()
-            await phone.wait_state(State.READY)
+            await phone.wait_state(SocketState.READY)
         await terminal.shows(f"{GREEN}session {DEFAULT_NUMBER} is linked")
         assert_qr_drawn(terminal)
         terminal.type("rs\n")

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.offline import profile_of
-from examples.offline.bot import WEB_VERSION
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import WEB_VERSION, profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import snapshots, supervised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from examples.offline import Phone, State, Tally, profile_of
-from examples.offline.phone import DEFAULT_NUMBER
+from supervisor.demo.offline_bot import profile_of
+from supervisor.demo.phone import DEFAULT_NUMBER, Phone, SocketState, Tally
 from tests.helpers.processes import others_gone
 
 QR_PROMPT = "Scan this with WhatsApp"
@@ -61,7 +61,7 @@ async def running(folder: Path) -> AsyncIterator[tuple[Bot, Phone]]:
 
 
 async def link(bot: Bot, phone: Phone) -> None:
-    await phone.wait_state(State.UNPAIRED)
+    await phone.wait_state(SocketState.UNPAIRED)
     await bot.until(QR_PROMPT)  # the page may be scanned before the bot has heard that there is a code
     await phone.scan()
     await bot.until("ready")

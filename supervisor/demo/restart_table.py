@@ -1,6 +1,4 @@
-"""What the demo says at the end: the restarts by phase, against the target."""
-
-from __future__ import annotations
+"""The table at the end of the demo: its restarts by phase, against the target."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,19 +1,14 @@
 """A DevTools connection to one page, of its own: a witness should not borrow the code that it judges."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 POLL = 0.02
 """Seconds between two looks at something that announces itself in no other way."""
@@ -23,13 +18,13 @@ class PageError(Exception):
     """The page cannot be reached, refused what it was asked, or is not as it was expected to be."""
 
 
-class DevTools:
+class PageConnection:
     """A session with the page of one browser. Calls are made one after the other, from one task."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, session: str | None = None) -> None:
         self._connection = connection
         self._ids = count(1)
-        self._session: str | None = None
+        self._session = session
 
     @classmethod
     async def attach(cls, profile: Path, url: str, *, timeout: float) -> Self:
@@ -51,21 +46,21 @@ class DevTools:
 
     @classmethod
     async def _attach(cls, profile: Path, url: str) -> Self:
-        devtools = cls(await _open(profile))
+        browser = cls(await _open(profile))
         try:
-            targets = (await devtools.call("Target.getTargets"))["targetInfos"]
-            page = next((t for t in targets if t["type"] == "page" and t["url"].startswith(url)), None)
-            if page is None:
+            targets = (await browser.call("Target.getTargets"))["targetInfos"]
+            target = next((t for t in targets if t["type"] == "page" and t["url"].startswith(url)), None)
+            if target is None:
                 raise PageError(f"the browser shows {', '.join(t['url'] for t in targets) or 'nothing'}")
-            attached = await devtools.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)
-            devtools._session = attached["sessionId"]
+            attached = await browser.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+            page = cls(browser._connection, attached["sessionId"])
             # A target takes the address of the navigation that has begun; the page itself only of one that is done.
-            if not (await devtools.evaluate("location.href")).startswith(url):
+            if not (await page.evaluate("location.href")).startswith(url):
                 raise PageError("the page is still loading")
         except BaseException:
-            await devtools.close()
+            await browser.close()
             raise
-        return devtools
+        return page
 
     async def call(self, method: str, **params: Any) -> Any:
         """Call a DevTools method and return its result. Raises PageError if it fails or the browser goes."""

@@ -1,19 +1,14 @@
 """The phone that owns the account: it scans, writes to the bot, and logs the device out, over DevTools."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from examples.offline.devtools import POLL, DevTools, PageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self
+from supervisor.demo.page_connection import POLL, PageConnection, PageError
 
 PAGE_URL = "https://web.whatsapp.com/"
 DEFAULT_NUMBER = "971505760056"
@@ -25,8 +20,8 @@ STATE = """(() => {
 })()"""
 
 
-class State(StrEnum):
-    """The page's state: WhatsApp's own names, and READY for CONNECTED with all messages synced."""
+class SocketState(StrEnum):
+    """The state of the page's socket: WhatsApp's own names, and READY for CONNECTED with all messages synced."""
 
     OPENING = "OPENING"
     UNPAIRED = "UNPAIRED"
@@ -43,7 +38,7 @@ class Tally:
     local_storage: int
     cookie: int
 
-    def lost_in(self, found: Tally) -> Tally:
+    def lost_in(self, found: "Tally") -> "Tally":
         """How many of these writes a later start no longer found, per store."""
         return Tally(
             max(0, self.indexed_db - found.indexed_db),
@@ -69,7 +64,7 @@ class Counters:
 class Phone:
     """A phone in reach of one bot's page. Use it from one task; close it when done."""
 
-    def __init__(self, devtools: DevTools) -> None:
+    def __init__(self, devtools: PageConnection) -> None:
         self.devtools = devtools
 
     @classmethod
@@ -79,19 +74,19 @@ class Phone:
         Needs the browser's DevTools port, so it cannot reach a bot that uses `pipe: true`.
         Raises PageError, with what was missing.
         """
-        return cls(await DevTools.attach(profile, PAGE_URL, timeout=timeout))
+        return cls(await PageConnection.attach(profile, PAGE_URL, timeout=timeout))
 
-    async def state(self) -> State | None:
+    async def state(self) -> SocketState | None:
         """The page's state, or None while it is still loading."""
         value = await self.devtools.evaluate(STATE)
-        return None if value is None else State(value)
+        return None if value is None else SocketState(value)
 
-    async def wait_state(self, *wanted: State, timeout: float = 30) -> State:
+    async def wait_state(self, *wanted: SocketState, timeout: float = 30) -> SocketState:
         """Wait up to `timeout` seconds until the page is in one of the `wanted` states, and return it.
 
         Raises PageError, with the state that the page is in instead.
         """
-        seen: State | str | None = None
+        seen: SocketState | str | None = None
         try:
             async with asyncio.timeout(timeout):
                 while True:

@@ -1,17 +1,14 @@
-"""`make demo`: scanonce at work on the example bot, in a folder of its own that is removed afterwards.
+"""The story of the demo: link, edit, stop, lose the profile, come back.
 
-The bot, whatsapp-web.js, puppeteer and Chromium are real; WhatsApp's page and the phone are stand-ins (see
-`examples/whatsapp-bot/README.md`). The demo checks what it shows: if anything does not go as promised it says what, and
-ends with exit code 1.
+The bot, whatsapp-web.js, puppeteer and Chromium are real; WhatsApp's page and the phone are stand-ins. The story checks
+what it shows: if anything does not go as promised, it says what.
 """
 
-from __future__ import annotations
-
-import argparse
 import asyncio
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -20,36 +17,36 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from examples.demo_report import restart_table
-from examples.demo_scanonce import PATIENCE, DemoError, Fields, Scanonce, scanonce_command
-from examples.offline import (
-    PageError,
-    Phone,
-    SetupError,
-    State,
-    Tally,
+from supervisor.bot.ownership import Territory
+from supervisor.config.toml_writer import toml_value
+from supervisor.demo.offline_bot import (
     bot_environment,
     ensure_node_modules,
+    find_chromium,
+    packages_are_installed,
     prepare,
     profile_of,
 )
-from examples.offline.phone import DEFAULT_NUMBER
-from supervisor.bot.ownership import Territory
+from supervisor.demo.page_connection import PageError
+from supervisor.demo.phone import DEFAULT_NUMBER, Phone, SocketState, Tally
+from supervisor.demo.restart_table import restart_table
+from supervisor.demo.scanonce_process import PATIENCE, DemoError, Fields, Scanonce
 from supervisor.log import logger
 
 EDITS = 3
 _ANSWER = re.compile(r"reply\('pong[^']*'\)")
 _QR_LINE = re.compile(r"[█▀▄ ]+")
+_SCAN_PATIENCE = 30.0  # seconds until the page must be there
 _ENOUGH = 25
 """Writes of the page to be counted before its bot is stopped: what is not written cannot be lost."""
 
 
 class Demo:
-    """One run of the demo, in `root`, which must exist and be empty."""
+    """One run of the demo: the bot in `folder`, which must not exist, other files in the empty `surroundings`."""
 
-    def __init__(self, root: Path) -> None:
-        self._environment = {**bot_environment(), **_private(root), "BOT_NUMBER": DEFAULT_NUMBER}
-        self._folder = prepare(root / "bot")
+    def __init__(self, folder: Path, surroundings: Path) -> None:
+        self._environment = {**bot_environment(), **_private(surroundings), "BOT_NUMBER": DEFAULT_NUMBER}
+        self._folder = prepare(folder)
         self._profile = profile_of(self._folder, DEFAULT_NUMBER)
         self._territory = Territory(self._folder, contained=False)
         self._scanonce: Scanonce | None = None
@@ -121,7 +118,7 @@ class Demo:
         _expect(done["clean"], f"{name}: a browser did not close cleanly")
         self._restarts[name] = done
         async with await self._phone() as phone:
-            await phone.wait_state(State.READY, timeout=PATIENCE)
+            await phone.wait_state(SocketState.READY, timeout=PATIENCE)
             lost = written.lost_in((await phone.counters()).found)
         self._lost = Tally(
             self._lost.indexed_db + lost.indexed_db,
@@ -141,7 +138,7 @@ class Demo:
         """What the page has seen written by now; waits until that is enough to tell."""
         async with await self._phone() as phone:
             before = (await phone.counters()).written
-            # The page counts on without telling anybody.
+            # The page counts on by itself, and reports to nothing.
             while (written := (await phone.counters()).written).indexed_db < before.indexed_db + _ENOUGH:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return written
@@ -187,26 +184,8 @@ left behind:     no process
 
     # -- afterwards --------------------------------------------------------------------------------------------------
 
-    async def keep(self) -> None:
-        """Leave the bot to the user, under a scanonce in the foreground, until it is stopped."""
-        _heading("Now it is yours")
-        _say(f"""\
-folder    {self._folder}
-edit      index.js there, the text after 'ready' for instance, and save
-type      rs + Enter to restart; q + Enter or Ctrl+C to stop, which also removes the folder
-""")
-        process = await asyncio.create_subprocess_exec(
-            *scanonce_command(), "--", "node", "index.js", cwd=self._folder, env=self._environment
-        )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # What the terminal sends reaches scanonce as well: passed on it would count twice.
-            passed_on = number == signal.SIGTERM or not sys.stdin.isatty()
-            loop.add_signal_handler(number, process.send_signal if passed_on else lambda _: None, number)
-        await process.wait()
-
     def interrupt(self) -> None:
-        """The user is in a hurry: so is scanonce."""
+        """Make scanonce stop faster: the user has asked a second time."""
         if self._scanonce is not None:
             self._scanonce.interrupt()
 
@@ -218,7 +197,7 @@ type      rs + Enter to restart; q + Enter or Ctrl+C to stop, which also removes
 
 
 class _BotLines:
-    """Shows what the bot prints, with the thirty lines of a QR code told in one."""
+    """Shows what the bot prints, and the thirty lines of a QR code as one."""
 
     def __init__(self) -> None:
         self._in_qr = False
@@ -256,8 +235,8 @@ def _heading(text: str) -> None:
     _say(f"\n\x1b[1m{text}\x1b[0m" if bold else f"\n{text}")
 
 
-async def _run(root: Path, *, keep: bool) -> None:
-    demo = Demo(root)
+async def _play(folder: Path, surroundings: Path) -> None:
+    demo = Demo(folder, surroundings)
     task = asyncio.current_task()
     assert task is not None
 
@@ -272,31 +251,61 @@ async def _run(root: Path, *, keep: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(number, interrupted)
     try:
         await demo.play()
-        if keep:
-            await demo.keep()
     finally:
         await demo.clean_up()
 
 
-def main() -> int:
-    """Run the demo; 0 if everything went as promised, 1 if not, 130 if it was interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m examples.demo", description="scanonce at work on the example bot.")
-    parser.add_argument("--keep", action="store_true", help="leave the bot running afterwards, to play with")
-    keep = parser.parse_args().keep
+def run(folder: Path | None) -> None:
+    """Run the demonstration in `folder`, which is kept, or in a temporary one.
+
+    Raises `DemoError`, `PageError` or `SetupError` if something is missing or does not go as promised (`folder` is then
+    kept as it is, to look at), and `KeyboardInterrupt` or `CancelledError` if it was interrupted (`folder` is removed).
+    """
     logger.configure("console", sys.stdout)
-    root = Path(tempfile.mkdtemp(prefix="scanonce-demo-")).resolve()
-    try:
-        ensure_node_modules()
-        asyncio.run(_run(root, keep=keep))
-    except (DemoError, PageError, SetupError) as error:
-        print(f"\nThe demo failed: {error}", file=sys.stderr)
-        return 1
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    finally:
-        shutil.rmtree(root)
-    return 0
+    find_chromium()
+    if not packages_are_installed():
+        _say("installing whatsapp-web.js with npm, once (about 15 s, 90 MB)")
+    ensure_node_modules()
+    with tempfile.TemporaryDirectory(prefix="scanonce-demo-", ignore_cleanup_errors=True) as name:
+        surroundings = Path(name).resolve()
+        bot = folder or surroundings / "bot"
+        _say(f"the bot is in {bot}" + ("" if folder else ", and removed at the end (--keep keeps it)"))
+        try:
+            asyncio.run(_play(bot, surroundings))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+    if folder is not None:
+        _give_away(folder)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _give_away(folder: Path) -> None:
+    """Make the folder usable without the demo's environment, and say how."""
+    lines = (
+        f"[bot]\ncommand = {toml_value(['node', 'index.js'])}",
+        f"env = {toml_value({'PUPPETEER_EXECUTABLE_PATH': str(find_chromium())})}\n",
+    )
+    (folder / "scanonce.toml").write_text("\n".join(lines), encoding="utf-8")
+    _heading("Now it is yours")
+    _say(f"""\
+cd {shlex.quote(str(folder))}
+scanonce dev              # it is linked; edit index.js and save, rs + Enter restarts, Ctrl+C stops
+scanonce session clear    # start over; when the QR code is there, scan it from a second terminal:
+scanonce demo --scan
+""")
+
+
+def scan(folder: Path) -> None:
+    """Scan the QR code that the offline bot in `folder` shows, as a phone would. Raises `PageError`."""
+
+    async def link() -> None:
+        async with await Phone.connect(profile_of(folder, DEFAULT_NUMBER), timeout=_SCAN_PATIENCE) as phone:
+            if (
+                await phone.wait_state(SocketState.UNPAIRED, SocketState.READY, timeout=_SCAN_PATIENCE)
+                == SocketState.READY
+            ):
+                raise PageError("it is linked already; scanonce session clear starts over")
+            await phone.scan()
+
+    asyncio.run(link())

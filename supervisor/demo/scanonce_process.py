@@ -1,23 +1,18 @@
 """`scanonce dev` as the demo runs it: in the background, its events read as JSON and shown as sentences."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal
 import sys
+from asyncio import StreamReader
+from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
-
-if TYPE_CHECKING:
-    from asyncio import StreamReader
-    from asyncio.subprocess import Process
-    from types import TracebackType
-    from typing import Self
 
 Fields = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -35,11 +30,6 @@ _DEAD_ENDS = {"bot.crashed", "bot.not_ready", "bot.stuck", "bot.waiting"}
 
 class DemoError(Exception):
     """Something did not go as promised. The message says what."""
-
-
-def scanonce_command() -> list[str]:
-    """The command that was installed beside the Python that runs this."""
-    return [str(Path(sys.executable).with_name("scanonce")), "dev"]
 
 
 class Scanonce:
@@ -62,8 +52,7 @@ class Scanonce:
     async def start(cls, folder: Path, environment: Mapping[str, str], show_bot: Callable[[str], None]) -> Self:
         """Start it in `folder`; `show_bot` is given each line of the bot's output."""
         process = await asyncio.create_subprocess_exec(
-            *scanonce_command(),
-            *("--log-format", "json", "--", "node", "index.js"),
+            *(sys.executable, "-m", "supervisor", "dev", "--log-format", "json", "--", "node", "index.js"),
             cwd=folder,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
