@@ -173,7 +173,7 @@ def assemble(
     opens_browser: bool,
 ) -> Supervisor:
     """A supervisor and its parts, complete; `opens_browser` as known from earlier runs."""
-    queue = SnapshotQueue(spec.config, store, files, registry)
+    queue = SnapshotQueue(spec, store, files, registry)
     maintenance = Maintenance(spec.config, store, files, registry, queue)
     tracker = SessionTracker(
         spec.config,

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from supervisor.admin.inventory import pick
 from supervisor.admin.occupants import occupant, refuse_in_use
 from supervisor.bot import live_snapshot
-from supervisor.bot.live_snapshot import ask, guarded, read_still
+from supervisor.bot.live_snapshot import LONGEST_PAUSE, ask, read_still
 from supervisor.browser.presets import WHATSAPP, PagePreset, custom_preset
+from supervisor.process.helper import HelperRunner
+from supervisor.process.suspend import ResumeGuard
 from supervisor.session.recovery import candidates
 from supervisor.session.snapshot import catalog
 from supervisor.supervise.snapshot_queue import TakenSnapshot
@@ -116,8 +118,8 @@ def _take_live(
     linked = live_snapshot.linked_now(profile, seen.status, state)
     with contextlib.ExitStack() as stack:
         alone = _try_to_hold(stack, store)
-        with guarded(browser.main):
-            still = read_still(store, profile, browser, linked=linked, version=seen.version)
+        guard = ResumeGuard(HelperRunner(None, set()), limit=LONGEST_PAUSE)
+        still = read_still(store, profile, browser, guard, linked=linked, version=seen.version)
         # Of a project with a supervisor the state file is that one's: a write of ours could undo one of its own.
         snapshot = still.capture.publish(progress=progress, note=alone)
     return _taken(still.capture, snapshot, pause=still.pause, remarks=live_snapshot.too_fresh(state, config))

@@ -6,13 +6,9 @@ copy durable and verifying it comes after that.
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
@@ -20,19 +16,23 @@ from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
 from supervisor.browser.processes import Browser
 from supervisor.config.schema import Config
-from supervisor.process.suspend import Suspension
+from supervisor.process.suspend import ResumeGuard, Suspension
 from supervisor.process.table import ProcessEntry, descendants
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.state_file import SessionState
 from supervisor.session.store import SessionStore
 from supervisor.system import clock
-from supervisor.system.errors import SessionError, explained
+from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
 
 #: Seconds that a page is given to say whether it is linked. One that is at work says so at once.
 _PATIENCE = 5.0
 _INTERVAL = 0.05
+
+#: Seconds that a browser may be suspended at most; what is read from its profile after that is found to have changed.
+LONGEST_PAUSE = 30.0
+
 _UNSETTLED = {SessionStatus.UNKNOWN, SessionStatus.STARTING}
 
 
@@ -58,15 +58,25 @@ def ask(browser: Browser, preset: PagePreset, patience: float = _PATIENCE) -> Se
 
 
 def read_still(
-    store: SessionStore, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
+    store: SessionStore,
+    profile: Profile,
+    browser: Browser,
+    guard: ResumeGuard,
+    *,
+    linked: bool | None,
+    version: str | None,
 ) -> Still:
     """Freeze a browser, read its profile, and resume it in any case; all in the calling thread.
 
     Raises `SessionError`, also if the browser may not be frozen, or is gone.
     """
-    began = time.monotonic()
-    with Suspension() as suspension:
-        frozen = suspension.suspend_tree(lambda: family(browser.main))
+    with Suspension(guard) as suspension:
+        if not guard.start():
+            raise SessionError(
+                "The process that would thaw the browser did not start, so it was not frozen. Try again."
+            )
+        began = time.monotonic()
+        frozen = suspension.suspend_tree(lambda: family(browser.main), only_guarded=True)
         if suspension.refused:
             raise SessionError(
                 f"The browser (process {browser.main.pid}) may not be frozen by this user, and without that no copy of "
@@ -81,35 +91,6 @@ def read_still(
 def family(main: ProcessEntry) -> list[ProcessEntry]:
     """A browser's main process, if it lives, and all that descend from it."""
     return [main, *descendants(main.pid)] if main.handle.alive else []
-
-
-@contextlib.contextmanager
-def guarded(main: ProcessEntry) -> Iterator[None]:
-    """See to it that a browser is thawed even if this process is killed in the midst of this block.
-
-    A process of its own (`thaw.py`) waits for our end of a pipe to close. It must be ready before anything is frozen.
-    """
-    command = [sys.executable, "-P", "-m", "supervisor.process.resume_helper", str(main.pid), str(main.started)]
-    with explained("start the process that would thaw the browser,", Path(sys.executable)):
-        guard = subprocess.Popen(
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C is for us, and then for it to react to
-        )
-    with guard:
-        assert guard.stdin is not None
-        assert guard.stdout is not None
-        if not guard.stdout.read(1):
-            raise SessionError(
-                "The process that would thaw the browser did not start, so it was not frozen. Try again."
-            )
-        yield
-        # Not after an exception: one that hits between a freeze and its note leaves what only the guard would find.
-        with contextlib.suppress(BrokenPipeError):
-            guard.stdin.write(b"\0")
 
 
 async def _ask(browser: Browser, preset: PagePreset, patience: float) -> Seen:

@@ -11,6 +11,7 @@ from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.log.sinks import OutputSinks
 from supervisor.preflight import javascript
+from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper, tells_threads_apart
 from supervisor.process.start_gate import can_gate_start
 from supervisor.session.locks import ProfileLocks
@@ -39,6 +40,11 @@ class BotSpec:
     """Where QR codes are drawn, if anywhere."""
     locks: ProfileLocks = field(default_factory=ProfileLocks)
     """The profiles that no other supervisor may use meanwhile."""
+
+    @property
+    def helpers(self) -> HelperRunner:
+        """Starts programs that the supervisor runs for itself, which are none of the bot's."""
+        return HelperRunner(self.reaper, self.territory.helper_pids)
 
     def environment(self, mark: str, number: int) -> dict[str, str]:
         """The environment of the run with this mark, after `number` earlier ones."""

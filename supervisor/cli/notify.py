@@ -14,7 +14,6 @@ from supervisor.config.modes import Mode
 from supervisor.notify.delivery_check import DeliveryResult, deliver_test
 from supervisor.notify.factory import make_targets
 from supervisor.process.helper import HelperRunner
-from supervisor.process.reaper import Reaper
 from supervisor.system.runtime_dir import project_key, runtime_folder
 
 app = group("Notifications when a person is needed: test.")
@@ -31,7 +30,7 @@ def send_test(project: Project = Path(), config: ConfigFile = None, as_json: AsJ
         settings = load(folder, config, mode=Mode.RUN).notify
         if not settings.webhooks and not settings.apprise:
             console.fail("no target is configured: set notify.webhooks or notify.apprise (docs/notifications.md)")
-        helpers = HelperRunner(Reaper(), set())
+        helpers = HelperRunner(None, set())
         targets = make_targets(settings, folder, helpers, lambda: runtime_folder(project_key(folder)))
         results = asyncio.run(deliver_test(targets, str(folder), qr=settings.qr))
         if as_json:

@@ -15,7 +15,6 @@ from supervisor.notify.dispatcher import Dispatcher
 from supervisor.notify.factory import make_targets
 from supervisor.notify.message import Message
 from supervisor.notify.outbox import Outbox
-from supervisor.process.helper import HelperRunner
 from supervisor.system.runtime_dir import runtime_folder
 
 LAST: Final = 0.5
@@ -28,8 +27,7 @@ LAST_OF_GIVEN_UP: Final = 10.0
 async def sending(spec: BotSpec) -> AsyncIterator[None]:
     """Send messages to the configured targets; at the end, wait a moment for those that are queued."""
     config, territory = spec.config.notify, spec.territory
-    helpers = HelperRunner(spec.reaper, territory.helper_pids)
-    targets = make_targets(config, territory.project, helpers, lambda: runtime_folder(territory.key))
+    targets = make_targets(config, territory.project, spec.helpers, lambda: runtime_folder(territory.key))
     for name, error in targets.unusable.items():
         emit("notify.unusable", target=name, problem=str(error), remedy=error.remedy)
     clear_leftovers(spec.runtime)

@@ -30,9 +30,12 @@ class HelperResult(NamedTuple):
 
 
 class HelperRunner:
-    """Starts helpers. `running` holds their pids, which are none of the bot's; a `umask` of -1 stands for our own."""
+    """Starts helpers. `running` holds their pids, which are none of the bot's; a `umask` of -1 stands for our own.
 
-    def __init__(self, reaper: Reaper, running: set[int], umask: int = -1) -> None:
+    `reaper` is that of this process, None if it adopts no orphans.
+    """
+
+    def __init__(self, reaper: Reaper | None, running: set[int], umask: int = -1) -> None:
         self._reaper = reaper
         self._umask = umask
         self.running = running
@@ -42,7 +45,8 @@ class HelperRunner:
         # A session of its own: a Ctrl+C is for us alone, and what it starts can be killed together with it.
         popen = subprocess.Popen(command, start_new_session=sys.platform != "win32", umask=self._umask, **options)
         # Reaping happens in this thread only, so the pid is claimed before it could be reaped.
-        self._reaper.claim(popen.pid)
+        if self._reaper is not None:
+            self._reaper.claim(popen.pid)
         self.running.add(popen.pid)
         return popen
 
@@ -50,7 +54,8 @@ class HelperRunner:
         """Kill what is left of a helper and of what it has started, and take its status."""
         kill_family(popen)
         self.running.discard(popen.pid)
-        self._reaper.release(popen.pid)
+        if self._reaper is not None:
+            self._reaper.release(popen.pid)
 
     async def run(
         self,

@@ -1,7 +1,6 @@
 """The check of changed files, and the bot that is suspended for it."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -9,8 +8,7 @@ from typing import Protocol
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.processes import without_browsers
 from supervisor.log.logger import report_fault
-from supervisor.process.helper import HelperRunner
-from supervisor.process.suspend import GuardedSuspension, Suspension
+from supervisor.process.suspend import ResumeGuard, Suspension
 from supervisor.process.table import find_process
 
 
@@ -54,19 +52,23 @@ class PreflightGate:
 
     def __init__(self, spec: BotSpec) -> None:
         self._spec = spec
-        self._standstill: GuardedSuspension | None = None
+        self._standstill: Suspension | None = None
         self._work: asyncio.Task[bool] | None = None
 
     def suspend(self, leader: int) -> None:
         """Suspend the bot whose first process has the pid `leader`."""
         territory = self._spec.territory
-        # Without descriptors, for instance, it runs on while it is checked; what it could do meanwhile is no worse.
-        with contextlib.suppress(OSError):
-            self._standstill = GuardedSuspension(
-                find_process(leader),
-                lambda: without_browsers(territory.living()),
-                HelperRunner(self._spec.reaper, territory.helper_pids),
-            )
+        self._standstill = suspension = self._suspension()
+        try:
+            if (first := find_process(leader)) is not None:
+                suspension.suspend([first], only_guarded=True)
+            suspension.suspend_tree(lambda: without_browsers(territory.living()), only_guarded=True)
+        except OSError:
+            # Without descriptors, for instance, it runs on while it is checked; what it could do then is no worse.
+            self.resume()
+
+    def _suspension(self) -> Suspension:
+        return Suspension(ResumeGuard(self._spec.helpers))
 
     def check(self, files: SourceWatch, on_over: Callable[[bool], None]) -> None:
         """Begin to check; `on_over` is called with whether a bot is to be started, unless `drop` comes first."""
@@ -102,4 +104,4 @@ class PreflightGate:
     def hand_over(self) -> Suspension:
         """The suspended processes, for the stop, which resumes them; none if nothing was checked."""
         standstill, self._standstill = self._standstill, None
-        return Suspension() if standstill is None else standstill.hand_over()
+        return standstill or self._suspension()

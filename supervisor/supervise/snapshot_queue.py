@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.bot.live_snapshot import read_still
+from supervisor.bot.live_snapshot import LONGEST_PAUSE, Still, read_still
 from supervisor.bot.released import Released
+from supervisor.bot.spec import BotSpec
 from supervisor.browser.processes import Browser
-from supervisor.config.schema import Config
 from supervisor.log.logger import emit
+from supervisor.process.suspend import ResumeGuard
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.snapshot.catalog import Snapshot
@@ -39,8 +40,9 @@ class TakenSnapshot:
 class SnapshotQueue:
     """The snapshots of one project that are being taken."""
 
-    def __init__(self, config: Config, store: SessionStore, files: FileWorker, registry: SessionRegistry) -> None:
-        self._config = config
+    def __init__(self, spec: BotSpec, store: SessionStore, files: FileWorker, registry: SessionRegistry) -> None:
+        self._spec = spec
+        self._config = spec.config
         self._store = store
         self._files = files
         self._registry = registry
@@ -129,7 +131,7 @@ class SnapshotQueue:
         if not self._config.snapshot.enabled:
             return None
         try:
-            still = await self._files.do(read_still, self._store, profile, browser, linked=linked, version=version)
+            still = await self._read_still(profile, browser, linked=linked, version=version)
         except SessionError as error:
             emit("snapshot.failed", session=profile.id, reason=str(error))
             return None
@@ -148,11 +150,20 @@ class SnapshotQueue:
             await self._files.do(self._store.refuse_held, profile)
             capture = await self._files.do(self._store.capture, profile, linked=linked, browser_version=version)
         else:
-            still = await self._files.do(read_still, self._store, profile, browser, linked=linked, version=version)
+            still = await self._read_still(profile, browser, linked=linked, version=version)
             capture, pause = still.capture, still.pause
         snapshot = await self._publish(capture)
         await self._prune()
         return TakenSnapshot(snapshot, capture.staging is not None, pause)
+
+    async def _read_still(
+        self, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
+    ) -> Still:
+        # The guard is started and ended here and not on the worker's thread: reaping happens on this one only.
+        end = asyncio.get_running_loop().call_soon_threadsafe
+        guard = ResumeGuard(self._spec.helpers, limit=LONGEST_PAUSE, call=end)
+        guard.start()
+        return await self._files.do(read_still, self._store, profile, browser, guard, linked=linked, version=version)
 
     # -- publishing --------------------------------------------------------------------------------------------------
 

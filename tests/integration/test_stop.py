@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from supervisor.process.table import descendants
 from supervisor.process.terminate import Urgency
 from supervisor.supervise.ongoing import OngoingRestart
 from supervisor.supervise.restart import RestartSequence
+from tests import ROOT
 from tests.helpers.command import AHEAD, Project, Running
 from tests.helpers.journal import lives
 from tests.helpers.waiting import eventually
@@ -417,19 +419,82 @@ async def test_what_a_killed_supervisor_left_is_closed_before_the_next_start(
         await project.noted("browser", "start", 2)
 
 
-async def test_a_bot_that_was_frozen_when_its_supervisor_was_killed_is_thawed_and_asked(project: Project) -> None:
+@pytest.mark.parametrize("moment", ["at a change", "at the end", "closing what was left"])
+async def test_a_supervisor_that_is_killed_during_a_stop_leaves_nothing_frozen(project: Project, moment: str) -> None:
+    slow = f"browser={project.profile('1')},waits={project.home / 'go'}"
     # Without the check that comes before a stop: its own guard would thaw the bot at once.
-    slow = f"browser={project.profile('1')},slow=0.5"
-    first = await project.start("dev", slow, options=["--no-preflight"])
-    await opened(project, first)
-    await project.noted("bot", "up")
-    project.touch("index.js")
-    await eventually(project.frozen, "the bot is frozen")
-    await killed(project, first)
-    assert project.frozen()
-    async with project.supervised("dev", f"browser={project.profile('1')}"):
-        assert not project.frozen()
-    assert project.notes("bot", "stop"), "its own cleanup has run"
+    running = await project.start("dev", slow, options=["--no-preflight"])
+    (browser,) = await opened(project, running)
+    (bot,) = await project.noted("bot", "up")
+    if moment == "closing what was left":
+        await killed(project, running)
+        running = await project.start("dev", slow)
+    elif moment == "at a change":
+        project.touch("index.js")
+    else:
+        running.process.send_signal(signal.SIGTERM)
+    await eventually(lambda: bot.pid in {process.pid for process in project.frozen()}, "the bot is frozen")
+    await killed(project, running)
+    await eventually(lambda: not project.frozen(), "the bot goes on")
+    (project.home / "go").touch()
+    async with project.supervised("dev", slow):
+        assert browser in clean_exits(project)
+    assert bot.pid in {note.pid for note in project.notes("bot", "stop")}, "its own cleanup has run"
+
+
+#: Takes a snapshot of the browser with the given pid as a supervisor does, or as a command, and dies while it reads.
+_READER = """
+import asyncio, os, signal, sys
+from types import SimpleNamespace as Fake
+from supervisor.admin import operations
+from supervisor.browser.processes import Browser
+from supervisor.bot.live_snapshot import Seen
+from supervisor.browser.presets import SessionStatus
+from supervisor.config.schema import Config
+from supervisor.process.helper import HelperRunner
+from supervisor.process.reaper import Reaper
+from supervisor.process.table import descendants, find_process
+from supervisor.session.profiles.profile import Profile
+from supervisor.supervise.file_worker import FileWorker
+from supervisor.supervise.snapshot_queue import SnapshotQueue
+
+who, pid, profile = sys.argv[1:]
+main = find_process(int(pid))
+browser = Browser(profile, main, (main, *descendants(main.pid)))
+
+def die(*_, **__):
+    while any(not entry.stopped for entry in [find_process(main.pid), *descendants(main.pid)]):
+        pass
+    print("frozen", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def supervisor():
+    spec = Fake(config=Config(), helpers=HelperRunner(Reaper(), set()))
+    queue = SnapshotQueue(spec, Fake(capture=die), FileWorker(), None)
+    await queue.take_live(Fake(id="1"), browser, linked=True, version=None)
+
+def command():
+    operations.ask = lambda *_: Seen(SessionStatus.READY, None)
+    operations._try_to_hold = lambda *_: False
+    store = Fake(capture=die, state=Fake(get=lambda _: None))
+    operations._take_live(store, Fake(id="1"), browser, Config(), lambda *_: None)
+
+asyncio.run(supervisor()) if who == "supervisor" else command()
+"""
+
+
+@pytest.mark.parametrize("who", ["supervisor", "command"])
+async def test_who_is_killed_while_it_reads_a_running_browser_leaves_nothing_frozen(project: Project, who: str) -> None:
+    async with project.supervised("dev", f"browser={project.profile('1')}") as running:
+        (browser,) = await opened(project, running)
+        reader = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-c", _READER, who, str(browser), str(project.profile("1"))],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+        )
+        told, _ = await reader.communicate()
+        assert (told, reader.returncode) == (b"frozen\n", -signal.SIGKILL)
+        await eventually(lambda: not project.frozen(), "the browser goes on")
 
 
 async def test_a_browser_that_was_frozen_when_its_supervisor_was_killed_still_writes(project: Project) -> None:

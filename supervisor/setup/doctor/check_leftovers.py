@@ -11,7 +11,8 @@ from pathlib import Path
 from supervisor.admin.occupants import refuse_in_use
 from supervisor.bot.ownership import Territory
 from supervisor.bot.stop import Look, Stop, Stopped
-from supervisor.process.suspend import Suspension
+from supervisor.process.helper import HelperRunner
+from supervisor.process.suspend import ResumeGuard, Suspension
 from supervisor.process.table import ProcessEntry
 from supervisor.process.terminate import Urgency
 from supervisor.session.profiles import singleton
@@ -61,15 +62,16 @@ def _close(project: CheckedProject) -> str:
         seen.update(entry.pid for entry in ours)
         return ours
 
-    stopped = asyncio.run(_stop(project, left))
+    guard = ResumeGuard(HelperRunner(None, territory.helper_pids))
+    stopped = asyncio.run(_stop(project, left, Suspension(guard)))
     if stopped.survivors:
         pids = ", ".join(map(str, stopped.survivors))
         raise SessionError(f"These processes cannot be killed: {pids}. End them, then try again.")
     return f"Closed {_count(len(seen))}.{'' if stopped.clean else ' A browser did not close cleanly.'}"
 
 
-async def _stop(project: CheckedProject, look: Look) -> Stopped:
-    with Suspension() as suspension:
+async def _stop(project: CheckedProject, look: Look, suspension: Suspension) -> Stopped:
+    with suspension:
         stop = Stop(project.config.stop, Urgency(), suspension, look=look, proven=lambda: True)
         stop.suspend()
         async with stop.closing_browsers():

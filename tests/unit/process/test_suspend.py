@@ -16,7 +16,7 @@ import pytest
 from supervisor.process.handle import Handle
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
-from supervisor.process.suspend import GuardedSuspension, Suspension
+from supervisor.process.suspend import ResumeGuard, Suspension
 from supervisor.process.table import ProcessEntry, descendants
 from tests import ROOT
 from tests.helpers.waiting import DEADLINE, eventually
@@ -168,75 +168,91 @@ async def test_one_that_may_not_be_thawed_does_not_keep_the_others_frozen(spawn:
     await eventually(lambda: state(pid) != STOPPED)
 
 
-async def test_it_stands_still_until_it_is_let_go(spawn: Spawn) -> None:
-    one, helpers = spawn(), set[int]()
-    still = GuardedSuspension(None, lambda: [entry(one.pid)], HelperRunner(Reaper(), helpers))
+@pytest.fixture
+def helpers() -> set[int]:
+    """The pids of the guards that run."""
+    return set()
+
+
+@pytest.fixture
+def guard(helpers: set[int]) -> ResumeGuard:
+    return ResumeGuard(HelperRunner(Reaper(), helpers))
+
+
+async def test_a_guard_lives_from_the_first_process_to_the_release(
+    spawn: Spawn, guard: ResumeGuard, helpers: set[int]
+) -> None:
+    one = spawn()
+    suspension = Suspension(guard)
+    suspension.suspend_tree(list)
+    assert not helpers, "nothing was to be suspended"
+    suspension.suspend_tree(lambda: [entry(one.pid)])
     await eventually(lambda: state(one.pid) == STOPPED)
     assert len(helpers) == 1
-    still.release()
-    await eventually(lambda: state(one.pid) != STOPPED)
-    assert not helpers
-    still.release()
-
-
-async def test_the_first_one_is_frozen_before_the_others_are_looked_for(spawn: Spawn) -> None:
-    one, other = spawn(), spawn()
-
-    def look() -> list[ProcessEntry]:
-        os.waitid(os.P_PID, one.pid, os.WSTOPPED | os.WNOWAIT)  # for ever, if nobody has stopped it
-        return [entry(one.pid), entry(other.pid)]
-
-    still = GuardedSuspension(entry(one.pid), look, HelperRunner(Reaper(), set()))
-    await eventually(lambda: state(other.pid) == STOPPED)
-    still.release()
-    await eventually(lambda: STOPPED not in {state(one.pid), state(other.pid)})
-
-
-async def test_handed_over_it_is_somebody_elses_to_thaw(spawn: Spawn) -> None:
-    one, helpers = spawn(), set[int]()
-    still = GuardedSuspension(None, lambda: [entry(one.pid)], HelperRunner(Reaper(), helpers))
-    suspension = still.hand_over()
-    assert not helpers
-    await eventually(lambda: state(one.pid) == STOPPED)
     suspension.release()
     await eventually(lambda: state(one.pid) != STOPPED)
+    assert not helpers
+    suspension.release()
 
 
-async def test_a_look_that_fails_thaws(spawn: Spawn) -> None:
-    one, helpers = spawn(), set[int]()
+async def test_a_look_that_fails_thaws_and_ends_the_guard(spawn: Spawn, guard: ResumeGuard, helpers: set[int]) -> None:
+    one = spawn()
     looks = iter([[entry(one.pid)]])
-    with pytest.raises(StopIteration):
-        GuardedSuspension(None, lambda: next(looks), HelperRunner(Reaper(), helpers))
+    with pytest.raises(StopIteration), Suspension(guard) as suspension:
+        suspension.suspend_tree(lambda: next(looks))
     await eventually(lambda: state(one.pid) != STOPPED)
     assert not helpers
 
 
-async def test_without_a_guard_nothing_is_frozen(spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("only_guarded", [True, False])
+async def test_without_a_guard_is_suspended_only_what_has_to_be(
+    spawn: Spawn, guard: ResumeGuard, monkeypatch: pytest.MonkeyPatch, only_guarded: bool
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise BlockingIOError(11, "no more processes")
 
-    one, helpers = spawn(), set[int]()
+    one = spawn()
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    still = GuardedSuspension(None, lambda: [entry(one.pid)], HelperRunner(Reaper(), helpers))
-    assert state(one.pid) != STOPPED
-    still.release()
+    with Suspension(guard) as suspension:
+        assert suspension.suspend_tree(lambda: [entry(one.pid)], only_guarded=only_guarded) == (not only_guarded)
+    await eventually(lambda: state(one.pid) != STOPPED)
+
+
+async def test_a_guard_that_was_killed_counts_as_none(spawn: Spawn, guard: ResumeGuard, helpers: set[int]) -> None:
+    one = spawn()
+    assert guard.start()
+    [pid] = helpers
+    os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: state(pid) == psutil.STATUS_ZOMBIE)
+    with Suspension(guard) as suspension:
+        assert suspension.suspend_tree(lambda: [entry(one.pid)], only_guarded=True) == 0
+    assert not helpers
 
 
 _KEEPER = """
 import os, sys, signal
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper
-from supervisor.process.suspend import GuardedSuspension
+from supervisor.process.suspend import ResumeGuard, Suspension
 from tests.unit.process.conftest import entry
-GuardedSuspension(None, lambda: [entry(int(pid)) for pid in sys.argv[1:]], HelperRunner(Reaper(), set()))
-os.kill(os.getpid(), signal.SIGKILL)
+limit, *pids = sys.argv[1:]
+guard = ResumeGuard(HelperRunner(Reaper(), set()), limit=float(limit) or None)
+Suspension(guard).suspend_tree(lambda: [entry(int(pid)) for pid in pids])
+os.kill(os.getpid(), signal.SIGSTOP if guard._limit else signal.SIGKILL)
 """
 
 
-async def test_a_keeper_that_is_killed_at_once_leaves_nothing_frozen(spawn: Spawn) -> None:
+@pytest.mark.parametrize("limit", ["0", "0.1"], ids=["killed", "stopped"])
+async def test_a_keeper_that_does_not_go_on_leaves_nothing_frozen(spawn: Spawn, limit: str) -> None:
     several = [spawn() for _ in range(3)]
     keeper = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-c", _KEEPER, *(str(one.pid) for one in several)], cwd=ROOT
+        *[sys.executable, "-c", _KEEPER, limit, *(str(one.pid) for one in several)], cwd=ROOT
     )
-    assert await keeper.wait() == -signal.SIGKILL
+    if limit != "0":
+        await eventually(lambda: state(keeper.pid) == STOPPED)
+    else:
+        assert await keeper.wait() == -signal.SIGKILL
     await eventually(lambda: all(state(one.pid) != STOPPED for one in several))
+    if limit != "0":
+        keeper.kill()
+        await keeper.wait()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,9 +54,9 @@ class Care:
         self.store = store
         self.files = FileWorker()
         self.registry = SessionRegistry.load(store, config.session.profiles, StateWriter(store.state, self.files))
-        self.queue = SnapshotQueue(config, store, self.files, self.registry)
+        spec: Any = SimpleNamespace(config=config)  # no bot is stopped or started here
+        self.queue = SnapshotQueue(spec, store, self.files, self.registry)
         self.maintenance = Maintenance(config, store, self.files, self.registry, self.queue)
-        spec: Any = None  # no bot is stopped or started here
         self.sequence = RestartSequence(spec, PreflightGate(spec), self.maintenance, self.queue)
 
     async def prepare(self, released: Mapping[Path, Released]) -> bool:
