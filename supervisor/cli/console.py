@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 VERSION = 1
 """Version of every JSON document (docs/cli.md): fields may be added; none changes its meaning or is removed."""
 
-FAILED, UNUSABLE, HELD = 1, 2, 5
-"""Exit statuses: a check failed or the answer was no; bad usage or an error; the profile or project is in use."""
+FAILED, UNUSABLE, HELD, INTERNAL_ERROR = 1, 2, 5, 70
+"""Exit statuses: a check failed or the answer was no; bad usage or an error; the profile or project is in use; a fault
+of scanonce's own (EX_SOFTWARE of sysexits.h)."""
 
 _UNWRAPPED = 10_000  # columns; a program that reads a pipe expects each row on one line
 _GAP, _NARROWEST = 2, 40  # columns: between two cells, and for the last one

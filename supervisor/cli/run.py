@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from supervisor.bot.probes.sd_notify import NotifyError
-from supervisor.cli.console import HELD, UNUSABLE, exits, fail
+from supervisor.cli.console import HELD, INTERNAL_ERROR, UNUSABLE, exits, fail
 from supervisor.cli.dev import (
     DevCommand,
     bot_command,
@@ -19,7 +19,7 @@ from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.log import logger
-from supervisor.log.logger import emit
+from supervisor.log.logger import emit, report_error
 from supervisor.process.spawn import CommandError
 from supervisor.session.locks import ProjectBusyError
 from supervisor.system.errors import SessionError
@@ -181,4 +181,7 @@ def _run(project: Path, config: Config, mode: Mode, command: list[str], *, rest_
             "error",
             problem=f"cannot work in {project}: {error.strerror or error} ({error.filename or 'no file named'})",
         )
+    except Exception as error:  # noqa: BLE001 - the bot is ended already
+        report_error(error)
+        return INTERNAL_ERROR
     return UNUSABLE

@@ -51,7 +51,16 @@ class QrBelieved:
     """A QR code that was doubted counts from now on."""
 
 
-Message = RestartWanted | FilesChanged | QuitWanted | BrowserLost | ProfileHeld | QrBelieved | RunEvent | Event
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step has failed by an internal error, and will not report any more."""
+
+    error: BaseException
+
+
+Message = (
+    RestartWanted | FilesChanged | QuitWanted | BrowserLost | ProfileHeld | QrBelieved | StepFailed | RunEvent | Event
+)
 """A message to the supervisor's loop. An `Event` is a finished step's report to the state machine."""
 
 

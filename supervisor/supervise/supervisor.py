@@ -7,20 +7,23 @@ and an action is begun here and reports back through the inbox. Nothing else dec
 """
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from supervisor.bot.last_resort import end_regardless
 from supervisor.bot.prestart import Prestart
+from supervisor.bot.probes.sd_notify import NotifyError
 from supervisor.bot.released import Released
 from supervisor.bot.run import BotExited, BotUnwell, BrowserSeen, Run, StartOver
 from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
-from supervisor.bot.stop import Stopped
-from supervisor.log.logger import emit, report_fault
+from supervisor.bot.stop import Stop, Stopped
+from supervisor.log.logger import emit, report_error
 from supervisor.process.spawn import CommandError
 from supervisor.process.suspend import Suspension
 from supervisor.process.terminate import Urgency
@@ -36,6 +39,7 @@ from supervisor.supervise.inbox import (
     QrBelieved,
     QuitWanted,
     RestartWanted,
+    StepFailed,
 )
 from supervisor.supervise.leftovers import Leftovers
 from supervisor.supervise.maintenance import Maintenance
@@ -48,6 +52,7 @@ from supervisor.supervise.state_machine import Action, After, Event, EventKind, 
 from supervisor.supervise.status import Status
 from supervisor.system import malloc
 from supervisor.system.backoff import backoff
+from supervisor.system.runtime_dir import RuntimeFolderError
 from supervisor.timing.history import History
 
 _EXIT_OF_SIGNAL = 128
@@ -117,6 +122,7 @@ class Supervisor:
             BrowserLost: self._handle_lost_browser,
             ProfileHeld: self._handle_held_profile,
             QrBelieved: self._handle_believed_qr,
+            StepFailed: self._handle_failed_step,
         }
         self._actions: Mapping[Action, Callable[[], None]] = {
             Action.CHECK: self._check,
@@ -218,7 +224,34 @@ class Supervisor:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
-        """Supervise until the end; returns the exit status."""
+        """Supervise until the end; returns the exit status.
+
+        No error leaves the bot running. Raises `RuntimeFolderError` or `NotifyError` if the bot cannot be spawned
+        because of these; any other error is reported, and the status is that of an internal error.
+        """
+        try:
+            await self._handle_messages()
+        except (RuntimeFolderError, NotifyError):
+            await self._end_after_error()
+            raise
+        except Exception as error:  # noqa: BLE001
+            with contextlib.suppress(Exception):  # it may be the reporting that fails
+                self.quit("internal error")
+                report_error(error)
+            await self._end_after_error()
+        except BaseException:
+            await self._end_after_error()
+            raise
+        await self._finish()
+        emit(
+            "supervisor.stopped",
+            exit_code=self._state.exit_code,
+            clean=self._stopped.clean and self._restart.clean,
+            total_ms=round(self._restart.clock.elapsed * 1000),
+        )
+        return self._state.exit_code
+
+    async def _handle_messages(self) -> None:
         self._state, actions = state_machine.begin(self._policy)
         try:
             self._carry_out(actions)
@@ -233,21 +266,39 @@ class Supervisor:
                         self._prestart.drop()
                 self._tell_moved()
         finally:
+            self._gate.drop()
             self._gate.resume()  # also after an exception: nothing stays suspended
             self._prestart.drop()
-        await self._finish()
-        emit(
-            "supervisor.stopped",
-            exit_code=self._state.exit_code,
-            clean=self._stopped.clean and self._restart.clean,
-            total_ms=round(self._restart.clock.elapsed * 1000),
-        )
-        return self._state.exit_code
 
-    async def _finish(self) -> None:
+    async def _end_after_error(self) -> None:
+        """End the bot, whatever has failed, as cleanly as that still goes: it must not outlive its supervisor."""
+        self._state = State(stage=Stage.ENDED, after=After.END, exit_code=_INTERNAL_ERROR)
+        run, stop, territory = self._slot.run, self._spec.config.stop, self._spec.territory
+        self._slot.note_stop()
+        await self._cancel_steps()
+        try:
+            with self._gate.hand_over() as suspension:
+                plan = await self._leftovers.plan_stop(run, Urgency(), suspension)
+                if isinstance(plan, Stop):
+                    self._stopped = await self._sequence.stop(self._restart, run, plan, suspension)
+                    self._leftovers.note(self._stopped, run)
+        except Exception as error:  # noqa: BLE001
+            self._restart.mark_unclean()
+            left = await end_regardless(lambda: territory.left_behind(())[0], stop.close_timeout, stop.prove_timeout)
+            self._stopped = Stopped(survivors=tuple(left))
+            with contextlib.suppress(Exception):
+                report_error(error)
+        if not self._stopped.survivors:
+            await self._slot.release()
+
+    async def _cancel_steps(self) -> None:
+        self._cancel_timers()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        await self._cancel_steps()
         await self._browsers.close()
         await self._tracker.close()
         await self._maintenance.finished()
@@ -281,11 +332,8 @@ class Supervisor:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if report_fault(task):
-            self.quit("internal error", _INTERNAL_ERROR)
-            # The step that has failed will not report any more, and the table would wait for that for ever.
-            self._report(EventKind.NOT_DOWN)
-            self._report(EventKind.UNPREPARED)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._inbox.post(StepFailed(error))
 
     def _later(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
@@ -380,6 +428,9 @@ class Supervisor:
     def _handle_believed_qr(self, _believed: QrBelieved) -> None:
         if self._slot.run is not None:
             self._slot.run.judge()
+
+    def _handle_failed_step(self, failed: StepFailed) -> NoReturn:
+        raise failed.error
 
     # -- actions: before a stop --------------------------------------------------------------------------------------
 

@@ -14,17 +14,24 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from supervisor.bot.ownership import Territory
 from supervisor.bot.run import Run
+from supervisor.bot.stop import Stop
+from supervisor.log import logger
 from supervisor.log.events.registry import EVENTS
 from supervisor.process import handle
 from supervisor.process.spawn import CommandError
-from supervisor.supervise.inbox import Message
+from supervisor.supervise import state_machine
+from supervisor.supervise.inbox import Message, StepFailed
+from supervisor.supervise.leftovers import Leftovers
+from supervisor.supervise.preflight_gate import PreflightGate
 from supervisor.supervise.restart import RestartSequence
+from supervisor.supervise.session_tracker import SessionTracker
 from supervisor.supervise.state_machine import Event, EventKind, Policy
 from tests.helpers.command import Project, Running
 from tests.helpers.inside import MakeInside
@@ -468,13 +475,80 @@ async def fail(*_: object, **__: object) -> None:
     raise KeyError("a fault of our own")
 
 
-async def test_a_stop_that_fails_does_not_leave_us_waiting_for_it(
-    inside: MakeInside, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("place", "name", "failures"),
+    [
+        pytest.param(RestartSequence, "stop", 1, id="the stop, once"),
+        pytest.param(RestartSequence, "stop", 9, id="the stop, again and again"),
+        pytest.param(Stop, "suspend", 9, id="a step of the stop"),
+        pytest.param(Leftovers, "plan_stop", 9, id="the plan of the stop"),
+        pytest.param(Territory, "living", 9, id="the look at the bot's processes"),
+        pytest.param(Leftovers, "note", 9, id="the report on the stop"),
+        pytest.param(SessionTracker, "note_stop", 9, id="an action"),
+        pytest.param(PreflightGate, "hand_over", 9, id="what both kinds of stop begin with"),
+        pytest.param(state_machine, "step", 1, id="the table"),
+    ],
+)
+async def test_an_error_of_our_own_ends_the_bot_cleanly_and_is_reported(
+    project: Project, inside: MakeInside, monkeypatch: pytest.MonkeyPatch, place: Any, name: str, failures: int
 ) -> None:
-    one = inside()
-    monkeypatch.setattr(RestartSequence, "stop", fail)
-    assert await one.run() == 6
-    assert "internal error" in str(one.told("error")[0]["problem"])
+    left = iter(range(failures))
+    rightly = getattr(place, name)
+
+    def fail_at_first(*args: Any, **more: Any) -> Any:
+        if next(left, None) is None:
+            return rightly(*args, **more)
+        raise FileNotFoundError(2, "a fault of our own")
+
+    one = inside(f"browser={project.profile('1')}")
+    running = asyncio.create_task(one.run())
+    (browser,) = await project.noted("browser", "start")
+    await project.noted("bot", "up")
+    await eventually(lambda: one.told("restart.done"), "the bot is up")
+    monkeypatch.setattr(place, name, fail_at_first)
+    one.supervisor.quit("SIGTERM", 143)
+    assert await running == 70
+    assert "internal error: FileNotFoundError" in str(one.told("error")[0]["problem"])
+    assert one.told("supervisor.stopped")[0]["exit_code"] == 70
+    assert [note.pid for note in project.notes("browser", "clean")] == [browser.pid]
+    project.is_left_alone()
+
+
+@pytest.mark.parametrize("sink", ["history", "log"])
+async def test_a_report_that_fails_does_not_leave_the_bot_running(
+    project: Project, inside: MakeInside, sink: str
+) -> None:
+    def fail_to_report(name: str, _fields: object) -> None:
+        if sink == "log" or name in {"browser.closed", "supervisor.stopping"}:
+            raise OSError(28, "No space left on device")
+
+    one = inside(f"browser={project.profile('1')}")
+    running = asyncio.create_task(one.run())
+    await project.noted("browser", "start")
+    await project.noted("bot", "up")
+    await eventually(lambda: one.told("restart.done"), "the bot is up")
+    forget = logger.subscribe(fail_to_report)
+    try:
+        one.inbox.post(StepFailed(KeyError("a fault of our own")))
+        with contextlib.suppress(OSError):
+            assert await running == 70
+    finally:
+        forget()
+    assert project.notes("browser", "clean")
+    project.is_left_alone()
+
+
+async def test_a_supervisor_that_is_cancelled_does_not_leave_the_bot_running(
+    project: Project, inside: MakeInside
+) -> None:
+    one = inside(f"browser={project.profile('1')}")
+    running = asyncio.create_task(one.run())
+    await project.noted("browser", "start")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert project.notes("browser", "clean")
+    project.is_left_alone()
 
 
 async def test_work_on_the_profiles_that_fails_does_not_leave_us_waiting_for_it(
