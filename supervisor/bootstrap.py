@@ -87,7 +87,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     mode=mode,
                     versions=Versions(identify(config, mode, logger.redacted(command))),
                     outputs=OutputSinks(project, key, config.log, mode),
-                    screen=QrDisplay(logger.write_picture) if config.log.format == "console" else None,
+                    screen=QrDisplay(logger.write_picture) if logger.for_people() else None,
                     locks=locks,
                     umask=umask,
                 ),
@@ -264,6 +264,8 @@ def _on_signal(inbox: Inbox, number: signal.Signals) -> None:
 def _listen(supervisor: Supervisor, slot: Slot, target: Target) -> None:
     """Read what is typed, on a thread."""
     typed = os.isatty(sys.stdin.fileno()) if sys.stdin else False
+    if typed:
+        emit("keys.on")
 
     def pass_on(data: bytes) -> None:
         # What comes through a pipe waits for the next bot; what is typed while there is none is dropped.

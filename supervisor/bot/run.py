@@ -138,7 +138,7 @@ class Run:
 
     def _spawn(self, changes: Sequence[Path], prestarted: PrestartedProcess | None) -> Child:
         spec = self._spec
-        listeners = [spec.outputs.on_output] if spec.outputs.on_output is not None else []
+        listeners = spec.outputs.listeners()
         if (screen := spec.screen) is not None:
             listeners.append(lambda _stream, chunk: screen.feed(chunk))
         if (pattern := spec.config.ready.output) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from supervisor.config.issues import ConfigError
 from supervisor.system import clock
 from supervisor.system.errors import ProfileInUseError, ScanonceError
 from supervisor.system.escape import escape_surrogates, printable
+from supervisor.system.wrap import wrap
 from supervisor.timing.record import HistoryError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ of scanonce's own (EX_SOFTWARE of sysexits.h)."""
 
 _UNWRAPPED = 10_000  # columns; a program that reads a pipe expects each row on one line
 _GAP, _NARROWEST = 2, 40  # columns: between two cells, and for the last one
+_HANGING = 4  # columns: the indentation of a line's continuation
 _QUIET_FOR = 1.0  # seconds before the first progress line and between two
 _HIDDEN_FOR = 0.5  # seconds until a progress bar shows: most operations take less
 
@@ -72,13 +75,13 @@ def exits() -> Iterator[None]:
 
 
 def say(line: str = "") -> None:
-    """Print one line."""
-    typer.echo(printable(line))
+    """Print one line, broken between words on a terminal."""
+    typer.echo(_fitting(printable(line), sys.stdout))
 
 
 def complain(line: str) -> None:
     """Print one line on standard error, marked as ours."""
-    typer.echo(f"scanonce: {printable(line)}", err=True)
+    typer.echo(_fitting(f"scanonce: {printable(line)}", sys.stderr), err=True)
 
 
 def fail(problem: str, status: int = UNUSABLE) -> NoReturn:
@@ -229,6 +232,10 @@ def counted(number: int, thing: str) -> str:
 def yes_no(value: bool | None) -> str:
     """A fact in one or two words; None is unknown."""
     return {True: "yes", False: "no", None: "not known"}[value]
+
+
+def _fitting(line: str, stream: TextIO) -> str:
+    return wrap(line, shutil.get_terminal_size().columns, rest=_HANGING) if stream.isatty() else line
 
 
 def _console(stream: TextIO) -> Console:

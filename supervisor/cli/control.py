@@ -17,7 +17,7 @@ from supervisor.config.quick import Quick
 from supervisor.control.client import Client, NoAnswerError, RefusedError
 from supervisor.control.locate import NotRunningError, UnreachableError, everyone, reach
 from supervisor.control.transport import AddressError
-from supervisor.timing.record import Target, restart_line
+from supervisor.timing.record import Target, brief_restart_line
 
 #: Exit statuses, as listed in docs/exit-codes.md, with those of `console`.
 NOT_RUNNING, NOT_READY = 1, 3
@@ -95,7 +95,7 @@ def restart(
             if answer["joined"]:
                 console.complain("a restart was under way already; it serves this request too")
             if done is not None:
-                console.say(restart_line(done["phases_ms"], _target(settings), done["outcome"]))
+                console.say(brief_restart_line(done["phases_ms"], _target(settings), done["outcome"]))
         if problem is not None:
             console.complain(problem)
         if not no_wait and (done is None or done["outcome"] != "ready"):

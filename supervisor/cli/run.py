@@ -36,7 +36,7 @@ LogFormat = Annotated[
     typer.Option(
         "--log-format",
         metavar="FORMAT",
-        help="Log lines for people (console) or programs (json).",
+        help="Log lines for people (console), for programs (json), or by where they go (auto).",
         show_default="see docs",
     ),
 ]

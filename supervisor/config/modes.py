@@ -16,7 +16,7 @@ BY_MODE: Final[Mapping[str, Mapping[Mode, str | bool]]] = {
     "stop.grace": {Mode.DEV: "50ms", Mode.RUN: "10s"},
     "ready.timeout": {Mode.DEV: "60s", Mode.RUN: "120s"},
     "health.enabled": {Mode.DEV: False, Mode.RUN: True},
-    "log.format": {Mode.DEV: "console", Mode.RUN: "json"},
+    "log.format": {Mode.DEV: "console", Mode.RUN: "auto"},
     "log.files": {Mode.DEV: False, Mode.RUN: True},
 }
 """The defaults that differ by mode, by dotted key."""

@@ -20,6 +20,7 @@ from supervisor.log.segments.format import json_text
 from supervisor.log.stream import STAY, LineWriter
 from supervisor.system.errors import ScanonceError
 from supervisor.system.escape import printable
+from supervisor.system.wrap import wrap
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,13 +39,14 @@ else:
         if _hide_rich:
             del sys.modules["rich"]
 
-Format = Literal["console", "json"]
+Format = Literal["auto", "console", "json"]
 Sink = Callable[[str, Mapping[str, Any]], None]
 _Fields = MutableMapping[str, Any]
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _DIM, _RED, _GREEN, _YELLOW, _RESET = "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 _ERASE: Final = "\r\x1b[K"
+_PREFIX: Final = "scanonce  "
 _FLUSH_TIMEOUT_S: Final = 1.0
 
 #: Severities as in syslog(3), for the prefix `<N>` of a line in the journal: see sd-daemon(3).
@@ -53,6 +55,7 @@ _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3}
 _sinks: list[Sink] = []
 _redactor = Redactor()
 _writer: LineWriter | None = None
+_as_json = False
 _log: Any = None
 
 
@@ -64,15 +67,16 @@ def configure(
     verbose: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Set the form of all further lines.
+    """Set the form of all further lines; `auto` is `console` on a terminal and `json` elsewhere.
 
     `stream` is standard error unless given. Without `color`, a terminal gets colours unless NO_COLOR is set or TERM is
     dumb. `verbose` adds events of level debug, and on the console those marked as detail. `quiet` leaves out those of
     level info, except the answers to keys.
     """
-    global _writer, _log
-    _writer = LineWriter(stream, "utf-8" if format == "json" else None)
-    if format == "json":
+    global _writer, _log, _as_json
+    _as_json = format == "json" or (format == "auto" and not LineWriter(stream).is_terminal())
+    _writer = LineWriter(stream, "utf-8" if _as_json else None)
+    if _as_json:
         render: Callable[[object, str, _Fields], str] = _render_json
     else:
         on_terminal = _writer.is_terminal() and os.environ.get("TERM") != "dumb"
@@ -129,6 +133,16 @@ def report_error(error: BaseException) -> None:
         problem=f"internal error: {type(error).__name__}: {error} ({last.name}, line {last.lineno} of {last.filename})",
         remedy="please report it with this line",
     )
+
+
+def for_people() -> bool:
+    """Whether lines are written as sentences, not as JSON."""
+    return not _as_json
+
+
+def note_output(fd: int) -> Callable[[bytes], None] | None:
+    """A function to be called with the bot's output to a descriptor, from any thread; None if lines go elsewhere."""
+    return _writer.note_output if _writer is not None and _writer.writes_to(fd) else None
 
 
 def write_picture(picture: str) -> None:
@@ -207,18 +221,20 @@ class _Console:
         event = EVENTS[fields["event"]]
         if event.detail and not self._verbose:
             raise structlog.DropEvent
-        sentence = printable(event.describe(fields))
+        sentence = printable(event.describe(fields, brief=not self._verbose))
         if self._to_journal:
-            return f"<{_PRIORITIES[event.level]}>scanonce  {sentence}"
+            return f"<{_PRIORITIES[event.level]}>{_PREFIX}{sentence}"
         if event.passing and self._on_terminal:
             self._passing = True
             # A line that wraps could not be replaced by the next one.
             width = shutil.get_terminal_size().columns - 1
-            return f"{_ERASE}{f'scanonce  {sentence}'[:width]}{STAY}"
+            return f"{_ERASE}{f'{_PREFIX}{sentence}'[:width]}{STAY}"
+        if self._on_terminal:
+            sentence = wrap(sentence, shutil.get_terminal_size().columns, first=len(_PREFIX), rest=len(_PREFIX))
         # The line to replace may be partly overwritten by the bot's output; it is erased all the same.
         erase, self._passing = _ERASE if self._passing else "", False
         if not self._color:
-            return f"{erase}scanonce  {sentence}"
+            return f"{erase}{_PREFIX}{sentence}"
         tint = _tint(event.level, event.good, fields)
         return f"{erase}{_DIM}scanonce{_RESET}  {tint}{sentence}{_RESET if tint else ''}"
 

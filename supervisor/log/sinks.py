@@ -18,6 +18,7 @@ from supervisor.log.segments.writer import LogWriter
 from supervisor.system.async_writer import AsyncWriter, Loss, LossCounter
 
 _STDOUT, _STDERR = 1, 2
+_NAMES: Final = {_STDOUT: "stdout", _STDERR: "stderr"}
 _ROOM: Final = 1024 * 1024  # bytes of output that are queued for a slow reader
 _PATIENCE: Final = 0.02  # seconds that the bot is blocked for a slow reader before output is dropped
 _CLOSE_TIMEOUT: Final = 0.25  # seconds at the end to write all that is queued
@@ -48,10 +49,15 @@ class OutputSinks:
         """
         return {fd: outlet.put for fd, outlet in self._outlets.items()}
 
-    @property
-    def on_output(self) -> Callable[[str, bytes], None] | None:
-        """Called with each piece of output, from any thread; it never blocks. None if no log files are kept."""
-        return self._log.output if self._log is not None else None
+    def listeners(self) -> list[Callable[[str, bytes], None]]:
+        """Functions to be called with each piece of the bot's output, from any thread; they never block."""
+        shared = {name: note for fd, name in _NAMES.items() if (note := logger.note_output(fd)) is not None}
+
+        def note_output(stream: str, chunk: bytes) -> None:
+            if stream in shared:
+                shared[stream](chunk)
+
+        return [*([note_output] if shared else []), *([self._log.output] if self._log is not None else [])]
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:

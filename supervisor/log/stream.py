@@ -1,6 +1,7 @@
 """Writing of lines to a stream that may be closed, broken, stopped or full, without ever blocking."""
 
 import os
+import re
 import select
 import sys
 import time
@@ -12,6 +13,8 @@ from supervisor.system.async_writer import AsyncWriter
 _PIECE: Final = 512 if sys.platform == "win32" else select.PIPE_BUF
 STAY: Final = "\r"  # at the end of a line: the next one replaces it
 _ROOM: Final = 256 * 1024  # bytes that are queued
+_STYLES: Final = re.compile(rb"(?:\x1b\[[0-9;?]*[A-Za-z])+\Z")  # at the end of an output: they move no cursor down
+_TAIL: Final = 256  # bytes of an output that are searched for its end
 
 
 class LineWriter:
@@ -27,6 +30,15 @@ class LineWriter:
         self._encoding = encoding
         self._waiting = bytearray()
         self._outlet: AsyncWriter | None = None
+        self._unfinished = False
+
+    def note_output(self, chunk: bytes) -> None:
+        """Note what another writer of the same file writes, so that the next line begins on a line of its own.
+
+        Called from any thread. A line that is written at the same moment may still be joined to the output.
+        """
+        if end := _STYLES.sub(b"", chunk[-_TAIL:]):
+            self._unfinished = not end.endswith(b"\n")
 
     def msg(self, line: str) -> None:
         """Write one line; one that ends in `STAY` gets no line end."""
@@ -67,12 +79,21 @@ class LineWriter:
 
     def _encode(self, line: str) -> bytes:
         encoding = self._encoding or getattr(self._stream, "encoding", None) or "utf-8"
-        return (line if line.endswith(STAY) else f"{line}\n").encode(encoding, "backslashreplace")
+        begin, self._unfinished = "\n" if self._unfinished else "", False
+        return f"{begin}{line}{'' if line.endswith(STAY) else chr(10)}".encode(encoding, "backslashreplace")
 
     def is_terminal(self) -> bool:
         """Whether the stream is a terminal."""
         fd = self._fd()
         return fd is not None and os.isatty(fd)
+
+    def writes_to(self, fd: int) -> bool:
+        """Whether the stream is the file, pipe or terminal that a descriptor stands for."""
+        own = self._fd()
+        try:
+            return own is not None and os.path.sameopenfile(own, fd)
+        except OSError:  # closed
+            return False
 
     def is_journal(self) -> bool:
         """Whether the stream is systemd's journal, by JOURNAL_STREAM (systemd.exec(5))."""

@@ -57,7 +57,7 @@ class RestartSequence:
         """Stop `run`, or without one what earlier supervisors left, and prove that nothing of it lives."""
         clock = restart.clock
         with suspension:
-            clock.enter("freeze")
+            clock.enter("prove" if run is None else "freeze")  # a first start has nothing to freeze, as a rule
             if self._spec.config.stop.order == "bot-first":
                 clock.enter("close")
                 await stop.let_bot_close()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from supervisor.timing.record import Target, restart_line
+from supervisor.timing.record import Target, brief_restart_line
 
 _PHASES = {
     "closing": "going down",
@@ -31,7 +31,7 @@ def describe(status: Mapping[str, Any], target: Target, now: datetime | None = N
         yield _session_line(session, now)
     if (last := status["last_restart"]) is not None:
         why = f"{last['reason']}: {last['detail']}" if last["detail"] else last["reason"]
-        line = restart_line(last["phases_ms"], target, last["outcome"], first=last["reason"] == "start")
+        line = brief_restart_line(last["phases_ms"], target, last["outcome"], first=last["reason"] == "start")
         yield f"last restart {_since(last['at'], now)} ago ({why}): {line}"
     memory = status["memory"]
     bot = "process" if memory["processes"] == 1 else f"{memory['processes']} processes"

@@ -77,6 +77,24 @@ SETUP_COLUMNS: Final = ("scanonce_version", "config", "node_version", "browser_v
 """The columns of its setup, in the order of the fields, from the second schema on."""
 
 
+def brief_restart_line(
+    phases_ms: Mapping[str, int], target: Target, outcome: Outcome = "ready", *, first: bool = False
+) -> str:
+    """Say how long a restart took, and what took the longest: `back online in 2.3 s  (slowest: browser 0.8)`.
+
+    The target is mentioned if it was missed.
+    """
+    total = sum(phases_ms.values()) / 1000
+    line = f"{_lead(outcome, first=first)} {total:.1f} s"
+    if outcome == "needs_link":
+        return line
+    if phases_ms:
+        slowest = max(phases_ms, key=lambda name: phases_ms[name])
+        line += f"  (slowest: {slowest} {phases_ms[slowest] / 1000:.1f})"
+    missed = outcome == "ready" and target.verdict(total) == "over"
+    return f"{line}  over the target of {target}" if missed else line
+
+
 def restart_line(
     phases_ms: Mapping[str, int], target: Target, outcome: Outcome = "ready", *, first: bool = False
 ) -> str:
@@ -86,8 +104,7 @@ def restart_line(
     is judged by the target. `first` words it for the first start of a run.
     """
     shown = {name: hundredths for name, hundredths in spread(phases_ms, 10).items() if hundredths}
-    lead = _LEAD[outcome].replace("back online", "online") if first else _LEAD[outcome]
-    line = f"{lead} {sum(shown.values()) / 100:.2f} s"
+    line = f"{_lead(outcome, first=first)} {sum(shown.values()) / 100:.2f} s"
     if shown:
         line += f"  ({'  '.join(f'{name} {hundredths / 100:.2f}' for name, hundredths in shown.items())})"
     if outcome != "ready":
@@ -97,3 +114,7 @@ def restart_line(
     if verdict == "over" and shown:
         line += f", slowest: {max(phases_ms, key=lambda name: phases_ms[name])}"
     return line
+
+
+def _lead(outcome: Outcome, *, first: bool) -> str:
+    return _LEAD[outcome].replace("back online", "online") if first else _LEAD[outcome]

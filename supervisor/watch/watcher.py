@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -195,6 +196,10 @@ class FileWatcher:
         """The watched files at any depth below a folder."""
         above = f"{folder}{os.sep}"
         return (Path(path) for path in self._tree.known if path.startswith(above))
+
+    def census(self) -> Counter[str]:
+        """The number of watched files by extension, such as ".js"; "" for names without one."""
+        return Counter(os.path.splitext(path)[1] for path in self._tree.known)  # noqa: PTH122  ten times as fast
 
     async def _begin(self) -> None:
         try:

@@ -97,7 +97,7 @@ async def test_what_the_bot_writes_is_kept_with_what_happens_to_it(project: Proj
 
 
 async def test_in_development_nothing_is_kept_unless_it_is_asked_for(project: Project) -> None:
-    assert OutputSinks(project.folder, "key", LogConfig(), Mode.DEV).on_output is None
+    assert OutputSinks(project.folder, "key", LogConfig(), Mode.DEV).listeners() == []
     project.configure("[log]\nfiles = true\n")
     async with project.supervised("dev", "write=hello") as running:
         await running.until_output(b"hello\n")

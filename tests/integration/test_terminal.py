@@ -126,6 +126,31 @@ async def test_a_prompt_of_the_bot_gets_its_answer_and_the_keys_stay_ours(projec
         assert await screen.ended() == 130
 
 
+async def test_our_lines_are_never_glued_to_a_line_of_the_bots(project: Project) -> None:
+    (project.folder / "ask.js").write_text(_PROMPT)
+    async with terminal(project, command=["node", "ask.js"]) as screen:
+        await screen.shows("Which number? ")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.screen).replace("\r", "").split("\n")
+    assert all(line.startswith("scanonce") for line in lines if "scanonce" in line)
+
+
+async def test_the_start_names_what_is_watched_and_the_key_that_helps(project: Project) -> None:
+    project.touch("a.js")
+    project.touch("b.json")
+    async with terminal(project, "echo") as screen:
+        await screen.shows("? + Enter lists the keys")
+        await screen.shows("online in")
+        watching = re.search(r"watching \.: 3 files \(([a-z, ]+)\)", screen.screen)
+        assert watching is not None
+        assert set(watching[1].split(", ")) == {"js", "json", "toml"}
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+        assert re.search(r"stopped\s", screen.screen)
+        assert "exit code" not in screen.screen
+
+
 async def test_a_bot_whose_node_has_waited_has_the_terminal_like_any_other(project: Project) -> None:
     size = "console.log(`window ${process.stdout.columns}x${process.stdout.rows}`);"
     (project.folder / "ask.js").write_text(size + _PROMPT)

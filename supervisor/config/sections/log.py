@@ -9,10 +9,10 @@ from supervisor.config.types import Bool, FilePath, Int, Section, Size, option
 class LogConfig(Section):
     """The log on the terminal, and the log files that also hold the bot's output."""
 
-    format: Literal["console", "json"] = option(
+    format: Literal["auto", "console", "json"] = option(
         by_mode("log.format"),
-        '"console" prints short sentences for people, "json" one object per line for programs. Set it to have the same '
-        "format in both modes.",
+        '"console" prints short sentences for people, "json" one object per line for programs; "auto" is '
+        '"console" on a terminal and "json" elsewhere. Set it to have the same format in both modes.',
     )
     files: Bool = option(
         by_mode("log.files"),

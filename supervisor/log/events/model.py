@@ -6,7 +6,7 @@ An event is declared by its level's function: `info(name, doc, sentence, *marks,
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Level = Literal["debug", "info", "warning", "error"]
 Fields = Mapping[str, Any]
@@ -14,6 +14,13 @@ Sentence = Callable[[Fields], str]
 Mark = Literal["detail", "good", "passing"]
 """detail: on the console only with `--verbose`; good: green on the console; passing: replaced by the next line of a
 terminal."""
+
+
+class Wording(NamedTuple):
+    """Two sentences for one event; the console prints the brief one, except with `--verbose`."""
+
+    full: Sentence
+    brief: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +36,24 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class EventSpec:
-    """The declaration of one event. `sentence` is a template over the fields, or a function of them."""
+    """The declaration of one event. `sentence` is a template over the fields, a function of them, or two of these."""
 
     name: str
     level: Level
     doc: str
-    sentence: str | Sentence
+    sentence: str | Sentence | Wording
     fields: Mapping[str, Field]
     detail: bool = False
     good: bool = False
     passing: bool = False
 
-    def describe(self, fields: Fields) -> str:
-        """The sentence for these fields, which include all the required ones."""
-        return self.sentence.format_map(fields) if isinstance(self.sentence, str) else self.sentence(fields)
+    def describe(self, fields: Fields, *, brief: bool = False) -> str:
+        """The sentence, or the brief one if there is one, for these fields, which include all the required ones."""
+        if isinstance(self.sentence, str):
+            return self.sentence.format_map(fields)
+        if isinstance(self.sentence, Wording):
+            return self.sentence.brief(fields) if brief else self.sentence.full(fields)
+        return self.sentence(fields)
 
     def lasting(self, fields: Fields) -> dict[str, Any]:
         """The fields that may be stored: all but the secret ones."""
@@ -56,7 +67,9 @@ class EventSpec:
             raise TypeError(f"event {self.name}: {', '.join(wrong)}")
 
 
-def _spec(level: Level, name: str, doc: str, sentence: str | Sentence, /, *marks: Mark, **fields: Field) -> EventSpec:
+def _spec(
+    level: Level, name: str, doc: str, sentence: str | Sentence | Wording, /, *marks: Mark, **fields: Field
+) -> EventSpec:
     return EventSpec(name, level, doc, sentence, fields, **dict.fromkeys(marks, True))
 
 

@@ -8,6 +8,7 @@ from supervisor.log.events.model import (
     REASON,
     Field,
     Fields,
+    Wording,
     boolean,
     clause,
     error,
@@ -19,7 +20,7 @@ from supervisor.log.events.model import (
     strings,
     warning,
 )
-from supervisor.timing.record import Target, restart_line
+from supervisor.timing.record import Target, brief_restart_line, restart_line
 
 _BROWSER: Final = {"pid": integer("process id of the browser's main process"), "profile": PROFILE}
 _CLEAN: Final = boolean("whether every browser wrote all its data before it exited")
@@ -31,9 +32,13 @@ _EXIT: Final = {
 }
 
 
+_ON_REQUEST: Final = frozenset({0, 128 + 1, 128 + 2, 128 + 15})
+"""Exit codes of a stop that was asked for: by a key or command, SIGHUP, SIGINT (Ctrl+C), SIGTERM."""
+
+
 def _stopped(fields: Fields) -> str:
     code = fields["exit_code"]
-    return ("stopped" if code == 0 else f"stopped, exit code {code}") + _unclean(fields)
+    return ("stopped" if code in _ON_REQUEST else f"stopped, exit code {code}") + _unclean(fields)
 
 
 def _leftovers(fields: Fields) -> str:
@@ -80,6 +85,12 @@ def _stuck(fields: Fields) -> str:
 def _restart_done(fields: Fields) -> str:
     target = Target(fields["target_low_s"], fields["target_high_s"])
     line = restart_line(fields["phases_ms"], target, fields["outcome"], first=fields["reason"] == "start")
+    return line + _unclean(fields)
+
+
+def _restart_done_briefly(fields: Fields) -> str:
+    target = Target(fields["target_low_s"], fields["target_high_s"])
+    line = brief_restart_line(fields["phases_ms"], target, fields["outcome"], first=fields["reason"] == "start")
     return line + _unclean(fields)
 
 
@@ -273,7 +284,7 @@ RESTART: Final = (
     info(
         "restart.done",
         "A start or restart ended.",
-        _restart_done,
+        Wording(_restart_done, brief=_restart_done_briefly),
         "good",
         reason=string(
             "as in `restart.requested` or `bot.unhealthy`; or `start` for the first one of a run, `crash`, "

@@ -39,6 +39,15 @@ def _first(items: Sequence[object]) -> str:
     return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
 
 
+def _watching(fields: Fields) -> str:
+    how = " by polling" if fields["poll"] else ""
+    if "files" not in fields:
+        return f"watching {_first(fields['paths'])}{how}"
+    count, extensions = fields["files"], fields["extensions"]
+    kinds = f" ({_first(extensions)})" if extensions else ""
+    return f"watching {_first(fields['paths'])}{how}: {count} file{'' if count == 1 else 's'}{kinds}"
+
+
 def _dropped(fields: Fields) -> str:
     amount = f"{fields['bytes'] / 1e6:.1f} MB" if fields["bytes"] else "nothing"
     return f"{amount} of the bot's output to {_destination(fields)} was dropped"
@@ -67,9 +76,11 @@ _WATCH: Final = (
     info(
         "watch.started",
         "Files are being watched.",
-        lambda fields: f"watching {_first(fields['paths'])}{' by polling' if fields['poll'] else ''}",
+        _watching,
         paths=strings("what is watched"),
         poll=boolean("whether files are compared at intervals instead of waiting for the system's events"),
+        files=integer("how many files", optional=True),
+        extensions=strings("their extensions, the most frequent first", optional=True),
     ),
     warning(
         "watch.notice",
@@ -224,6 +235,11 @@ _INTERFACES: Final = (
 )
 
 _OTHER: Final = (
+    info(
+        "keys.on",
+        "Commands can be typed on the terminal.",
+        "? + Enter lists the keys",
+    ),
     info(
         "key.answer",
         "A line of the answer to a key typed on the terminal: help, the status, a snapshot.",

@@ -144,10 +144,16 @@ class WatchedFiles:
             for line in problem.output:
                 emit("preflight.output", text=line)
 
-    def describe(self) -> tuple[list[str], bool]:
-        """The watched paths, and whether they are polled."""
-        bases = self._watcher.rules.watched_paths
-        return [self._name(Path(base.path)) for base in bases], self._watcher.mode == "polling"
+    def report(self) -> None:
+        """Report what is watched, and how."""
+        census = self._watcher.census()
+        emit(
+            "watch.started",
+            paths=[self._name(Path(base.path)) for base in self._watcher.rules.watched_paths],
+            poll=self._watcher.mode == "polling",
+            files=census.total(),
+            extensions=[extension.removeprefix(".") for extension, _ in census.most_common() if extension],
+        )
 
     async def close(self) -> None:
         """End the watching."""
@@ -232,8 +238,7 @@ async def watching(
     files = WatchedFiles(project, rules, spec, slot, inbox)
     try:
         await files.armed()
-        paths, polling = files.describe()
-        emit("watch.started", paths=paths, poll=polling)
+        files.report()
         known = learned_ignores.seen(project / config.session.cache)
         if left_out := tuple(one for one in known if f"!{one}" not in config.watch.ignore):
             emit("watch.notice", notice=_left_out(left_out))

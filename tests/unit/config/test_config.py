@@ -61,7 +61,7 @@ def test_some_defaults_differ_by_mode(tmp_path: Path, key: str) -> None:
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_mode(tmp_path: Path) -> None:
     (tmp_path / "scanonce.toml").write_text('stop.grace = "3s"\nready.timeout = "9s"\n')
     config = load(tmp_path, mode=Mode.RUN, overrides={"stop.grace": "4s", "bot.command": ["node", "a b.js"]})
-    assert (config.stop.grace, config.ready.timeout, config.log.format) == (4.0, 9.0, "json")
+    assert (config.stop.grace, config.ready.timeout, config.log.format) == (4.0, 9.0, "auto")
     assert config.bot.command == ("node", "a b.js")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from supervisor.log import logger
-from supervisor.log.logger import configure, emit, subscribe
+from supervisor.log.logger import configure, emit, flush, subscribe
 from supervisor.log.stream import LineWriter
 
 pty = pytest.importorskip("pty", reason="the terminals and pipes of these tests are POSIX")
@@ -51,9 +51,91 @@ def test_the_console_has_one_short_line_for_each_event(output: io.StringIO) -> N
     emit("session.linked", session="15551234567")
     emit("restart.done", **DONE)
     assert output.getvalue() == (
-        "scanonce  session 15551234567 is linked\n"
-        "scanonce  back online in 0.38 s  (close 0.08  boot 0.30)  target 5-10 s: ahead\n"
+        "scanonce  session 15551234567 is linked\nscanonce  back online in 0.4 s  (slowest: boot 0.3)\n"
     )
+
+
+def test_all_phases_are_for_those_who_ask_for_details(output: io.StringIO) -> None:
+    configure("console", output, verbose=True)
+    emit("restart.done", **DONE)
+    assert output.getvalue() == "scanonce  back online in 0.38 s  (close 0.08  boot 0.30)  target 5-10 s: ahead\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "between"),
+    [
+        (b"done\n", ""),
+        (b"password? ", "\n"),
+        (b"done\n\x1b[0m", ""),
+        (b"\x1b[31mpassword? \x1b[0m", "\n"),
+        (b"loading 90%\r", "\n"),
+        (b"\x1b[0m", ""),
+    ],
+)
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_line_begins_on_a_line_of_its_own(tmp_path: Path, written: bytes, between: str, form: Any) -> None:
+    with (tmp_path / "log").open("w+") as file:
+        configure(form, file)
+        note = logger.note_output(file.fileno())
+        assert note is not None
+        os.write(file.fileno(), written)
+        note(written)
+        emit("session.linked", session="1")
+        emit("session.linked", session="2")
+        flush(1.0)
+    lines = (tmp_path / "log").read_bytes().removeprefix(written).decode()
+    assert re.fullmatch(between + r"[^\n]+\n[^\n]+\n", lines)
+
+
+def test_output_to_another_place_does_not_matter(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file, (tmp_path / "other").open("w") as other:
+        configure("console", file)
+        assert logger.note_output(other.fileno()) is None
+        other.close()
+        assert logger.note_output(file.fileno()) is not None
+
+
+def test_a_long_line_is_broken_between_words_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "24")
+    master, slave = pty.openpty()
+    with os.fdopen(master, "rb") as screen, os.fdopen(slave, "w") as terminal:
+        configure("console", terminal, color=False)
+        emit(
+            "error",
+            problem="a few words and then /a/path/that/is/longer/than/all/of/the/columns/of/this/terminal",
+            remedy="go",
+        )
+        shown = os.read(screen.fileno(), 4096).decode().split("\r\n")
+    assert shown == [
+        "scanonce  a few words and then",
+        "          /a/path/that/is/longer/than/all/of/the/columns/of/this/terminal;",
+        "          go",
+        "",
+    ]
+
+
+def test_automatic_is_plain_on_a_terminal_and_json_elsewhere(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    with os.fdopen(master, "rb") as screen, os.fdopen(slave, "w") as terminal:
+        configure("auto", terminal, color=False)
+        assert logger.for_people()
+        emit("session.linked", session="1")
+        assert os.read(screen.fileno(), 4096).startswith(b"scanonce  ")
+    with (tmp_path / "log").open("w+") as file:
+        configure("auto", file)
+        assert not logger.for_people()
+        emit("session.linked", session="1")
+    assert json.loads((tmp_path / "log").read_text())["event"] == "session.linked"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(0, "stopped"), (130, "stopped"), (143, "stopped"), (3, "stopped, exit code 3")]
+)
+def test_a_stop_that_was_asked_for_is_no_failure(output: io.StringIO, code: int, said: str) -> None:
+    configure("console", output)
+    emit("supervisor.stopped", exit_code=code, clean=True, total_ms=5)
+    assert output.getvalue() == f"scanonce  {said}\n"
 
 
 def test_details_are_for_the_log_unless_asked_for(output: io.StringIO) -> None:

@@ -71,8 +71,7 @@ def test_a_status_in_words() -> None:
         "bot up, process 8, for 1 h 2 min, restarted twice",
         "session 971: needs link for 5 s; 1 snapshot, the last 0 s ago",
         "session 972: closed; no snapshot",
-        "last restart 1 h 2 min ago (change: a.js): back online in 1.98 s  (close 0.08  boot 1.90)  "
-        "target 5-10 s: ahead",
+        "last restart 1 h 2 min ago (change: a.js): back online in 2.0 s  (slowest: boot 1.9)",
         "memory: the bot's 9 processes 512 MB, scanonce (process 7) 46 MB",
         "next: snapshot of session 971 in 59 s",
     ]

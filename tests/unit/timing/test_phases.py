@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.timing.phases import PHASES, Phase, PhaseClock, spread
-from supervisor.timing.record import Target, restart_line
+from supervisor.timing.record import Outcome, Target, brief_restart_line, restart_line
 
 
 class Clock:
@@ -145,3 +145,22 @@ def test_the_figures_in_the_line_add_up_to_its_total(ns: dict[str, int]) -> None
     assert sum(shown) == total
     assert 0 not in shown
     assert abs(total * 10 - sum(phases_ms.values())) <= 5
+
+
+@pytest.mark.parametrize(
+    ("outcome", "first", "line"),
+    [
+        ("ready", False, "back online in 12.1 s  (slowest: link 9.0)  over the target of 5-10 s"),
+        ("ready", True, "online in 12.1 s  (slowest: link 9.0)  over the target of 5-10 s"),
+        ("needs_link", False, "waiting for a QR code to be scanned after 12.1 s"),
+        ("failed", False, "not back online after 12.1 s  (slowest: link 9.0)"),
+    ],
+)
+def test_a_restart_in_brief(outcome: Outcome, first: bool, line: str) -> None:
+    phases = {"close": 80, "boot": 3000, "link": 9000}
+    assert brief_restart_line(phases, Target(5, 10), outcome, first=first) == line
+
+
+def test_a_restart_in_time_does_not_mention_its_target() -> None:
+    assert brief_restart_line({"boot": 7000}, Target(5, 10)) == "back online in 7.0 s  (slowest: boot 7.0)"
+    assert brief_restart_line({}, Target(5, 10)) == "back online in 0.0 s"
