@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.session.profiles import databases, optional_data, singleton
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
-from supervisor.session.profiles.profile import last_version
+from supervisor.session.profiles.profile import FOREIGN_REMEDY, foreign_files, last_version
 from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.snapshot import manifest as manifests
 from supervisor.system import files as fsio
@@ -88,6 +88,13 @@ def run(
 
 def _presence(profile: Profile, context: CheckContext) -> Check:
     folder, name = profile.folder, printable(profile.path)
+    foreign = None if folder.is_dir() and _is_closed(folder) else foreign_files(profile)
+    if foreign is not None:
+        # Among a bot's own files a browser may make a profile; but not behind a link, which may have come out wrong,
+        # nor in the place of a profile that was linked.
+        allowed = folder.is_dir() and not context.linked and not profile.is_linked_to
+        outcome = CheckOutcome.WARNING if allowed else CheckOutcome.BLOCKED
+        return Check("profile", outcome, foreign, FOREIGN_REMEDY)
     if not os.path.lexists(folder):
         if context.linked:
             return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} of a linked session is gone.", _RESTORE)
@@ -97,13 +104,17 @@ def _presence(profile: Profile, context: CheckContext) -> Check:
     if os.path.lexists(folder / "Default") and not (folder / "Default").is_dir():
         return Check("profile", CheckOutcome.DAMAGED, f"{name}: Default is not a folder.", _RESTORE)
     for place in (folder, folder / "Default"):
-        if os.path.lexists(place) and not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        if _is_closed(place):
             return Check(
                 "profile", CheckOutcome.BLOCKED, f"{printable(place)} may not be read and written by us.", _OWNER
             )
     if context.linked and not any(folder.iterdir()):
         return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} of a linked session is empty.", _RESTORE)
     return Check("profile", CheckOutcome.OK, f"The profile {name} is there.")
+
+
+def _is_closed(place: Path) -> bool:
+    return os.path.lexists(place) and not os.access(place, os.R_OK | os.W_OK | os.X_OK)
 
 
 def _held(profile: Profile, context: CheckContext) -> Check:

@@ -21,7 +21,13 @@ from supervisor.session.profiles import baseline, caches, databases, exposure, s
 from supervisor.session.profiles.baseline import Baseline
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.exposure import Exposed
-from supervisor.session.profiles.profile import Profile, discover, last_version, with_distinct_ids
+from supervisor.session.profiles.profile import (
+    Profile,
+    discover,
+    holds_foreign_files,
+    last_version,
+    with_distinct_ids,
+)
 from supervisor.session.profiles.scan import scan
 from supervisor.session.snapshot import capture, catalog, manifest, restore, retention, verify
 from supervisor.session.snapshot.capture import BaseSnapshot, Capture, CaptureFacts
@@ -329,11 +335,13 @@ class SessionStore:
             policy = policy or self.policy
             sessions = catalog.of_all(self.cache)
             now = clock.now()
-            gone = retention.surplus(sessions, policy, now)
+            # Whatever came to lie there: what is no profile is not ours to remove.
+            gone = [s for s in retention.surplus(sessions, policy, now) if s.has_manifest or _is_ours(s.path)]
             everything = [one for snapshots in sessions.values() for one in snapshots]
             removed = {one.path for one in gone}
             kept = [one for one in everything if one.path not in removed]
-            old = [q for q in self.quarantined() if retention.expired(q.stamp, policy.quarantine_age, now)]
+            expired = [q for q in self.quarantined() if retention.expired(q.stamp, policy.quarantine_age, now)]
+            old = [q for q in expired if _is_ours(q.path)]
             problems = [] if dry_run else self._remove([one.path for one in gone] + [q.path for q in old])
         freed = retention.disk_usage(everything) - retention.disk_usage(kept)
         return Pruned(tuple(gone), tuple(q.path for q in old), freed, tuple(problems))
@@ -407,6 +415,10 @@ class SessionStore:
     def relative(self, path: Path) -> str:
         """A path as it is written down: relative to the project if it lies inside, so that the project can be moved."""
         return path.relative_to(self.project).as_posix() if path.is_relative_to(self.project) else str(path)
+
+
+def _is_ours(folder: Path) -> bool:
+    return not holds_foreign_files(folder)
 
 
 _HIDDEN_TRASH = f"{layout.TRASH_PREFIX}{layout.HIDDEN_QUARANTINE_PREFIX}"

@@ -17,7 +17,7 @@ from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles import singleton
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
-from supervisor.session.profiles.profile import Profile
+from supervisor.session.profiles.profile import Profile, holds_foreign_files
 from supervisor.session.recovery import candidates
 from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import Recovery, SessionState, StateChanges
@@ -225,6 +225,8 @@ def _free(profile: Profile) -> tuple[int | None, singleton.ProfileHolder | None]
     holder = singleton.holder(profile.folder)
     if holder is not None and holder.alive:
         return holder.pid, None
+    if holds_foreign_files(profile.folder):  # the check says so
+        return None, None
     unlocked = None
     with contextlib.suppress(OSError):  # a profile that may not be written to is found out by the check
         unlocked = holder if singleton.clear(profile.path) else None

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from supervisor.session.profiles.profile import TRASH_SUFFIX, is_cache
+from supervisor.session.profiles.profile import TRASH_SUFFIX, holds_foreign_files, is_cache
 from supervisor.system import files
 
 
@@ -12,7 +12,7 @@ def trim(profile: Path, above: int) -> int:
 
     Raises `OSError`; what is left is still a working cache, or none.
     """
-    folders = _caches(profile)
+    folders = _caches(profile) if not holds_foreign_files(profile) else []
     size = sum(_size(folder) for folder in folders)
     if size <= above:
         return 0

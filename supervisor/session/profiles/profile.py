@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from supervisor.session.names import MANIFEST, safe_name
 from supervisor.session.profiles.singleton import MARKS
+from supervisor.system.errors import SessionError
+from supervisor.system.escape import printable
 from supervisor.system.files import TEMPORARY_SUFFIX
 
 # Folders that Chromium fills again by itself, at any depth: an origin's own copies lie deep in `Storage/ext/...`.
@@ -75,6 +78,22 @@ _RUN_FILES = frozenset(
         MANIFEST,
     }
 )
+# What else Chromium puts directly into a user data folder.
+_TOP_FILES = frozenset(
+    {
+        "Consent To Send Stats",
+        "Default",
+        "Dictionaries",
+        "First Run",
+        "Last Browser",
+        "Last Version",
+        "Local State",
+        "NativeMessagingHosts",
+        "Variations",
+        "Webstore Downloads",
+        "chrome_debug.log",
+    }
+)
 # What LevelDB tells people of its doings (`InfoLogFileName` in its db/filename.cc). It begins that anew whenever it is
 # opened, and never reads it: of the files that a restart of a bot changes every second one is such a log.
 _INFO_LOGS = frozenset({"LOG", "LOG.old"})
@@ -108,6 +127,31 @@ class Profile:
     def folder(self) -> Path:
         """The real folder, links on the way resolved: what a restore replaces when `path` itself is a link."""
         return self.path.resolve()
+
+    @property
+    def is_linked_to(self) -> bool:
+        """Whether a symbolic link leads to the folder."""
+        return self.folder != self.path
+
+
+def refuse_foreign_files(profile: Profile) -> None:
+    """Raise `SessionError` if what lies at a profile's path is not ours to move, copy or replace."""
+    if (seen := foreign_files(profile)) is not None:
+        raise SessionError(f"{seen} Nothing there was touched. {FOREIGN_REMEDY}")
+
+
+def foreign_files(profile: Profile) -> str | None:
+    """A sentence on what a profile's path leads to, if that is not ours to move, copy or replace."""
+    path, folder = printable(profile.path), profile.folder
+    leads = f" leads to {printable(folder)}, which" if profile.is_linked_to else ""
+    if holds_foreign_files(folder):
+        return f"{path}{leads} is not a Chromium profile: it holds neither Default nor Local State."
+    if leads and not folder.parent.is_dir():  # a disk that is not mounted: nothing is made in its place
+        return f"{path}{leads} does not exist, nor does the folder that it should be in."
+    return None
+
+
+FOREIGN_REMEDY = "Have the path lead to the profile's own folder (a link corrected, a disk mounted), then start again."
 
 
 def id_from_folder(name: str) -> str:
@@ -163,6 +207,36 @@ def is_left_out(name: str, *, top: bool, folder: bool) -> bool:
     if is_cache(name):
         return True
     return top and (name in _COMPONENTS or name.startswith(_COMPONENT_PREFIXES))
+
+
+def is_user_data_folder(folder: Path) -> bool:
+    """Whether a folder is a Chromium user data folder: it holds `Default/` or `Local State`, neither being a link."""
+    return _has_mode(folder / "Default", stat.S_ISDIR) or _has_mode(folder / "Local State", stat.S_ISREG)
+
+
+def holds_foreign_files(folder: Path) -> bool:
+    """Whether something is there that is no user data folder, nor what is left of one.
+
+    Such a thing is never moved, emptied or removed: a profile's path may be a link to anything. An empty folder holds
+    nothing foreign. What may not be looked into counts as foreign.
+    """
+    try:
+        return not is_user_data_folder(folder) and not all(map(_is_left_of_one, os.listdir(folder)))  # noqa: PTH208
+    except NotADirectoryError:
+        return folder.lstat().st_size > 0
+    except OSError:
+        return os.path.lexists(folder)
+
+
+def _is_left_of_one(name: str) -> bool:
+    return name in _TOP_FILES or is_left_out(name, top=True, folder=False) or is_left_out(name, top=True, folder=True)
+
+
+def _has_mode(path: Path, wanted: Callable[[int], bool]) -> bool:
+    try:
+        return wanted(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def last_version(folder: Path) -> str | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.session import names
 from supervisor.session.profiles import databases
+from supervisor.session.profiles.profile import refuse_foreign_files
 from supervisor.session.profiles.scan import scan
 from supervisor.session.snapshot import catalog, manifest
 from supervisor.session.snapshot.manifest import FileRecord, Header, Manifest
@@ -74,6 +75,7 @@ class Capture:
         `home` is the profile's path as the manifest names it; `baseline` tells which files an earlier check verified.
         Raises `SessionError`, also if the profile changed while it was read.
         """
+        refuse_foreign_files(profile)
         self.profile = profile
         self._facts = facts
         self._cache = cache

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.session import names
 from supervisor.session.profiles import databases
+from supervisor.session.profiles.profile import refuse_foreign_files
 from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.snapshot import manifest
 from supervisor.system import files as fsio
@@ -70,6 +71,7 @@ def restore(
     the profile is as before.
     """
     live = profile.folder
+    refuse_foreign_files(profile)
     _refuse_mount(live)
     with explained(f"restore the snapshot {chosen.name} to", live):
         live.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +100,7 @@ def restore(
 def move_to_quarantine(profile: Profile, cache: Path) -> Path | None:
     """Move a profile out of the way, by one rename. Returns where it lies now, `None` if there was none."""
     live = profile.folder
+    refuse_foreign_files(profile)
     _refuse_mount(live)
     with explained("move to quarantine the profile", live):
         if not os.path.lexists(live):

@@ -16,7 +16,7 @@ from supervisor.process.suspend import ResumeGuard, Suspension
 from supervisor.process.table import ProcessEntry
 from supervisor.process.terminate import Urgency
 from supervisor.session.profiles import singleton
-from supervisor.session.profiles.profile import Profile
+from supervisor.session.profiles.profile import Profile, refuse_foreign_files
 from supervisor.setup.doctor.finding import Finding, Fix, first_of, ok, problem, warning
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system import runtime_dir
@@ -106,6 +106,7 @@ def _profile_lock(profile: Profile, project: CheckedProject) -> Finding:
 def _unlock(profile: Profile, project: CheckedProject) -> str:
     # The check was made before the project was locked: a browser may have been started since.
     refuse_in_use(profile, project.store)
+    refuse_foreign_files(profile)
     removed = singleton.clear(profile.folder)
     return f"Removed {', '.join(removed) or 'nothing: it is already gone'}."
 
