@@ -134,6 +134,7 @@ class Maintenance:
         """
         state = self._registry.state(profile.id)
         if state.is_linked is not False:
+            await self._queue.settle(profile)
             snapshots = await self._files.do(self._store.snapshots, profile.id)
             if await self.restore(profile, candidates(snapshots, linked_at=state.linked_at), damage):
                 return

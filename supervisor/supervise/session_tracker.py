@@ -271,8 +271,9 @@ class SessionTracker:
 
     async def _recover(self, profile: Profile, live: LiveBrowser) -> None:
         """Try a snapshot in place of a QR code that has stood for long enough, or believe it."""
-        state, now = self._registry.state(profile.id), datetime.now(UTC)
+        await self._queue.settle(profile)
         snapshots = await self._files.do(self._store.snapshots, profile.id)
+        state, now = self._registry.state(profile.id), datetime.now(UTC)
         decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.linked_at)
         if self._overtaken(profile, live):
             return
@@ -286,7 +287,6 @@ class SessionTracker:
             else:
                 if not self._overtaken(profile, live):
                     self._wanted[profile.id] = decision.snapshot
-                    self._queue.discard(profile)
                     self._want_restart("recovery", f"session {profile.id} shows a QR code although it was linked")
                 return
         else:

@@ -1,14 +1,17 @@
 """Snapshots from when a profile is read until they are published.
 
 Reading must happen while no process writes to the profile, and is all that a restart waits for; making the copy
-durable and verifying it can wait until the bot is on its way up again.
+durable and verifying it can wait until the bot is on its way up again. A decision about a session cannot: it is made on
+every copy there is, so `settle` publishes first what has been read, however slow the disk is.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from supervisor.bot.live_snapshot import LONGEST_PAUSE, Still, read_still
 from supervisor.bot.released import Released
@@ -23,6 +26,8 @@ from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.system.errors import SessionError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,11 @@ class SnapshotQueue:
         self._store = store
         self._files = files
         self._registry = registry
-        self._captures: dict[Path, Capture] = {}
+        #: What has been read and waits to be published, oldest first.
+        self._captures: list[Capture] = []
         #: What has been read of profiles that were not proven quiet yet.
         self._ahead: dict[Path, Capture] = {}
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[Any]] = set()
 
     # -- at a stop ---------------------------------------------------------------------------------------------------
 
@@ -75,23 +81,20 @@ class SnapshotQueue:
         except SessionError as error:
             emit("snapshot.failed", session=profile.id, reason=str(error))
             return
-        superseded, self._captures[profile.path] = self._captures.get(profile.path), capture
-        if superseded is not None:
-            await self._files.do(superseded.discard)
+        # Beside an earlier one that still waits: the bot may have lost its session in between without our noticing.
+        self._captures.append(capture)
 
-    def discard(self, profile: Profile) -> None:
-        """Drop a snapshot that has been read but not published: the start from what it holds has gone wrong."""
-        if (capture := self._captures.pop(profile.path, None)) is not None:
-            self._files.do_later(capture.discard)
-            emit("snapshot.skipped", session=profile.id, reason="the start that followed showed a QR code")
+    async def settle(self, profile: Profile) -> None:
+        """Publish all that has been read of a profile, and wait for that, before a decision about its session."""
+        if (ahead := self._ahead.pop(profile.path, None)) is not None:
+            self._captures.append(ahead)
+        await self.finished()
 
     def finish_in_background(self) -> None:
         """Make the snapshots that have been read durable, verify and publish them, while the bot comes up."""
-        captures, self._captures = self._captures, {}
+        captures, self._captures = self._captures, []
         if captures:
-            task = asyncio.create_task(self._finish_all(list(captures.values())), name="finish-snapshots")
-            self._finishing.add(task)
-            task.add_done_callback(self._finishing.discard)
+            self._begin(self._finish(captures))
 
     async def finished(self) -> None:
         """Wait until every snapshot that was begun is published."""
@@ -130,6 +133,11 @@ class SnapshotQueue:
         """
         if not self._config.snapshot.enabled:
             return None
+        return await self._begin(self._take_live(profile, browser, linked=linked, version=version))
+
+    async def _take_live(
+        self, profile: Profile, browser: Browser, *, linked: bool | None, version: str | None
+    ) -> Snapshot | None:
         try:
             still = await self._read_still(profile, browser, linked=linked, version=version)
         except SessionError as error:
@@ -145,6 +153,11 @@ class SnapshotQueue:
         The caller makes sure that a quiet one is not opened meanwhile: no bot runs, and what is next done for a start
         waits its turn behind this. Raises `SessionError`.
         """
+        return await self._begin(self._take(profile, browser, linked=linked, version=version))
+
+    async def _take(
+        self, profile: Profile, browser: Browser | None, *, linked: bool | None, version: str | None
+    ) -> TakenSnapshot:
         pause = None
         if browser is None:
             await self._files.do(self._store.refuse_held, profile)
@@ -167,10 +180,14 @@ class SnapshotQueue:
 
     # -- publishing --------------------------------------------------------------------------------------------------
 
-    async def _finish_all(self, captures: list[Capture]) -> None:
-        await self._finish(captures)
+    def _begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Begin work that reads or publishes, so that `finished` waits for it."""
+        task = asyncio.create_task(work, name="snapshot")
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return task
 
-    async def _finish(self, captures: list[Capture]) -> list[Snapshot]:
+    async def _finish(self, captures: Sequence[Capture]) -> list[Snapshot]:
         published = []
         for capture in captures:
             try:
