@@ -1,6 +1,7 @@
 """`scanonce status`, `restart`, `stop` and `ps`: requests to the supervisors that run."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -58,15 +59,18 @@ def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson
 
     Exit status 0 if scanonce runs here, 1 if not.
     """
-    with _connected(project, config) as (client, settings):
+    with _connected(project, config, as_json=as_json) as (client, settings):
         answer = client.status()
         if as_json:
-            console.print_json(answer)
+            console.print_json({"running": True, **answer})
             return
         from supervisor.supervise.status_text import describe
 
-        for line in list(describe(answer, _target(settings))):
+        for line in describe(answer, _target(settings)):
             console.say(line)
+        if sys.stdout.isatty():
+            console.say()
+            console.say("scanonce restart, stop, logs -f and timings go on from here.")
 
 
 @app.command("restart")
@@ -86,8 +90,9 @@ def restart(
 
     Exit status 0 if it is ready, 1 if no scanonce runs here, 3 if it did not become ready.
     """
+    patience = _seconds(timeout)
     with _connected(project, config) as (client, settings):
-        answer = client.restart(wait=not no_wait, timeout=_seconds(timeout), detail=detail)
+        answer = client.restart(wait=not no_wait, timeout=patience, detail=detail)
         done, problem = answer["restart"], answer["problem"]
         if as_json:
             console.print_json(answer)
@@ -118,8 +123,9 @@ def stop(
     """
     from supervisor.supervise.state_machine import WOULD_NOT_DIE
 
+    patience = _seconds(timeout)
     with _connected(project, config) as (client, _):
-        answer = client.stop(wait=not no_wait, timeout=_seconds(timeout))
+        answer = client.stop(wait=not no_wait, timeout=patience)
         if not no_wait:
             _wait_for_exit(answer["pid"])
         if as_json:
@@ -167,14 +173,23 @@ def _listed(client: Client) -> tuple[dict[str, Any], list[str | Cell]]:
 
 
 @contextlib.contextmanager
-def _connected(project: Path, file: Path | None) -> Iterator[tuple[Client, Quick]]:
-    """Find the project's supervisor; turn its errors into one sentence on standard error and an exit status."""
+def _connected(project: Path, file: Path | None, *, as_json: bool = False) -> Iterator[tuple[Client, Quick]]:
+    """Find the project's supervisor; turn errors into one sentence on standard error and an exit status.
+
+    With `as_json`, that no supervisor runs is a document as well.
+    """
     folder = project.resolve()
+    if not folder.is_dir():
+        console.fail(f"there is no folder {folder}; --project names the bot's folder")
+    if file is not None and not file.is_file():
+        console.fail(f"there is no file {file}; --config names the configuration file")
     settings = quick.read(folder, file)
     with console.exits():
         try:
             yield reach(folder, folder / settings.cache), settings
         except NotRunningError as error:
+            if as_json:
+                console.print_json({"running": False, "project": str(folder), "problem": str(error)})
             console.fail(f"{error}{_last_end(folder / settings.cache)}{_left_behind(folder)}", NOT_RUNNING)
         except NoAnswerError as error:
             console.fail(f"scanonce runs here, but does not answer as it should: {error}")

@@ -15,13 +15,18 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):  # before typer is imported, which takes longer than all the rest
         print(f"scanonce {__version__}")
         _leave(0)
-    from supervisor.cli.app import app
+    if sys.argv[1:2] == ["help"]:
+        sys.argv[1:] = [*sys.argv[2:], "--help"]
+    from supervisor.cli.app import run
 
+    if "_SCANONCE_COMPLETE" in os.environ:  # a shell asks for completions (cli/completion.py)
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
-        app()
+        _leave(run())
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else end.code is not None)
-    _leave(0)
 
 
 def _hold_standard_streams() -> None:

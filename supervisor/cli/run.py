@@ -36,14 +36,17 @@ LogFormat = Annotated[
     typer.Option(
         "--log-format",
         metavar="FORMAT",
-        help="Log lines for people (console), for programs (json), or by where they go (auto).",
-        show_default="see docs",
+        help="console: lines for people; json: for programs; auto: console on a terminal, else json.",
+        show_default="console in dev, auto in run",
     ),
 ]
 Grace = Annotated[
     str | None,
     typer.Option(
-        "--grace", metavar="DURATION", help='Time for the bot\'s own cleanup, such as "500ms".', show_default="see docs"
+        "--grace",
+        metavar="DURATION",
+        help='Time for the bot\'s own cleanup, such as "500ms".',
+        show_default="50ms in dev, 10s in run",
     ),
 ]
 

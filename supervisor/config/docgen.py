@@ -48,18 +48,18 @@ This page is the output of `python -m supervisor.config reference`; `config.exam
 def example_toml() -> str:
     """The text of `config.example.toml`."""
     parts = [_EXAMPLE_HEAD]
-    for table, model in _tables():
+    for table, model in tables():
         parts.append(f"\n# {model.__doc__}\n[{table}]\n")
-        parts.extend(_example_option(table, *option) for option in _options(model))
+        parts.extend(_example_option(table, *option) for option in options_of(model))
     return "".join(parts)
 
 
 def page() -> str:
     """The text of `docs/configuration.md`."""
     parts = [_PAGE_HEAD]
-    for table, model in _tables():
+    for table, model in tables():
         parts.append(f"\n## `[{table}]`\n\n{model.__doc__}\n\n| option | default | |\n|---|---|---|\n")
-        parts.extend(_page_row(table, *option) for option in _options(model))
+        parts.extend(_page_row(table, *option) for option in options_of(model))
     return "".join(parts)
 
 
@@ -69,15 +69,15 @@ def json_schema() -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
-def _tables(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+def tables(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     """Every table of the file in order, with its model."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield prefix + name, field.annotation
-            yield from _tables(field.annotation, f"{prefix}{name}.")
+            yield from tables(field.annotation, f"{prefix}{name}.")
 
 
-def _options(model: type[BaseModel]) -> Iterator[tuple[str, str, Any, bool]]:
+def options_of(model: type[BaseModel]) -> Iterator[tuple[str, str, Any, bool]]:
     """The name, the description and the default of each option; an example, and True, if there is no default."""
     for name, field in model.model_fields.items():
         assert field.description, "every option needs a description"

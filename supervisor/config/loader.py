@@ -43,6 +43,12 @@ def load(
         raise ConfigError(_issues(error, path, text, overrides)) from None
 
 
+def raw(project: Path, file: Path | None = None) -> dict[str, Any]:
+    """The contents of the file as written, empty without a file. Raises `ConfigError` if it cannot be parsed."""
+    path, text = _read(project, file)
+    return {} if path is None else _parse(path, text)
+
+
 def _read(project: Path, file: Path | None) -> tuple[Path | None, str]:
     """The file's path and text; no path if there is no file and none was named."""
     if not os.path.isdir(project):  # noqa: PTH112  Path.is_dir raises without permission

@@ -21,27 +21,35 @@ _PLANNED = {"start": "start the bot again", "restart": "restart the bot as plann
 
 
 def describe(status: Mapping[str, Any], target: Target, now: datetime | None = None) -> Iterator[str]:
-    """Describe a status, given as in docs/openapi.json, in one line for each thing; judge restarts by `target`."""
-    now = now or datetime.now(UTC)
+    """Describe a status, given as in docs/openapi.json, as a table of two columns; judge restarts by `target`."""
+    rows = list(_rows(status, target, now or datetime.now(UTC)))
+    width = max(len(label) for label, _ in rows)
+    for label, text in rows:
+        yield f"{label:<{width}}  {text}"
+
+
+def _rows(status: Mapping[str, Any], target: Target, now: datetime) -> Iterator[tuple[str, str]]:
     phase, restarts = status["phase"], status["restarts"]
-    runs = f", process {status['bot_pid']}, for {_span(status['uptime_s'])}" if status["uptime_s"] is not None else ""
+    runs = f" for {_span(status['uptime_s'])} (process {status['bot_pid']})" if status["uptime_s"] is not None else ""
     times = {1: "once", 2: "twice"}.get(restarts, f"{restarts} times")
-    yield f"bot {_PHASES.get(phase, phase)}{runs}{f', restarted {times}' if restarts else ''}"
+    yield "bot", f"{_PHASES.get(phase, phase)}{runs}{f', restarted {times}' if restarts else ''}"
     for session in status["sessions"]:
-        yield _session_line(session, now)
+        yield f"session {session['id']}", _session_line(session, now)
     if (last := status["last_restart"]) is not None:
         why = f"{last['reason']}: {last['detail']}" if last["detail"] else last["reason"]
         line = brief_restart_line(last["phases_ms"], target, last["outcome"], first=last["reason"] == "start")
-        yield f"last restart {_since(last['at'], now)} ago ({why}): {line}"
-    memory = status["memory"]
-    bot = "process" if memory["processes"] == 1 else f"{memory['processes']} processes"
-    yield (
-        f"memory: the bot's {bot} {memory['tree'] / 1e6:.0f} MB, "
-        f"scanonce (process {status['pid']}) {memory['supervisor'] / 1e6:.0f} MB"
-    )
+        yield (
+            "last start" if last["reason"] == "start" else "last restart",
+            f"{_since(last['at'], now)} ago ({why}): {line}",
+        )
     for planned in status["planned"]:
         of = f" of session {planned['session']}" if planned["session"] else ""
-        yield f"next: {_PLANNED.get(planned['what'], planned['what'])}{of} in {_span(planned['in_s'])}"
+        yield "next", f"{_PLANNED.get(planned['what'], planned['what'])}{of} in {_span(planned['in_s'])}"
+    memory = status["memory"]
+    bot = "1 process" if memory["processes"] == 1 else f"{memory['processes']} processes"
+    yield "memory", f"bot {memory['tree'] / 1e6:.0f} MB ({bot}), scanonce {memory['supervisor'] / 1e6:.0f} MB"
+    yield "command", " ".join(status["command"])
+    yield "project", f"{status['project']} (scanonce {status['mode']}, process {status['pid']})"
 
 
 def _session_line(session: Mapping[str, Any], now: datetime) -> str:
@@ -50,7 +58,7 @@ def _session_line(session: Mapping[str, Any], now: datetime) -> str:
     if session["last_snapshot_at"] is not None:
         number = f"{session['snapshots']} snapshot{'' if session['snapshots'] == 1 else 's'}"
         kept = f"{number}, the last {_since(session['last_snapshot_at'], now)} ago"
-    return f"session {session['id']}: {session['state'].replace('_', ' ')}{since}; {kept}"
+    return f"{session['state'].replace('_', ' ')}{since}; {kept}"
 
 
 def _since(moment: str, now: datetime) -> str:

@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from supervisor import __version__
-from supervisor.cli.app import app
+from supervisor.cli.app import SECTIONS, app
+from supervisor.cli.completion import VARIABLE, Shell
+from supervisor.config.docgen import json_schema
 from supervisor.log import logger
 from tests.helpers import build
 from tests.helpers.command import Project, Running
@@ -90,11 +92,156 @@ def help_of(*words: str) -> str:
     return CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
 
 
-@pytest.mark.parametrize("words", [(), ("session",), ("snapshot",), ("service",)], ids=" ".join)
+@pytest.mark.parametrize("words", [("session",), ("snapshot",), ("service",), ("config",)], ids=" ".join)
 def test_a_list_of_commands_says_of_each_what_it_does_in_a_whole_sentence(words: tuple[str, ...]) -> None:
     listed = help_of(*words).partition("Commands:\n")[2].splitlines()
-    assert len(listed) >= 3
+    assert len(listed) >= 2
     assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_the_help_has_every_command_in_a_section_with_a_whole_sentence_and_examples() -> None:
+    helped = help_of()
+    for title, commands in SECTIONS.items():
+        section = helped.partition(f"{title}:\n")[2].partition("\n\n")[0].splitlines()
+        assert [line.split()[0] for line in section] == list(commands)
+        assert all(line.endswith(".") for line in section)
+    assert "  scanonce dev -- node index.js " in helped
+
+
+@pytest.mark.parametrize(("words", "command"), [(["session", "check"], "session check"), (["dev"], "dev"), ([], "")])
+def test_help_is_a_command_too(tmp_path: Path, words: list[str], command: str) -> None:
+    asked = run(tmp_path, "help", *words)
+    assert asked == run(tmp_path, *words, "--help")
+    assert asked.out.startswith(f"Usage: scanonce {command}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["statu"], "no such command 'statu'. Did you mean 'status', 'restart'? scanonce --help has the usage."),
+        (["dev", "--nosuch"], "no such option: --nosuch. scanonce dev --help has the usage."),
+        (
+            ["session", "check", "a", "b"],
+            "got unexpected extra argument(s) (b). scanonce session check --help has the usage.",
+        ),
+        (["completion", "csh"], "'csh' is not one of 'bash', 'zsh', 'fish', 'powershell'. scanonce completion --help"),
+        (["restart", "--timeout", "foo"], "--timeout: expected a duration"),
+        (["status", "-C", "/nonexistent"], "there is no folder /nonexistent"),
+        (["stop", "-c", "/none.toml"], "there is no file /none.toml"),
+    ],
+)
+def test_an_error_of_usage_is_a_sentence_like_any_other(tmp_path: Path, words: list[str], said: str) -> None:
+    ended = run(tmp_path, *words)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("scanonce: ")
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_group_without_a_command_shows_its_help(tmp_path: Path) -> None:
+    ended = run(tmp_path, "session")
+    assert ended.status == 2
+    assert ended.err.startswith("Usage: scanonce session ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "at", "offered"),
+    [
+        ("scanonce se", 1, {"session", "service"}),
+        ("scanonce session ch", 2, {"check"}),
+        ("scanonce dev --no", 2, {"--no-preflight"}),
+    ],
+)
+def test_commands_and_options_are_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, at: int, offered: set[str]
+) -> None:
+    script = run(tmp_path, "completion", "bash").out
+    assert f"{VARIABLE}=complete_bash" in script
+    for name, value in ((VARIABLE, "complete_bash"), ("COMP_WORDS", typed), ("COMP_CWORD", str(at))):
+        monkeypatch.setenv(name, value)
+    assert set(run(tmp_path).out.split()) == offered
+
+
+@pytest.mark.parametrize("shell", Shell)
+def test_every_shell_has_its_script(tmp_path: Path, shell: Shell) -> None:
+    assert VARIABLE in run(tmp_path, "completion", shell).out
+
+
+def test_no_running_supervisor_is_a_document_too(tmp_path: Path) -> None:
+    ended = run(tmp_path, "status", "--json")
+    assert ended.status == 1
+    assert ended.json == {
+        "version": 1,
+        "running": False,
+        "project": str(tmp_path),
+        "problem": f"no scanonce runs in {tmp_path}; start one with: scanonce dev -- node index.js",
+    }
+
+
+# -- the configuration -------------------------------------------------------------------------------------------------
+
+_CONFIGURATION = """
+[stop]
+grace = "3s"
+
+[bot]
+env = { TOKEN = "hush" }
+
+[notify]
+webhooks = [{ url = "env:HOOK", secret = "file:key" }]
+
+[ready.page]
+url = "https://chat.example.org/*"
+"""
+
+
+def test_the_configuration_in_force_is_shown_as_it_could_be_written(tmp_path: Path) -> None:
+    (tmp_path / "scanonce.toml").write_text(_CONFIGURATION)
+    shown = run(tmp_path, "config", "show")
+    assert 'grace = "3s"  # set in the file\n' in shown.out
+    assert 'term_timeout = "2s"\n' in shown.out
+    assert "hush" not in shown.out
+    (tmp_path / "shown.toml").write_text(shown.out)
+    again = run(tmp_path, "config", "show", "-c", "shown.toml")
+    assert again.status == 0, again.err
+    assert again.out.replace("  # set in the file", "") == shown.out.replace("  # set in the file", "")
+
+
+def test_what_the_file_sets_alone_and_as_json(tmp_path: Path) -> None:
+    (tmp_path / "scanonce.toml").write_text(_CONFIGURATION)
+    shown = run(tmp_path, "config", "show", "--changed")
+    assert [line for line in shown.out.splitlines() if line.startswith("[")] == [
+        "[bot]",
+        "[stop]",
+        "[ready.page]",
+        "[notify]",
+    ]
+    document = run(tmp_path, "config", "show", "--json", "--run").json
+    assert document["mode"] == "run"
+    assert document["options"]["stop.grace"] == {"value": "3s", "given": True}
+    assert document["options"]["log.format"] == {"value": "auto", "given": False}
+    assert document["options"]["notify.webhooks"]["value"] == [{"url": "env:HOOK", "secret": "file:key"}]
+
+
+def test_an_address_that_gives_access_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / "scanonce.toml").write_text('[notify]\nwebhooks = ["https://example.org/hush"]\n')
+    assert (
+        run(tmp_path, "config", "show", "--changed").out == '[notify]\nwebhooks = ["(hidden)"]  # set in the file\n\n'
+    )
+
+
+def test_a_configuration_with_mistakes_is_not_shown_but_explained(tmp_path: Path) -> None:
+    (tmp_path / "scanonce.toml").write_text("stop.sginal = 'SIGINT'\n")
+    ended = run(tmp_path, "config", "show")
+    assert (ended.status, ended.out) == (2, "")
+    assert "did you mean stop.signal?" in ended.err
+
+
+def test_the_schema_for_editors(tmp_path: Path) -> None:
+    assert run(tmp_path, "config", "schema").out == json_schema()
+
+
+# -- the command to run ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", [("dev",), ("run",), ("logs",), ("timings",), ("service", "install")], ids=" ".join)

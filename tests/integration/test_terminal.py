@@ -54,12 +54,12 @@ async def test_the_status_says_how_everything_stands(project: Project) -> None:
     async with terminal(project, "echo", f"browser={project.profile('971')},devtools") as screen:
         await screen.shows("online in")
         screen.type("st\n")
-        await screen.shows("bot up, process ")
-        await screen.shows("session 971: ready for ")
+        await screen.shows(" up for ")
+        await screen.shows("ready for ")
         await screen.shows("; no snapshot")
-        await screen.shows("last restart ")
-        await screen.shows("memory: the bot's ")
-        await screen.shows("next: snapshot of session 971 in ")
+        await screen.shows("last start")
+        await screen.shows("memory ")
+        await screen.shows("snapshot of session 971 in ")
         screen.type("rs\n")
         await screen.shows("back online in")
         screen.type("st\n")
@@ -104,7 +104,7 @@ async def test_no_snapshot_and_no_bot_after_a_crash(project: Project) -> None:
         screen.type("sn\n")
         await screen.shows("no snapshot: the bot has no browser open")
         screen.type("st\n")
-        await screen.shows("bot down, waiting for a change")
+        await screen.shows(" down, waiting for a change")
         screen.type("q\n")
         assert await screen.ended() == 0
 

@@ -68,17 +68,19 @@ def told(one: Status) -> list[str]:
 
 def test_a_status_in_words() -> None:
     assert told(status()) == [
-        "bot up, process 8, for 1 h 2 min, restarted twice",
-        "session 971: needs link for 5 s; 1 snapshot, the last 0 s ago",
-        "session 972: closed; no snapshot",
-        "last restart 1 h 2 min ago (change: a.js): back online in 2.0 s  (slowest: boot 1.9)",
-        "memory: the bot's 9 processes 512 MB, scanonce (process 7) 46 MB",
-        "next: snapshot of session 971 in 59 s",
+        "bot           up for 1 h 2 min (process 8), restarted twice",
+        "session 971   needs link for 5 s; 1 snapshot, the last 0 s ago",
+        "session 972   closed; no snapshot",
+        "last restart  1 h 2 min ago (change: a.js): back online in 2.0 s  (slowest: boot 1.9)",
+        "next          snapshot of session 971 in 59 s",
+        "memory        bot 512 MB (9 processes), scanonce 46 MB",
+        "command       /usr/bin/node index.js",
+        "project       /bot (scanonce dev, process 7)",
     ]
 
 
 def test_a_bot_of_one_process_has_one() -> None:
-    line = "memory: the bot's process 38 MB, scanonce (process 7) 46 MB"
+    line = "memory        bot 38 MB (1 process), scanonce 46 MB"
     assert line in told(status(memory=Memory(supervisor=46_000_000, tree=38_000_000, processes=1)))
 
 
@@ -91,8 +93,8 @@ def test_a_status_of_a_bot_that_waits_to_be_started_again() -> None:
         last_restart=None,
         planned=[Planned(what="start", in_s=1.2)],
     )
-    assert told(waiting)[0] == "bot down, waiting to be started again, restarted twice"
-    assert told(waiting)[-1] == "next: start the bot again in 1 s"
+    assert told(waiting)[0] == "bot      down, waiting to be started again, restarted twice"
+    assert told(waiting)[1] == "next     start the bot again in 1 s"
 
 
 def test_a_status_as_json() -> None:
