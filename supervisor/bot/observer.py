@@ -15,7 +15,7 @@ from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
-from supervisor.browser.processes import Browser, find_browsers
+from supervisor.browser.processes import Browser, find_browsers, is_reachable
 from supervisor.process.table import ProcessEntry
 from supervisor.system.tasks import drop_traceback_on_cancel
 
@@ -172,7 +172,7 @@ class Observer:
         async with asyncio.TaskGroup() as group:
             while True:
                 for browser in find_browsers(self.tree(max_age=0.0)):
-                    if browser.profile not in self.live:
+                    if browser.profile not in self.live and is_reachable(browser.profile):
                         group.create_task(self._watch(browser), name=f"watch-{browser.main.pid}")
                 missing = self._expected - self.live.keys() if self.live or self._expected else {Path()}
                 waited = loop.time() - started

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from supervisor.bot.observer import LiveBrowser
 from supervisor.browser.close import CloseResult, close
-from supervisor.browser.processes import find_browsers, profile_of, without_browsers
+from supervisor.browser.processes import find_browsers, is_reachable, profile_of, without_browsers
 from supervisor.config.sections.stop import StopConfig
 from supervisor.log.logger import emit
 from supervisor.process.activity import Activity
@@ -119,7 +119,8 @@ class Stop:
         """
         async with asyncio.TaskGroup() as group:
             closing = self._closing = self._begin_to_close(group, self._tree)
-            yield {one.profile: await one.released for one in closing}
+            left_clean = {one.profile: await one.released for one in closing}
+            yield {profile: clean for profile, clean in left_clean.items() if is_reachable(profile)}
         self._closed += [one.task.result() for one in closing]
 
     async def let_bot_close(self) -> None:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from supervisor.process.table import ProcessEntry, working_directory
+from supervisor.process.paths import path_of
+from supervisor.process.table import ProcessEntry
 from supervisor.session.profiles import singleton
 
 _PROFILE_SWITCH = "--user-data-dir="
 _TYPE_SWITCH = " --type="
 _ZYGOTE = " --type=zygote "
 _CRASHPAD = "crashpad_handler"
+
+#: In place of a profile that no path of ours leads to: a name that nothing can have (proc(5)).
+_UNREACHABLE = "unreachable"
 
 #: Programs that run scripts. A launcher script, such as Debian's `chromium`, has the browser's arguments, and so has
 #: every subshell that it forks, before it becomes the browser.
@@ -67,13 +71,13 @@ def profile_of(entry: ProcessEntry) -> Path | None:
     values = [word.removeprefix(_PROFILE_SWITCH) for word in entry.argv[1:] if word.startswith(_PROFILE_SWITCH)]
     if not values or not values[-1]:
         return None
-    folder = Path(values[-1])
-    if not folder.is_absolute():
-        directory = working_directory(entry.pid)
-        if directory is None:
-            return None
-        folder = Path(directory) / folder
-    return folder.resolve()
+    # It is a browser, and is closed as one, even if its profile is not to be found.
+    return path_of(entry.pid, values[-1]) or Path(f"/proc/{entry.pid}/{_UNREACHABLE}/{values[-1]}")
+
+
+def is_reachable(profile: Path) -> bool:
+    """Whether a browser's profile was found: not in a folder that was removed, nor by a browser that is exiting."""
+    return _UNREACHABLE not in profile.parts[3:4]
 
 
 def find_browsers(tree: Iterable[ProcessEntry]) -> list[Browser]:

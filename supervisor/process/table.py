@@ -43,14 +43,6 @@ class ProcessEntry:
         return self.argv[0].split(" ", 1)[0].rpartition(os.sep)[2] if self.argv else "?"
 
 
-def working_directory(pid: int) -> str | None:
-    """Return a process's current folder, None if it is gone or may not be asked."""
-    try:
-        return psutil.Process(pid).cwd()
-    except _GONE:
-        return None
-
-
 def parent_program(pid: int) -> str | None:
     """Return the name of the program that a process's parent runs, None if there is none or it may not be asked."""
     try:

@@ -6,6 +6,7 @@ from supervisor.bot.released import Released
 from supervisor.bot.run import Run
 from supervisor.bot.spec import BotSpec
 from supervisor.bot.stop import Stop, Stopped
+from supervisor.browser.processes import is_reachable
 from supervisor.log.logger import emit
 from supervisor.process.suspend import Suspension
 from supervisor.process.terminate import Urgency
@@ -69,7 +70,7 @@ class Leftovers:
                 emit("browser.closed", pid=one.pid, profile=profile, method=one.how, took_ms=took)
             else:
                 emit("browser.unclean", pid=one.pid, profile=profile, reason=one.how)
-        closed = {one.profile: one.clean for one in stopped.closed}
+        closed = {one.profile: one.clean for one in stopped.closed if is_reachable(one.profile)}
         return run.released(closed) if run else {path: Released(clean, None, None) for path, clean in closed.items()}
 
     async def await_death(self) -> None:

@@ -234,3 +234,17 @@ async def test_a_copied_project_is_another_one_and_neither_touches_the_other(pro
     assert psutil.pid_exists(up["pid"])
     assert not first.all("browser.lost")
     assert await first.stop() == 128 + signal.SIGTERM
+
+
+async def test_a_bot_with_a_relative_profile_whose_project_is_removed_is_ended_with_its_browser(
+    project: Project,
+) -> None:
+    running = await project.start("run", "browser=sessions/session-1")
+    await running.until("restart.done")
+    (browser,) = await project.noted("browser", "start")
+    await running.until("browser.up")
+    shutil.rmtree(project.folder)
+    assert await running.stop() == 128 + signal.SIGTERM
+    assert "internal error" not in running.problems()
+    assert browser.pid in {note.pid for note in project.notes("browser", "asked")}
+    project.is_left_alone()

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from supervisor.browser.processes import find_browsers, without_browsers
+from supervisor.browser.processes import find_browsers, is_reachable, without_browsers
 from supervisor.process.handle import Handle
 from supervisor.process.table import ProcessEntry
 
@@ -49,3 +49,16 @@ def test_the_lock_names_the_holder(tmp_path: Path) -> None:
         [browser] = find_browsers([BOT, first, second])
         assert browser.main is one
         (tmp_path / "SingletonLock").unlink()
+
+
+def test_a_browser_whose_profile_cannot_be_found_is_one_and_holds_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gone = 2**22 + 1  # above the largest pid: as one that is exiting, it has no folder any more
+    main = ProcessEntry(NOBODY, gone, BOT.pid, 2.0, ("chromium", "--user-data-dir=sessions/session-1"))
+    [browser] = find_browsers([BOT, main])
+    assert browser.main is main
+    assert not is_reachable(browser.profile)
+    assert not os.path.realpath(browser.profile).startswith(str(tmp_path))
+    assert without_browsers([BOT, main]) == [BOT]

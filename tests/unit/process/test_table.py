@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
@@ -16,10 +14,9 @@ from supervisor.process.table import (
     descendants,
     find_by_argument,
     find_by_mark,
-    working_directory,
 )
 from tests.helpers.waiting import eventually
-from tests.unit.process.conftest import NESTED, Ready, Spawn, entry, python
+from tests.unit.process.conftest import NESTED, Ready, Spawn, entry
 
 
 def test_all_descendants_are_found_parents_first(handle_type: type[Handle], ready: Ready) -> None:
@@ -77,10 +74,3 @@ def test_we_are_not_among_those_that_are_found() -> None:
 )
 def test_a_process_is_called_by_what_stands_in_its_arguments(argv: tuple[str, ...], name: str) -> None:
     assert replace(entry(os.getpid()), argv=argv).name == name
-
-
-def test_the_folder_that_a_process_works_in(tmp_path: Path) -> None:
-    with subprocess.Popen([*python("import signal; print(1, flush=True); signal.pause()")], cwd=tmp_path) as process:
-        assert working_directory(process.pid) == str(tmp_path)
-        process.kill()
-    assert working_directory(process.pid) is None
