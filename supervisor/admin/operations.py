@@ -165,7 +165,7 @@ def plan_restore(store: SessionStore, profile: Profile, wanted: str | None) -> P
     if wanted is not None:
         chosen = [snapshots[pick(wanted, snapshots, "snapshot")]]
     else:
-        linked_at = store.state.get(profile.id).linked_at
+        linked_at = store.state.get(profile.id).began_at
         best = candidates(list(snapshots.values()), linked_at=linked_at)
         # One without a manifest is verified by the restore itself; one that is known to be damaged must be asked for.
         chosen = [snapshot for snapshot in best if snapshot.verified or not snapshot.has_manifest]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from supervisor.session.profiles import databases, optional_data, singleton
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import FOREIGN_REMEDY, foreign_files, last_version
-from supervisor.session.profiles.scan import ProfileTree, scan
+from supervisor.session.profiles.scan import ProfileTree, holds_files, scan
 from supervisor.session.snapshot import manifest as manifests
 from supervisor.system import files as fsio
 from supervisor.system import parallel
@@ -47,8 +47,15 @@ class Reference:
     baseline: Baseline | None
     snapshots: Callable[[], Sequence[Snapshot]]
     """Lists them, newest first; not asked if nothing has changed."""
-    linked_at: datetime | None
-    """Since when the session has been linked. What is older belongs to another link and tells nothing."""
+    began_at: datetime | None
+    """When the present link or its profile began. What is older belongs to another one and tells nothing."""
+    recorded: bool = True
+    """Whether the project's state file has the session. In a folder that was copied it does not: what its snapshots
+    hold may be in use elsewhere."""
+
+    def kept(self) -> bool:
+        """Whether there is a good snapshot of the present link."""
+        return self.recorded and any(one.good and not self._stale(one.created_at) for one in self.snapshots())
 
     def expected(self) -> Mapping[str, int]:
         """The sequence numbers to expect: those of the baseline or the newest good snapshot, whichever is later."""
@@ -58,18 +65,18 @@ class Reference:
         return {} if newest is None or self._stale(newest.created_at) else newest.sequences
 
     def _stale(self, moment: datetime) -> bool:
-        return self.linked_at is not None and moment < self.linked_at
+        return self.began_at is not None and moment < self.began_at
 
 
 def run(
     profile: Profile, known: Reference, context: CheckContext, *, deep: bool, progress: Progress = parallel.silent
 ) -> CheckReport:
     """Check one profile. Raises `SessionError` if its folders cannot be read."""
-    first = _presence(profile, context)
     folder = profile.folder
-    if first.outcome is not CheckOutcome.OK or not folder.is_dir():
-        return CheckReport(profile, (first,))
     with explained("check the profile", profile.path):
+        first = _presence(profile, known, context)
+        if first.outcome is not CheckOutcome.OK or not folder.is_dir():
+            return CheckReport(profile, (first,))
         held = _held(profile, context)
         if held.outcome is CheckOutcome.BLOCKED:
             return CheckReport(profile, (first, held))
@@ -86,7 +93,7 @@ def run(
     return CheckReport(profile, checks, False, tree.files, databases.sequences(contents.verdicts))
 
 
-def _presence(profile: Profile, context: CheckContext) -> Check:
+def _presence(profile: Profile, known: Reference, context: CheckContext) -> Check:
     folder, name = profile.folder, printable(profile.path)
     foreign = None if folder.is_dir() and _is_closed(folder) else foreign_files(profile)
     if foreign is not None:
@@ -96,8 +103,8 @@ def _presence(profile: Profile, context: CheckContext) -> Check:
         outcome = CheckOutcome.WARNING if allowed else CheckOutcome.BLOCKED
         return Check("profile", outcome, foreign, FOREIGN_REMEDY)
     if not os.path.lexists(folder):
-        if context.linked:
-            return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} of a linked session is gone.", _RESTORE)
+        if (whose := _missed(known, context)) is not None:
+            return Check("profile", CheckOutcome.DAMAGED, f"The profile {name}{whose} is gone.", _RESTORE)
         return Check("profile", CheckOutcome.OK, f"There is no profile {name} yet; the bot will make one.")
     if not folder.is_dir():
         return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} is not a folder.", _RESTORE)
@@ -108,9 +115,17 @@ def _presence(profile: Profile, context: CheckContext) -> Check:
             return Check(
                 "profile", CheckOutcome.BLOCKED, f"{printable(place)} may not be read and written by us.", _OWNER
             )
-    if context.linked and not any(folder.iterdir()):
-        return Check("profile", CheckOutcome.DAMAGED, f"The profile {name} of a linked session is empty.", _RESTORE)
+    if not holds_files(folder) and (whose := _missed(known, context)) is not None:
+        return Check("profile", CheckOutcome.DAMAGED, f"The profile {name}{whose} is empty.", _RESTORE)
     return Check("profile", CheckOutcome.OK, f"The profile {name} is there.")
+
+
+def _missed(known: Reference, context: CheckContext) -> str | None:
+    """Whose a profile that is gone or empty was, if it is a loss, as a part of a sentence."""
+    if context.linked:
+        return " of a linked session"
+    # Of most pages it is never known whether they are linked; but nobody takes snapshots of nothing.
+    return ", of which there is a good snapshot," if context.linked is None and known.kept() else None
 
 
 def _is_closed(place: Path) -> bool:

@@ -204,7 +204,7 @@ class SessionManager:
             if name is not None:
                 chosen = [snapshot for snapshot in snapshots if snapshot.name == name]
             else:
-                chosen = recovery.candidates(snapshots, linked_at=self.store.state.get(session_id).linked_at)
+                chosen = recovery.candidates(snapshots, linked_at=self.store.state.get(session_id).began_at)
             if not chosen:
                 wanted = f"a snapshot {printable(name)}" if name is not None else "a snapshot"
                 raise SessionError(f"There is no {wanted.removeprefix('a ')} of session {printable(session_id)}.")
@@ -243,7 +243,7 @@ class SessionManager:
         state = self.store.state.get(session_id)
         policy = RecoveryPolicy(max_attempts, timedelta(minutes=cooldown_minutes))
         snapshots = self.store.snapshots(session_id)
-        decision = recovery.decide(snapshots, state.recovery, clock.now(), policy, linked_at=state.linked_at)
+        decision = recovery.decide(snapshots, state.recovery, clock.now(), policy, linked_at=state.began_at)
         return isinstance(decision, recovery.Try)
 
     def record_recovery_attempt(

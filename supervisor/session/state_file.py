@@ -57,6 +57,8 @@ class SessionState:
     created_at: datetime | None = None
     linked_at: datetime | None = None
     """When it last became linked, after it was not or nothing was known."""
+    new_profile_at: datetime | None = None
+    """When a bot was last about to be started without a profile, to make a new one."""
     last_seen: datetime | None = None
     last_state: str | None = None
     last_snapshot: str | None = None
@@ -68,6 +70,15 @@ class SessionState:
     recovery: Recovery = Recovery()
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the file that this version does not know."""
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When the present link or, if that is later, its profile began. What is older tells nothing about it.
+
+        A time yet to come was noted under a wrong clock, and does not count.
+        """
+        now = clock.now()
+        return max((at for at in (self.linked_at, self.new_profile_at) if at is not None and at <= now), default=None)
 
     @property
     def logged_out(self) -> bool:
@@ -82,6 +93,7 @@ class StateChanges(TypedDict, total=False):
     auth_method: str | None
     created_at: datetime | None
     linked_at: datetime | None
+    new_profile_at: datetime | None
     last_seen: datetime | None
     last_state: str | None
     last_snapshot: str | None
@@ -265,13 +277,14 @@ _NAMES = {
     "auth_method": "authMethod",
     "created_at": "createdAt",
     "linked_at": "linkedAt",
+    "new_profile_at": "newProfileAt",
     "last_seen": "lastSeen",
     "last_state": "lastState",
     "last_snapshot": "lastSnapshot",
     "profile": "profile",
     "browser": "browser",
 }
-_TIMES = frozenset({"created_at", "linked_at", "last_seen"})
+_TIMES = frozenset({"created_at", "linked_at", "new_profile_at", "last_seen"})
 _KNOWN = frozenset(_NAMES.values()) | {"recovery"}
 # The original wrote one session at the top of the file; the number was under one of these keys.
 _FLAT_IDS = ("masterNumber", "phoneNumber", "sessionId", "number")

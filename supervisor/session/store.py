@@ -28,11 +28,11 @@ from supervisor.session.profiles.profile import (
     last_version,
     with_distinct_ids,
 )
-from supervisor.session.profiles.scan import scan
+from supervisor.session.profiles.scan import holds_files, scan
 from supervisor.session.snapshot import capture, catalog, manifest, restore, retention, verify
 from supervisor.session.snapshot.capture import BaseSnapshot, Capture, CaptureFacts
 from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
-from supervisor.session.state_file import Recovery, StateFile
+from supervisor.session.state_file import Recovery, SessionState, StateChanges, StateFile
 from supervisor.system import clock, files, parallel
 from supervisor.system.errors import ProfileInUseError, SessionError, SnapshotDamagedError, explained
 from supervisor.system.escape import printable
@@ -165,7 +165,12 @@ class SessionStore:
         state = self.state.get(profile.id)
         if context.linked is None:
             context = replace(context, linked=state.is_linked)
-        known = Reference(baseline.read(self.cache, profile), partial(self.snapshots, profile.id), state.linked_at)
+        known = Reference(
+            baseline.read(self.cache, profile),
+            partial(self.snapshots, profile.id),
+            state.began_at,
+            recorded=state != SessionState(),
+        )
         report = checks.run(profile, known, context, deep=deep, progress=progress)
         good = (context.free and report.may_start) or (context.closed and report.spotless)
         if good and report.files and not report.unchanged:
@@ -175,6 +180,28 @@ class SessionStore:
                 # No reason not to start: what is remembered of earlier serves, and the next check reads more for it.
                 report = replace(report, checks=(*report.checks, Check("noted", CheckOutcome.WARNING, str(error))))
         return report
+
+    def is_missing(self, profile: Profile) -> bool:
+        """Whether a profile is gone or empty, so that a browser would make a new one."""
+        try:
+            return not holds_files(profile.folder)
+        except FileNotFoundError:
+            return True
+        except OSError:  # the check says why it cannot be read
+            return False
+
+    def note_new_profile(self, profile: Profile) -> StateChanges:
+        """Note that the bot is about to make a new profile: what is older is not held against that.
+
+        Returns what has changed: nothing if nothing older is known. Raises `SessionError`.
+        """
+        with explained("forget the state of the profile in", self.cache):
+            baseline.forget(self.cache, profile)
+        if self.state.get(profile.id) == SessionState() and not self.snapshots(profile.id):
+            return StateChanges()
+        changes = StateChanges(new_profile_at=clock.now(), profile=self.relative(profile.path))
+        self.state.update(profile.id, **changes)
+        return changes
 
     def record_clean_stop(self, profile: Profile) -> None:
         """Remember what the profile looks like now, after a clean stop, for later checks to compare with.
@@ -310,6 +337,8 @@ class SessionStore:
         state = self.state.get(profile.id)
         if state.is_linked is False and not state.logged_out:
             self.state.update(profile.id, is_linked=chosen.linked)
+        if state.new_profile_at is not None and chosen.created_at < state.new_profile_at:
+            self.state.update(profile.id, new_profile_at=None)
 
     def clear(self, profile: Profile, *, free: bool = False) -> Path | None:
         """Move a profile to quarantine and mark its session unlinked, so that the next start asks for a new link.
@@ -322,8 +351,7 @@ class SessionStore:
         # First the mark: killed in between, the profile is still there, unlinked only in name.
         self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=self.relative(profile.path))
         moved = restore.move_to_quarantine(profile, self.cache)
-        with explained("forget the state of the profile in", self.cache):
-            baseline.forget(self.cache, profile)
+        self.note_new_profile(profile)
         return moved
 
     def prune(self, *, dry_run: bool = False, policy: Retention | None = None) -> Pruned:

@@ -106,10 +106,22 @@ class Maintenance:
 
     async def check(self, profile: Profile, released: Released | None) -> CheckReport | None:
         """Check a profile, and report what is worth knowing; None if checks are turned off. Raises `SessionError`."""
-        if not self._config.session.check:
-            if released is not None and released.clean:
-                await self._record_clean_stop(profile)
-            return None
+        missing = await self._files.do(self._store.is_missing, profile)
+        if missing:
+            # Its only good copy may be one that is not published yet.
+            await self._queue.settle(profile)
+        report = await self._check(profile, released) if self._config.session.check else None
+        if missing and (report is None or report.may_start):
+            await self._note_new_profile(profile)
+        elif report is None and released is not None and released.clean:
+            await self._record_clean_stop(profile)
+        return report
+
+    async def _note_new_profile(self, profile: Profile) -> None:
+        changes = await self._files.do(self._store.note_new_profile, profile)
+        self._registry.learn(profile.id, changes)
+
+    async def _check(self, profile: Profile, released: Released | None) -> CheckReport:
         if released is not None:
             version = released.version
         else:
@@ -136,10 +148,11 @@ class Maintenance:
         if state.is_linked is not False:
             await self._queue.settle(profile)
             snapshots = await self._files.do(self._store.snapshots, profile.id)
-            if await self.restore(profile, candidates(snapshots, linked_at=state.linked_at), damage):
+            if await self.restore(profile, candidates(snapshots, linked_at=state.began_at), damage):
                 return
         moved = await self._files.do(self._store.clear, profile, free=True)
-        self._registry.learn(profile.id, StateChanges(is_linked=False, recovery=Recovery()))
+        cleared = StateChanges(is_linked=False, recovery=Recovery(), new_profile_at=datetime.now(UTC))
+        self._registry.learn(profile.id, cleared)
         emit(
             "session.damaged",
             session=profile.id,

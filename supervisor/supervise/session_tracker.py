@@ -274,7 +274,7 @@ class SessionTracker:
         await self._queue.settle(profile)
         snapshots = await self._files.do(self._store.snapshots, profile.id)
         state, now = self._registry.state(profile.id), datetime.now(UTC)
-        decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.linked_at)
+        decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.began_at)
         if self._overtaken(profile, live):
             return
         if isinstance(decision, Try):

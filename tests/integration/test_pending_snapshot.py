@@ -76,6 +76,9 @@ class Gate:
     def open(self) -> None:
         self._open.set()
 
+    def close(self) -> None:
+        self._open.clear()
+
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
@@ -119,7 +122,7 @@ async def test_a_qr_code_is_answered_with_the_copy_that_waits_to_be_published(
     profile = linked(project)
     gate.open()
     before = {older_snapshot(project, profile).name for _ in range(older)}
-    gate._open.clear()
+    gate.close()
     project.configure(PAGE)
     one = inside(BOT)
     running = asyncio.create_task(one.run())
@@ -137,16 +140,23 @@ async def test_a_qr_code_is_answered_with_the_copy_that_waits_to_be_published(
     await end(one, running)
 
 
+@pytest.mark.parametrize("kind", ["linked", "of another page", "of another page, the first copy"])
 async def test_a_profile_that_is_lost_in_the_next_start_is_replaced_by_the_copy_of_the_last_stop(
-    project: Project, inside: MakeInside, gate: Gate
+    project: Project, inside: MakeInside, gate: Gate, kind: str
 ) -> None:
     """The bot dies before its start is over, and its profile with it: nothing has been published by then."""
     profile = linked(project)
+    if kind == "linked":
+        bot = BOT
+        project.configure(PAGE)
+    else:
+        bot = BOT.removesuffix(",devtools")
+        project.configure('[ready]\noutput = "up"\n')
+        SessionStore(project.folder).state.update("1", is_linked=None)
     gate.open()
-    older = older_snapshot(project, profile)
-    gate._open.clear()
-    project.configure(PAGE)
-    one = inside(BOT, f"when={project.folder / 'doomed'}:exit=1")
+    older = None if "first" in kind else older_snapshot(project, profile)
+    gate.close()
+    one = inside(bot, f"when={project.folder / 'doomed'}:exit=1", "write=up")
     running = asyncio.create_task(one.run())
 
     def doom() -> None:
@@ -158,7 +168,7 @@ async def test_a_profile_that_is_lost_in_the_next_start_is_replaced_by_the_copy_
     assert not one.told("session.restored")
     gate.open()
     await eventually(lambda: one.told("session.restored"))
-    assert one.told("session.restored")[0]["snapshot"] != older.name
+    assert older is None or one.told("session.restored")[0]["snapshot"] != older.name
     await end(one, running)
 
 

@@ -63,6 +63,22 @@ def scan(root: Path) -> ProfileTree:
     return tree
 
 
+def holds_files(root: Path) -> bool:
+    """Whether a folder holds any file that a snapshot would hold. Raises `OSError` when a folder cannot be read."""
+    pending = [("", str(root))]
+    while pending:
+        prefix, folder = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if is_left_out(entry.name, top=not prefix, folder=is_folder):
+                    continue
+                if not is_folder:
+                    return True
+                pending.append((f"{prefix}{entry.name}/", entry.path))
+    return False
+
+
 def _note(tree: ProfileTree, entry: os.DirEntry[str], prefix: str, pending: list[tuple[str, str]]) -> None:
     name = entry.name
     is_folder = entry.is_dir(follow_symlinks=False)
