@@ -21,16 +21,22 @@ from supervisor.bot.probes.sd_notify import Notification, NotifySocket
 from supervisor.bot.released import Released
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
+from supervisor.browser.processes import find_browsers
 from supervisor.config.sections.ready import ReadyPageConfig
-from supervisor.log.logger import report_fault
+from supervisor.log.logger import emit, report_fault
 from supervisor.process.child import Child, PrestartedProcess
 from supervisor.process.handle import Handle
 from supervisor.process.reaper import crashed
 from supervisor.process.spawn import SpawnSpec
+from supervisor.process.table import ProcessEntry
+from supervisor.process.wrappers import speakers
 from supervisor.session.profiles import singleton
 from supervisor.system.tasks import drop_traceback_on_cancel
 
 Signal = Literal["notify", "http", "output"]
+
+#: Seconds that a look at the bot's processes is used for, when one of them sends a notification.
+_TREE_AGE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,10 @@ class Run:
         #: By which of the ways that it has the bot has said that it is ready.
         self._signalled: Signal | None = None
         self._verdict: readiness.Verdict | None = None
+        #: The pids of those whose word is the bot's own, as far as they are known.
+        self._speakers: set[int] = set()
+        #: By pid, those whose word did not count, and whether it was that the bot is ready.
+        self._unheard: dict[int, bool] = {}
         self._gone: dict[Path, Released] = {}
         #: The browsers that have gone and not come back.
         self._lost: dict[Path, Handle] = {}
@@ -178,7 +188,12 @@ class Run:
         return environment
 
     def _is_mine(self, pid: int) -> bool:
-        return any(entry.pid == pid for entry in self._spec.territory.living())
+        return any(entry.pid == pid for entry in self._tree_with(pid))
+
+    def _tree_with(self, pid: int) -> Sequence[ProcessEntry]:
+        """The bot's processes, looked at anew if this one was not among them a moment ago."""
+        tree = self.observer.tree(_TREE_AGE)
+        return tree if any(entry.pid == pid for entry in tree) else self.observer.tree(0.0)
 
     # -- what is seen ------------------------------------------------------------------------------------------------
 
@@ -195,6 +210,7 @@ class Run:
             case "up":
                 self._gone.pop(live.profile, None)
                 self._lost.pop(live.profile, None)
+                self._hear_late()
             case "page":
                 self._health.page_state(live)
             case "gone":
@@ -206,8 +222,28 @@ class Run:
         self._sight_changed = asyncio.get_running_loop().time()
 
     def _notified(self, notification: Notification) -> None:
+        if notification.pid is not None and not self._speaks_for_bot(notification.pid):
+            if notification.pid not in self._unheard:
+                program = next((e.name for e in self.observer.tree(_TREE_AGE) if e.pid == notification.pid), "?")
+                emit("bot.notification_ignored", pid=notification.pid, program=program)
+            # Of a bot behind something unknown only its browser shows that it is the bot.
+            self._unheard[notification.pid] = notification.ready or self._unheard.get(notification.pid, False)
+            return
         self._health.notified(notification)
         if notification.ready:
+            self._signal("notify")
+
+    def _speaks_for_bot(self, pid: int) -> bool:
+        if pid not in self._speakers:
+            tree = self._tree_with(pid)
+            browsers = [browser.main.pid for browser in find_browsers(tree)]
+            self._speakers |= speakers(self.child.pid, tree, browsers)
+        return pid in self._speakers
+
+    def _hear_late(self) -> None:
+        """Take the word of those who have said that the bot is ready before they were known to be the bot."""
+        if any(ready and self._speaks_for_bot(pid) for pid, ready in self._unheard.items()):
+            self._unheard = dict.fromkeys(self._unheard, False)
             self._signal("notify")
 
     def _signal(self, by: Signal) -> None:

@@ -13,6 +13,7 @@
     hold=BYTES              hold so much memory
     pings=NUMBER            send WATCHDOG=1 so many times, at half the time that WATCHDOG_USEC grants, before it goes on
     tell=TEXT               send a line to NOTIFY_SOCKET
+    child-tells=TEXT        start a process that sends a line to NOTIFY_SOCKET, and then does nothing
     children=N              start N processes that do nothing
     orphans=N               start N such processes that fork away: a session of their own, the parent gone
     other-user              start a process that does nothing and has changed its user
@@ -224,6 +225,12 @@ class Bot:
 
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.sendto(value.encode(), os.environ["NOTIFY_SOCKET"])
+
+    def do_child_tells(self, value: str) -> None:
+        if os.fork() == 0:
+            self.do_tell(value)
+            journal.note("bot", "child-told", value)
+            idle(here=True)
 
     def do_echo(self, _: str) -> None:
         self.echo = True

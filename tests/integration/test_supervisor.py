@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -252,6 +253,58 @@ async def test_the_bots_own_word_counts(project: Project) -> None:
     async with project.supervised("run", "notify") as running:
         pass
     assert running.all("bot.ready")[0]["method"] == "notify"
+
+
+#: As xvfb-run does: starts a server that has something to say, and then the command.
+_LAUNCHER = """#!/bin/sh
+shift
+PYTHON RUN bot child-tells=READY=1 child-tells=WATCHDOG=1 &
+sleep 0.2
+"$@"
+kill $!
+"""
+
+
+@pytest.mark.parametrize("word", ["READY=1", "READY=1\nSTATUS=x", "STOPPING=1\nREADY=1\nMAINPID=1"])
+@pytest.mark.parametrize("method", ["auto", "notify"])
+async def test_the_word_of_a_program_that_the_bot_uses_does_not_count(project: Project, word: str, method: str) -> None:
+    project.configure(f'[ready]\nmethod = "{method}"\nsettle = "1h"\n')
+    running = await project.start("run", f"child-tells={word}", f"until={project.home / 'go'}", "notify")
+    ignored = await running.until("bot.notification_ignored")
+    assert ignored["pid"] != running.all("bot.started")[0]["pid"]
+    assert not running.all("bot.ready")
+    (project.home / "go").touch()
+    assert (await running.until("bot.ready"))["method"] == "notify"
+    assert await running.stop() == 143
+
+
+async def test_behind_a_launcher_the_bots_own_word_counts_and_that_of_its_server_does_not(project: Project) -> None:
+    project.configure('[ready]\nmethod = "notify"\n')
+    launcher = project.home / "launch"
+    run = project.bot()[-2]
+    launcher.write_text(_LAUNCHER.replace("PYTHON", f"{project.bot()[0]} -I -S").replace("RUN", run))
+    launcher.chmod(0o755)
+    command = [str(launcher), "-a", *project.bot(f"until={project.home / 'go'}", "notify")]
+    running = await project.start("run", command=command)
+    await running.until("bot.notification_ignored")
+    assert not running.all("bot.ready")
+    (project.home / "go").touch()
+    await running.until("bot.ready")
+    assert await running.stop() == 143
+    assert project.notes("bot", "term"), "the bot itself was asked"
+
+
+async def test_behind_a_script_the_word_of_the_bot_counts_once_its_browser_is_there(project: Project) -> None:
+    project.configure('[ready]\nmethod = "notify"\n')
+    script = project.touch(
+        "start.sh", shlex.join(project.bot("notify", f"until={project.home / 'go'}", f"browser={project.profile('1')}"))
+    )
+    running = await project.start("run", command=["sh", str(script)])
+    await running.until("bot.notification_ignored")
+    assert not running.all("bot.ready")
+    (project.home / "go").touch()
+    assert (await running.until("bot.ready"))["method"] == "notify"
+    assert await running.stop() == 143
 
 
 async def test_what_the_service_manager_told_us_is_not_for_the_bot(project: Project) -> None:

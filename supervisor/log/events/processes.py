@@ -194,6 +194,15 @@ BOT: Final = (
         method=string("how readiness was detected: `page`, `notify`, `http`, `output` or `up`"),
         after_ms=integer("milliseconds since its start"),
     ),
+    info(
+        "bot.notification_ignored",
+        "A process that the bot has started, but that is not the bot itself, sent a notification (`READY=1`, "
+        "`WATCHDOG=1`); it does not count. Reported once for each process.",
+        "{program} (process {pid}) sent a notification as if it were the bot; ignored",
+        "detail",
+        pid=integer("its process id"),
+        program=string("its name"),
+    ),
     error(
         "bot.not_ready",
         "The bot did not become ready in time (`ready.timeout`).",

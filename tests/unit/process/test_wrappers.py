@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from supervisor.process.table import ProcessEntry
-from supervisor.process.wrappers import runner_name, unwrap
+from supervisor.process.wrappers import runner_name, speakers, unwrap
 
 if TYPE_CHECKING:
     from supervisor.process.handle import Handle
@@ -78,3 +78,85 @@ def test_the_order_in_which_processes_are_listed_does_not_matter() -> None:
 
 def test_a_leader_that_is_gone_is_not_made_up() -> None:
     assert unwrap(10, [entry(11, 1, "node")]) == (10, [])
+
+
+NODE = ("node", "index.js", "--port", "80")
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ("/bin/sh", "/usr/bin/xvfb-run", "-a", *NODE),
+        ("timeout", "1h", *NODE),
+        ("dbus-run-session", "--", "/usr/local/bin/node", *NODE[1:]),
+        ("node", "/app/node_modules/.bin/cross-env", "A=b", *NODE),
+    ],
+)
+def test_the_bot_is_found_behind_what_is_given_its_command_line(launcher: tuple[str, ...]) -> None:
+    server = entry(11, 10, "Xvfb", ":99", "-screen", "0", "1280x1024x24")
+    alone = [entry(10, 1, *launcher), server]
+    assert unwrap(10, alone) == (10, [])
+    assert unwrap(10, [*alone, entry(12, 10, *NODE)]) == (12, [])
+    behind_npm = [entry(8, 1, "npm start"), entry(9, 8, "sh", "-c", "x"), entry(10, 9, *launcher), server]
+    assert unwrap(8, [*behind_npm, entry(12, 10, *NODE)]) == (12, ["npm", "sh"])
+
+
+@pytest.mark.parametrize(
+    ("bot", "child"),
+    [
+        (("node", "/srv/index.js"), ("node", "/srv/index.js")),  # a worker of node's cluster
+        (("node", "index.js", "data.json"), ("convert", "data.json")),
+        (("node", "index.js", "--port", "80"), ("redis-server", "--port", "80")),
+        (("node", "index.js"), ("node", "worker.js")),
+    ],
+)
+def test_a_bot_is_no_launcher_of_what_it_uses(bot: tuple[str, ...], child: tuple[str, ...]) -> None:
+    assert unwrap(10, [entry(10, 1, *bot), entry(11, 10, *child)]) == (10, [])
+
+
+def heard(*tree: ProcessEntry, browsers: tuple[int, ...] = ()) -> set[int]:
+    """The pids of those who speak for a bot whose leader is 10."""
+    return speakers(10, tree, browsers)
+
+
+def test_the_bot_and_what_started_it_speak_for_it_and_what_it_uses_does_not() -> None:
+    bot = [entry(10, 1, "npm start"), entry(11, 10, "sh", "-c", "node index.js"), entry(12, 11, "node", "index.js")]
+    database = entry(13, 12, "redis-server", "*:6379")
+    assert heard(*bot, database) == {10, 11, 12}
+    assert heard(entry(10, 1, "node", "index.js"), entry(11, 10, "python3", "-c", "x")) == {10}
+
+
+def test_a_display_server_does_not_speak_for_the_bot_beside_it() -> None:
+    launcher = entry(10, 1, "/bin/sh", "/usr/bin/xvfb-run", "-a", "node", "index.js")
+    display = entry(11, 10, "Xvfb", ":99", "-auth", "/tmp/x")
+    assert heard(launcher, display) == {10}
+    assert heard(launcher, display, entry(12, 10, "node", "index.js")) == {10, 12}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "bot"),
+    [
+        (("node", "/app/.bin/tsx", "index.ts", "-v"), ("node", "--import", "file:///x/loader.mjs", "index.ts", "-v")),
+        (("node", "--watch", "index.js"), ("/usr/bin/node", "index.js")),
+        (("uv", "run", "bot.py"), ("/srv/.venv/bin/python3", "bot.py")),
+    ],
+)
+def test_what_runs_the_same_script_in_its_own_way_speaks_for_it(
+    launcher: tuple[str, ...], bot: tuple[str, ...]
+) -> None:
+    assert heard(entry(10, 1, *launcher), entry(11, 10, *bot), entry(12, 10, "esbuild", "--ping")) == {10, 11}
+
+
+def test_what_leads_to_the_browser_is_the_bot_whatever_has_started_it() -> None:
+    script = [entry(10, 1, "sh", "start.sh"), entry(11, 10, "redis-server"), entry(12, 10, "node", "index.js")]
+    browser = [entry(13, 12, "chromedriver"), entry(14, 13, "chromium"), entry(15, 14, "chromium --type=renderer")]
+    assert heard(*script, *browser) == {10}
+    assert heard(*script, *browser, browsers=(14,)) == {10, 12, 13}
+
+
+def test_the_command_for_it_says_what_the_bot_has_it_say() -> None:
+    bot, helper = entry(10, 1, "node", "index.js"), entry(11, 10, "redis-server")
+    assert heard(bot, helper, entry(12, 10, "systemd-notify", "--ready")) == {10, 12}
+    shell = entry(12, 10, "sh", "-c", "systemd-notify --ready")
+    assert heard(bot, helper, shell, entry(13, 12, "systemd-notify", "--ready")) == {10, 13}
+    assert heard(bot, helper, entry(12, 11, "systemd-notify", "--ready")) == {10}
