@@ -39,7 +39,8 @@ FAILED, UNUSABLE, HELD, INTERNAL_ERROR = 1, 2, 5, 70
 of scanonce's own (EX_SOFTWARE of sysexits.h)."""
 
 _UNWRAPPED = 10_000  # columns; a program that reads a pipe expects each row on one line
-_GAP, _NARROWEST = 2, 40  # columns: between two cells, and for the last one
+_GAP, _NARROWEST = 2, 24  # columns: between two cells, and for the last one if it is broken
+_LONGEST_LABEL = 12  # columns; a longer heading is a sentence, and what stands below it explains itself
 _HANGING = 4  # columns: the indentation of a line's continuation
 _QUIET_FOR = 1.0  # seconds before the first progress line and between two
 _HIDDEN_FOR = 0.5  # seconds until a progress bar shows: most operations take less
@@ -102,28 +103,58 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
-    """Print rows under their headings, aligned, coloured on a terminal; in a pipe each row is one line."""
+    """Print rows under their headings, aligned, coloured on a terminal; in a pipe each row is one line.
+
+    On a terminal that is too narrow, each row becomes a paragraph with a line for each cell.
+    """
     from rich.cells import cell_len  # imported only when a table is printed
+
+    lines = [[cell if isinstance(cell, Cell) else Cell(cell, "") for cell in row] for row in rows]
+    firm = (
+        max(cell_len(printable(text)) for text in (heading, *(line[at].text for line in lines)))
+        for at, heading in enumerate(headings[:-1])
+    )
+    console = _console(sys.stdout)
+    room = console.width - sum(width + _GAP for width in firm)
+    fits = room >= max((least_width(line[-1].text) for line in lines), default=0)
+    with console.capture() as captured:
+        (_print_grid if fits else _print_paragraphs)(console, headings, lines)
+    for text in captured.get().splitlines():
+        typer.echo(text.rstrip(), color=True)  # the colours are decided already
+
+
+def least_width(text: str) -> int:
+    """The columns that the text of a last cell needs: it is broken between words only, so that names can be copied."""
+    from rich.cells import cell_len
+
+    text = printable(text)
+    return max(min(cell_len(text), _NARROWEST), *(cell_len(word) for word in text.split(" ")))
+
+
+def _print_grid(console: Console, headings: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    lines = [[cell if isinstance(cell, Cell) else Cell(cell, "") for cell in row] for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    *firm, _last = (
-        max(cell_len(printable(text)) for text in (heading, *(line[at].text for line in lines)))
-        for at, heading in enumerate(headings)
-    )
     for at, heading in enumerate(headings):
-        # Only the last column is ever broken, so that names can be copied.
-        grid.add_column(printable(heading), overflow="fold", no_wrap=at < len(firm))
+        grid.add_column(printable(heading), overflow="fold", no_wrap=at < len(headings) - 1)
     for line in lines:
         grid.add_row(*(Text(printable(cell.text), cell.style) for cell in line))
-    console = _console(sys.stdout)
-    console.width = max(console.width, sum(width + _GAP for width in firm) + _NARROWEST)
-    with console.capture() as captured:
-        console.print(grid)
-    for text in captured.get().splitlines():
-        typer.echo(text.rstrip(), color=True)  # the colours are decided already
+    console.print(grid)
+
+
+def _print_paragraphs(console: Console, headings: Sequence[str], lines: Sequence[Sequence[Cell]]) -> None:
+    from rich.text import Text
+
+    labels = [printable(heading) if len(heading) <= _LONGEST_LABEL else "" for heading in headings]
+    indent = max(map(len, labels)) + _GAP
+    for at, line in enumerate(lines):
+        if at:
+            console.print()
+        for label, cell in zip(labels, line, strict=True):
+            if cell.text:
+                text = wrap(printable(cell.text), console.width, first=indent, rest=indent)
+                console.print(Text.assemble((f"{label:<{indent}}", "bold"), (text, cell.style)), soft_wrap=True)
 
 
 def confirm(question: str, *, yes: bool) -> None:

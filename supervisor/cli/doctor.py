@@ -13,6 +13,7 @@ from supervisor.setup.doctor.finding import Finding
 from supervisor.setup.doctor.project import open_project
 from supervisor.setup.doctor.runner import FixResult, apply_fixes, examine, has_problem
 
+_ORDER = ("problem", "warning", "unknown", "ok")
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "unknown": "yellow"}
 
 app = group()
@@ -22,6 +23,7 @@ app = group()
 def doctor(
     command: Command = None,
     fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, and list them.")] = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Also list what is in order.")] = False,
     project: Project = Path(),
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -41,18 +43,24 @@ def doctor(
         if as_json:
             console.print_json(json_documents.diagnosis(checked.root, findings, fixed, healthy=not failed))
         else:
-            _print(findings, fixed, fix=fix)
+            _print(findings, fixed, fix=fix, everything=all_)
     if failed:
         raise typer.Exit(console.FAILED)
 
 
-def _print(findings: Sequence[Finding], fixed: Sequence[FixResult], *, fix: bool) -> None:
+def _print(findings: Sequence[Finding], fixed: Sequence[FixResult], *, fix: bool, everything: bool) -> None:
     if fixed:
         rows = [(one.name, Cell("done", "green") if one.done else Cell("not done", "red"), one.what) for one in fixed]
         console.table(("FIX", "", "WHAT WAS DONE"), rows)
         console.say()
-    console.table(("LOOKED AT", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), [_row(one) for one in findings])
-    console.say()
+    shown = [one for verdict in _ORDER for one in findings if str(one.verdict) == verdict]
+    if not everything:
+        shown = [one for one in shown if str(one.verdict) != "ok"]
+    if shown:
+        console.table(("LOOKED AT", "VERDICT", "WHAT WAS SEEN, AND WHAT TO DO"), [_row(one) for one in shown])
+        console.say()
+    if left_out := len(findings) - len(shown):
+        console.say(f"{counted(left_out, 'check')} found nothing to report; --all lists them.")
     console.say(_summary(findings, fix=fix))
 
 

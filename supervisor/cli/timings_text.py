@@ -116,7 +116,7 @@ def _print_restarts(view: View, restarts: Sequence[Restart]) -> None:
     phases = [name for name in phases_of(restarts) if any(one.phases_ms.get(name, 0) >= 5 for one in restarts)]
     rest: list[str] = []
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    fixed = len("2026-01-31 18:00:00  total   within  change index.js  other  ")
+    fixed = len("2026-01-31 18:00:00  total  needs_link  other  ") + max(map(console.least_width, map(_why, restarts)))
     while len(phases) > 1 and fixed + sum(max(len(name), 5) + 2 for name in phases) > room:
         least = min(phases, key=lambda name: sum(one.phases_ms.get(name, 0) for one in restarts))
         phases.remove(least)
@@ -133,10 +133,12 @@ def _row(one: Restart, view: View, phases: Sequence[str], *, other: bool) -> lis
         shown.append(_hundredths(sum(amount for name, amount in hundredths.items() if name not in phases)))
     verdict = judged(one, view.target) or one.outcome
     total = _hundredths(sum(hundredths.values())) if hundredths else _seconds(one.total_ms)
+    return [_when(one.started_at), total, *shown, Cell(verdict, _COLOURS.get(verdict, "")), _why(one)]
+
+
+def _why(one: Restart) -> str:
     why = f"{one.reason}: {one.detail}" if one.detail else one.reason
-    if not one.clean:
-        why += " (unclean)"
-    return [_when(one.started_at), total, *shown, Cell(verdict, _COLOURS.get(verdict, "")), why]
+    return why if one.clean else f"{why} (unclean)"
 
 
 def _print_figures(ready: Sequence[Restart]) -> None:

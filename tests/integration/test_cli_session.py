@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -478,17 +477,43 @@ class TestTerminal:
         assert green not in run_on_terminal(tmp_path, "session", "check", env={"NO_COLOR": "1"}).out
         assert "\x1b" not in run(tmp_path, "session", "check", env={"FORCE_COLOR": "1", "TERM": "xterm"}).out
 
+    @pytest.mark.parametrize("width", [80, 62])
     def test_a_name_is_never_broken_and_a_long_sentence_is(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
     ) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(pytest.MonkeyPatch.context()).setattr(console, "_UNWRAPPED", 30)
-            console.table(("NAME", "SEEN"), [("a-name-that-takes-its-room-in-a-line", "word " * 20), ("b", "last")])
+        monkeypatch.setattr(console, "_UNWRAPPED", width)
+        console.table(("NAME", "SEEN"), [("a-name-that-takes-its-room-in-a-line", "word " * 20), ("b", "last")])
         lines = capsys.readouterr().out.splitlines()
         assert lines[1].startswith("a-name-that-takes-its-room-in-a-line  word word")
-        assert len(lines) == 5
-        assert all(line.startswith(" " * 38) for line in lines[2:4])
-        assert lines[4] == "b" + " " * 37 + "last"
+        assert len(lines) > 3
+        assert all(line.startswith(" " * 38) for line in lines[2:-1])
+        assert lines[-1] == "b" + " " * 37 + "last"
+
+    @pytest.mark.parametrize("width", [61, 50, 40])
+    def test_where_a_table_does_not_fit_each_row_is_a_paragraph(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+    ) -> None:
+        monkeypatch.setattr(console, "_UNWRAPPED", width)
+        name, path = "a-name-that-takes-its-room-in-a-line", "/a/path/in/words"
+        console.table(("NAME", "SIZE", "WHAT WAS SEEN"), [(name, "", f"{path} " * 9), ("b", "1 MB", "last")])
+        printed = capsys.readouterr().out
+        assert all(len(line) <= max(width, len(name) + 6) for line in printed.splitlines())
+        assert printed.split() == ["NAME", name, *[path] * 9, "NAME", "b", "SIZE", "1", "MB", "last"]
+        assert "\n\nNAME  b\nSIZE  1 MB\n      last\n" in printed
+
+    @pytest.mark.parametrize("columns", [40, 80, 120])
+    def test_nothing_is_broken_inside_a_word_at_any_width(self, tmp_path: Path, columns: int) -> None:
+        make_session(tmp_path)
+        commands = (["session", "list"], ["session", "info"], ["session", "check"], ["snapshot", "list"], ["doctor"])
+        for words in commands:
+            narrow = run_on_terminal(tmp_path, *words, env={"COLUMNS": str(columns)})
+            plain = run(tmp_path, *words)
+            kept = set(plain.out.split()) | set(plain.err.split())
+            shown = re.sub(r"\x1b\[[0-9;]*m", "", narrow.out).split()
+            # Numbers are ages, which differ between the two runs.
+            assert [
+                word for word in shown if word not in kept and not word.isupper() and word.strip("(").isalpha()
+            ] == []
 
     def test_a_bar_shows_when_something_takes_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(console, "_HIDDEN_FOR", 0.0)
