@@ -214,6 +214,11 @@ async def _services(supervisor: Supervisor, spec: BotSpec, linked: Mapping[str, 
             from supervisor.notify import service as notify
 
             await services.enter_async_context(notify.sending(spec))
+        hooks = spec.config.hooks
+        if hooks.on_ready or hooks.on_needs_link or hooks.on_crash:
+            from supervisor.notify.hooks import running_hooks
+
+            await services.enter_async_context(running_hooks(spec))
         yield
 
 

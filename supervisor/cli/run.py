@@ -50,6 +50,14 @@ Grace = Annotated[
     ),
 ]
 
+OnReady = Annotated[
+    str | None, typer.Option("--on-ready", metavar="COMMAND", help="Run this each time the bot has become ready.")
+]
+OnNeedsLink = Annotated[
+    str | None,
+    typer.Option("--on-needs-link", metavar="COMMAND", help="Run this when a session needs a QR code scanned."),
+]
+
 app = group()
 
 
@@ -101,6 +109,9 @@ def dev(
         typer.Option("--preflight/--no-preflight", help="Check a changed file before stopping the bot for it."),
     ] = None,
     grace: Grace = None,
+    on_ready: OnReady = None,
+    on_needs_link: OnNeedsLink = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Clear the terminal at each restart.")] = False,
     log_format: LogFormat = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     verbose: Annotated[
@@ -126,6 +137,8 @@ def dev(
         "preflight.enabled": preflight,
         "stop.grace": grace,
         "log.format": log_format,
+        "hooks.on_ready": on_ready,
+        "hooks.on_needs_link": on_needs_link,
     }
     settings = _load(Mode.DEV, project, config, overrides)
     if explain:
@@ -138,7 +151,7 @@ def dev(
     if as_json:
         fail("--json belongs to --explain-watch; use --log-format json for the lines of a run")
     words = bot_command(ctx, command, execute, project.resolve())
-    logger.configure(settings.log.format, verbose=verbose, quiet=quiet)
+    logger.configure(settings.log.format, verbose=verbose, quiet=quiet, clear=clear)
     raise typer.Exit(_run(project.resolve(), settings, Mode.DEV, words or list(settings.bot.command), rest_first=wait))
 
 
@@ -148,6 +161,8 @@ def run(
     project: Project = Path(),
     config: ConfigFile = None,
     grace: Grace = None,
+    on_ready: OnReady = None,
+    on_needs_link: OnNeedsLink = None,
     log_format: LogFormat = None,
     verbose: Verbose = False,
 ) -> None:
@@ -155,7 +170,13 @@ def run(
 
     The pauses between attempts grow; after too many failures scanonce exits (docs/production.md).
     """
-    settings = _load(Mode.RUN, project, config, {"stop.grace": grace, "log.format": log_format})
+    overrides = {
+        "stop.grace": grace,
+        "log.format": log_format,
+        "hooks.on_ready": on_ready,
+        "hooks.on_needs_link": on_needs_link,
+    }
+    settings = _load(Mode.RUN, project, config, overrides)
     logger.configure(settings.log.format, verbose=verbose)
     raise typer.Exit(_run(project.resolve(), settings, Mode.RUN, command or list(settings.bot.command)))
 

@@ -6,6 +6,7 @@
 from supervisor.config.sections.bot import BotConfig
 from supervisor.config.sections.browser import BrowserConfig
 from supervisor.config.sections.health import HealthConfig
+from supervisor.config.sections.hooks import HooksConfig
 from supervisor.config.sections.log import LogConfig
 from supervisor.config.sections.metrics import MetricsConfig
 from supervisor.config.sections.notify import NotifyConfig
@@ -37,3 +38,4 @@ class Config(Section):
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
     notify: NotifyConfig = NotifyConfig()
+    hooks: HooksConfig = HooksConfig()

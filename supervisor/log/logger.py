@@ -46,6 +46,7 @@ _Fields = MutableMapping[str, Any]
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _DIM, _RED, _GREEN, _YELLOW, _RESET = "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 _ERASE: Final = "\r\x1b[K"
+_CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"  # home, the screen, what has scrolled off it (xterm's ctlseqs)
 _PREFIX: Final = "scanonce  "
 _FLUSH_TIMEOUT_S: Final = 1.0
 
@@ -66,12 +67,13 @@ def configure(
     *,
     verbose: bool = False,
     quiet: bool = False,
+    clear: bool = False,
 ) -> None:
     """Set the form of all further lines; `auto` is `console` on a terminal and `json` elsewhere.
 
     `stream` is standard error unless given. Without `color`, a terminal gets colours unless NO_COLOR is set or TERM is
     dumb. `verbose` adds events of level debug, and on the console those marked as detail. `quiet` leaves out those of
-    level info, except the answers to keys.
+    level info, except the answers to keys. `clear` clears a terminal at each requested restart.
     """
     global _writer, _log, _as_json
     _as_json = format == "json" or (format == "auto" and not LineWriter(stream).is_terminal())
@@ -81,7 +83,9 @@ def configure(
     else:
         on_terminal = _writer.is_terminal() and os.environ.get("TERM") != "dumb"
         colored = on_terminal and not os.environ.get("NO_COLOR") if color is None else color
-        render = _Console(colored, verbose, on_terminal=on_terminal, to_journal=_writer.is_journal())
+        render = _Console(
+            colored, verbose, on_terminal=on_terminal, to_journal=_writer.is_journal(), clear=clear and on_terminal
+        )
     _log = structlog.wrap_logger(
         _writer,
         processors=[
@@ -210,11 +214,12 @@ class _Console:
     Lines in the journal begin with their level instead of having colours.
     """
 
-    def __init__(self, color: bool, verbose: bool, *, on_terminal: bool, to_journal: bool) -> None:
+    def __init__(self, color: bool, verbose: bool, *, on_terminal: bool, to_journal: bool, clear: bool) -> None:
         self._to_journal = to_journal
         self._color = color
         self._verbose = verbose
         self._on_terminal = on_terminal
+        self._clear = clear
         self._passing = False
 
     def __call__(self, _logger: object, _method: str, fields: _Fields) -> str:
@@ -233,6 +238,8 @@ class _Console:
             sentence = wrap(sentence, shutil.get_terminal_size().columns, first=len(_PREFIX), rest=len(_PREFIX))
         # The line to replace may be partly overwritten by the bot's output; it is erased all the same.
         erase, self._passing = _ERASE if self._passing else "", False
+        if self._clear and event.name == "restart.requested":
+            erase = _CLEAR
         if not self._color:
             return f"{erase}{_PREFIX}{sentence}"
         tint = _tint(event.level, event.good, fields)

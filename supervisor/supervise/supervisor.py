@@ -129,8 +129,8 @@ class Supervisor:
             Action.THAW: self._gate.resume,
             Action.LISTEN: self._listen,
             Action.BRING_DOWN: self._bring_down,
-            Action.HURRY: lambda: self._urgency.hurry(),
-            Action.KILL: lambda: self._urgency.kill(),
+            Action.HURRY: self._hurry,
+            Action.KILL: self._kill,
             Action.PREPARE: lambda: self._begin(self._prepare()),
             Action.SPAWN: self._spawn,
             Action.START_BACKOFF: self._start_backoff,
@@ -461,6 +461,15 @@ class Supervisor:
         self._tracker.note_stop()
         self._slot.note_stop()
         self._begin(self._stop(self._gate.hand_over()))
+
+    def _hurry(self) -> None:
+        emit("supervisor.hurrying", kill=False)
+        self._urgency.hurry()
+
+    def _kill(self) -> None:
+        if not self._urgency.ruthless:
+            emit("supervisor.hurrying", kill=True)
+        self._urgency.kill()
 
     async def _stop(self, suspension: Suspension) -> None:
         run = self._slot.run

@@ -218,6 +218,18 @@ async def test_ctrl_c_stops_cleanly(project: Project) -> None:
         await project.noted("browser", "clean")
 
 
+async def test_ctrl_c_again_says_what_it_does(project: Project) -> None:
+    project.configure('[stop]\ngrace = "10min"\nidle = "10min"\n')
+    async with terminal(project, "deaf-term", "echo") as screen:
+        await screen.shows("online in")
+        screen.type(CTRL_C)
+        await screen.shows("stopping (SIGINT)")
+        screen.type(CTRL_C)
+        await screen.shows("stopping faster: a second for each step")
+        screen.type(CTRL_C)
+        assert await screen.ended() == 130
+
+
 async def test_a_window_of_another_size_is_the_bots_as_well(project: Project) -> None:
     async with terminal(project, "report-size") as screen:
         await project.noted("bot", "up")

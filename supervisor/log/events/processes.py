@@ -41,6 +41,12 @@ def _stopped(fields: Fields) -> str:
     return ("stopped" if code in _ON_REQUEST else f"stopped, exit code {code}") + _unclean(fields)
 
 
+def _hurrying(fields: Fields) -> str:
+    if fields["kill"]:
+        return "killing what is left"
+    return "stopping faster: a second for each step. Once more kills what is left; unwritten data is lost then"
+
+
 def _leftovers(fields: Fields) -> str:
     count = len(fields["pids"])
     return f"found {count} process{'' if count == 1 else 'es'} of an earlier run; closing cleanly"
@@ -114,6 +120,12 @@ SUPERVISOR: Final = (
         "A stop was requested.",
         "stopping ({reason})",
         reason=string("what requested it: a signal, a key, a command"),
+    ),
+    info(
+        "supervisor.hurrying",
+        "A stop was requested once more while one is under way.",
+        _hurrying,
+        kill=boolean("false: each step of the stop gets one second at most; true: what is left is killed at once"),
     ),
     info(
         "supervisor.stopped",

@@ -30,6 +30,7 @@ _TARGET: Final = string("which target, without the secrets of its address")
 _KIND: Final = string("`needs_link`, `recovered`, `crash_loop`, `logged_out` or `over_target`")
 _NOTICE: Final = string("one sentence")
 _ATTEMPTS: Final = integer("how often it was tried")
+_HOOK: Final = string("`on_ready`, `on_needs_link` or `on_crash`")
 _PREVENTS: Final = string("what prevents it")
 
 
@@ -235,6 +236,21 @@ _INTERFACES: Final = (
 )
 
 _OTHER: Final = (
+    info(
+        "hook.output",
+        "A line that a command of `[hooks]` has printed.",
+        "{hook}: {text}",
+        hook=_HOOK,
+        text=string("the line"),
+    ),
+    warning(
+        "hook.failed",
+        "A command of `[hooks]` could not be run, or failed. The bot is not affected.",
+        lambda fields: f"{fields['hook']} failed: {' '.join(fields['command'])}: {fields['problem']}",
+        hook=_HOOK,
+        command=strings("program and arguments"),
+        problem=string("its exit code, or why it was not run"),
+    ),
     info(
         "keys.on",
         "Commands can be typed on the terminal.",

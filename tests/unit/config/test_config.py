@@ -246,7 +246,7 @@ def test_a_finding_reads_as_one_line_with_its_place(tmp_path: Path) -> None:
         ("[snapshots]\nenabled = true", "snapshots", "unknown section; did you mean snapshot?"),
         ("ready.page.pol = 1", "ready.page.pol", "did you mean ready.page.poll?"),
         ("[log]\nxyzzy = 1", "log.xyzzy", "expected one of format"),
-        ("[[hooks]]\na = 1", "hooks", "expected one of bot, stop, ready"),
+        ("[[plugins]]\na = 1", "plugins", "expected one of bot, stop, ready"),
         ('"stop.grace" = "1s"', "stop.grace", "did you mean stop.grace?"),
         ("stop = 3", "stop", "expected a table of options (got 3)"),
         ("[[stop]]", "stop", "expected a table of options (got a list)"),
