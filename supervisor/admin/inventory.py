@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING
 
 from supervisor.admin.inspection import inspect, walk
 from supervisor.admin.occupants import Occupant, occupant, open_browsers
-from supervisor.session.manager import SessionManager
+from supervisor.session.manager import SessionManager, creation_time, exists
 from supervisor.session.open import open_store
-from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import cooling
-from supervisor.session.state_file import SessionState
-from supervisor.session.store import SessionStore
+from supervisor.session.store import SessionRecord, SessionStore
 from supervisor.system import clock
 from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from supervisor.browser.processes import Browser
     from supervisor.config.schema import Config
+    from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.retention import Quarantined
+    from supervisor.session.state_file import SessionState
 
 
 class SelectionError(SessionError):
@@ -70,7 +69,7 @@ class Inventory:
         """
         if part is not None:
             found = self._manager.find_session_by_partial_match(part)
-            return self._profile(found or pick(part, self._manager.list_sessions(), "session"))
+            return self.store.profile_of(found or pick(part, self._manager.list_sessions(), "session"))
         ids = self._manager.list_sessions()
         if not ids:
             project = printable(self.store.project)
@@ -79,27 +78,39 @@ class Inventory:
             )
         if len(ids) > 1:
             raise SelectionError(f"There are {len(ids)} sessions; say which one: {_listed(ids)}.")
-        return self._profile(ids[0])
+        return self.store.profile_of(ids[0])
 
     def overviews(self) -> list[Overview]:
         """Every session, sorted by id."""
-        browsers = open_browsers()
-        return [self.overview(self._profile(session_id), browsers) for session_id in self._manager.list_sessions()]
+        return self._overviews(self.store.sessions())
 
-    def overview(self, profile: Profile, browsers: Mapping[Path, Browser] | None = None) -> Overview:
-        """One session; `browsers` spares a look at the machine that was taken just now."""
-        state = self.store.state.get(profile.id)
-        return Overview(
-            profile=profile,
-            exists=self._manager.session_exists(profile.id),
-            state=state,
-            created_at=self._manager.get_session_creation_time(profile.id),
-            size=walk(profile).size if profile.folder.is_dir() else 0,
-            snapshots=tuple(self.store.snapshots(profile.id)),
-            quarantined=tuple(q for q in self.store.quarantined() if q.session_id in {profile.id, profile.key}),
-            occupant=occupant(profile, self.store, browsers),
-            cooling=cooling(state.recovery, clock.now()),
-        )
+    def overview(self, profile: Profile) -> Overview:
+        """One session."""
+        state, snapshots = self.store.state.get(profile.id), self.store.snapshots(profile.id)
+        [seen] = self._overviews([SessionRecord(profile, state, tuple(snapshots))])
+        return seen
+
+    def _overviews(self, sessions: Iterable[SessionRecord]) -> list[Overview]:
+        # Looked up once for all of them: what is looked up for each grows with the square of their number.
+        browsers = open_browsers()
+        quarantined: dict[str, list[Quarantined]] = {}
+        for one in self.store.quarantined():
+            quarantined.setdefault(one.session_id, []).append(one)
+        return [
+            Overview(
+                profile=known.profile,
+                exists=exists(known.profile),
+                state=known.state,
+                created_at=known.state.created_at or creation_time(known.profile),
+                size=walk(known.profile).size if known.profile.folder.is_dir() else 0,
+                snapshots=known.snapshots,
+                # The name of a folder that was cut tells its session's key only.
+                quarantined=tuple(quarantined.get(known.profile.id) or quarantined.get(known.profile.key) or ()),
+                occupant=occupant(known.profile, self.store, browsers),
+                cooling=cooling(known.state.recovery, clock.now()),
+            )
+            for known in sessions
+        ]
 
     def can_restore(self, seen: Overview) -> bool:
         """Whether the next start would find its session: by its profile, also one in use now, or by a snapshot."""
@@ -132,10 +143,6 @@ class Inventory:
         said = list(self.store.state.problems)
         self.store.state.problems.clear()
         return said
-
-    def _profile(self, session_id: str) -> Profile:
-        known = (profile for profile in self.store.profiles() if profile.id == session_id)
-        return next(known, Profile(session_id, self.store.default_path(session_id)))
 
 
 class _ConfiguredStore(SessionStore):

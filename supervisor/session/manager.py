@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from supervisor.session import recovery
 from supervisor.session.locks import held_project
-from supervisor.session.profiles.profile import Profile
 from supervisor.session.profiles.scan import scan
 from supervisor.session.recovery import RecoveryPolicy
 from supervisor.session.state_file import Recovery
@@ -23,11 +22,13 @@ from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Unpack
 
     from supervisor.session.profiles.check_report import CheckReport
+    from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.restore import Restored
     from supervisor.session.snapshot.retention import Pruned
@@ -79,7 +80,7 @@ class SessionManager:
 
     def session_exists(self, session_id: str) -> bool:
         """Whether there is a profile with something in it."""
-        return self._exists(self._profile(session_id))
+        return exists(self._profile(session_id))
 
     def has_session_artifacts(self, session_id: str) -> bool:
         """Whether anything is left of the session: a profile, a snapshot, or a note in the state file."""
@@ -96,24 +97,27 @@ class SessionManager:
 
     def can_restore_session(self, session_id: str) -> bool:
         """Whether a bot started now would find its session, by its profile or by a good snapshot."""
-        return self._can_restore(self._profile(session_id))
+        state, snapshots = self.store.state.get(session_id), self.store.snapshots(session_id)
+        return self._can_restore(self._profile(session_id), state, snapshots)
 
     def get_session_info(self, session_id: str) -> SessionInfo:
         """What there is to know about a session, also one that does not exist."""
-        profile = self._profile(session_id)
-        state = self.store.state.get(session_id)
+        profile, state = self._profile(session_id), self.store.state.get(session_id)
+        return self._info(profile, state, self.store.snapshots(session_id))
+
+    def _info(self, profile: Profile, state: SessionState, snapshots: Sequence[Snapshot]) -> SessionInfo:
         return SessionInfo(
-            session_id=session_id,
+            session_id=profile.id,
             path=profile.path,
-            exists=self._exists(profile),
-            can_restore=self._can_restore(profile),
+            exists=exists(profile),
+            can_restore=self._can_restore(profile, state, snapshots),
             is_linked=state.is_linked,
             auth_method=state.auth_method,
             last_state=state.last_state,
-            created_at=state.created_at or self.get_session_creation_time(session_id),
+            created_at=state.created_at or creation_time(profile),
             last_seen=state.last_seen,
             last_snapshot=state.last_snapshot,
-            snapshots=len(self.store.snapshots(session_id)),
+            snapshots=len(snapshots),
             recovery=state.recovery,
         )
 
@@ -128,15 +132,7 @@ class SessionManager:
 
     def get_session_creation_time(self, session_id: str) -> datetime | None:
         """When the session was first seen, else when its folder was made as far as the file system tells."""
-        known = self.store.state.get(session_id).created_at
-        if known is not None:
-            return known
-        path = self._profile(session_id).folder
-        with explained("look at the profile", path):
-            if not path.exists():
-                return None
-            status = path.stat()
-        return datetime.fromtimestamp(getattr(status, "st_birthtime", status.st_mtime), UTC)
+        return self.store.state.get(session_id).created_at or creation_time(self._profile(session_id))
 
     def get_session_size(self, session_id: str) -> int:
         """The bytes of the profile, its caches left out; 0 if there is none."""
@@ -146,12 +142,11 @@ class SessionManager:
 
     def list_sessions(self) -> list[str]:
         """The ids of all sessions, sorted: those with a profile, a snapshot, or a note in the state file."""
-        found = {profile.id for profile in self.store.profiles()}
-        return sorted(found | set(self.store.state.load()) | set(self.store.all_snapshots()))
+        return [known.profile.id for known in self.store.sessions()]
 
     def get_all_sessions(self) -> list[str]:
         """The ids of the sessions that have a profile, sorted."""
-        return sorted(profile.id for profile in self.store.profiles() if self._exists(profile))
+        return sorted(profile.id for profile in self.store.profiles() if exists(profile))
 
     def get_all_saved_sessions(self) -> dict[str, SessionState]:
         """What the state file says of each session."""
@@ -159,7 +154,7 @@ class SessionManager:
 
     def get_all_sessions_detailed(self) -> list[SessionInfo]:
         """What there is to know about every session, sorted by id."""
-        return [self.get_session_info(session_id) for session_id in self.list_sessions()]
+        return [self._info(known.profile, known.state, known.snapshots) for known in self.store.sessions()]
 
     def find_session_by_partial_match(self, part: str) -> str | None:
         """The one session whose id contains `part`, or is it; `None` if there is none or more than one."""
@@ -268,18 +263,28 @@ class SessionManager:
 
     def _profile(self, session_id: str) -> Profile:
         """The profile of a session; for one that is not known, where the libraries would put it."""
-        for profile in self.store.profiles():
-            if profile.id == session_id:
-                return profile
-        return Profile(session_id, self.store.default_path(session_id))
+        return self.store.profile_of(session_id)
 
-    def _exists(self, profile: Profile) -> bool:
-        with explained("look at the profile", profile.path):
-            return profile.folder.is_dir() and any(profile.folder.iterdir())
-
-    def _can_restore(self, profile: Profile) -> bool:
-        if self.store.state.get(profile.id).is_linked is False:
+    def _can_restore(self, profile: Profile, state: SessionState, snapshots: Sequence[Snapshot]) -> bool:
+        if state.is_linked is False:
             return False
-        if self._exists(profile) and self.store.check(profile).may_start:
+        if exists(profile) and self.store.check(profile, snapshots=snapshots).may_start:
             return True
-        return any(snapshot.good for snapshot in self.store.snapshots(profile.id))
+        return any(snapshot.good for snapshot in snapshots)
+
+
+def exists(profile: Profile) -> bool:
+    """Whether there is a profile with something in it. Raises `SessionError`."""
+    folder = profile.folder
+    with explained("look at the profile", profile.path):
+        return folder.is_dir() and any(folder.iterdir())
+
+
+def creation_time(profile: Profile) -> datetime | None:
+    """When a profile's folder was made, as far as the file system tells; `None` without one. Raises `SessionError`."""
+    folder = profile.folder
+    with explained("look at the profile", profile.path):
+        if not folder.exists():
+            return None
+        status = folder.stat()
+    return datetime.fromtimestamp(getattr(status, "st_birthtime", status.st_mtime), UTC)

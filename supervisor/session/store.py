@@ -58,6 +58,16 @@ class RestoreAttempts:
     """The snapshots that were tried before and could not be restored, each with the reason, in order."""
 
 
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One session of a project, as its files tell."""
+
+    profile: Profile
+    state: SessionState
+    snapshots: tuple[Snapshot, ...]
+    """Newest first."""
+
+
 class SessionStore:
     """A project's profiles, their snapshots and their state."""
 
@@ -96,6 +106,27 @@ class SessionStore:
             if profile.folder == given.folder:
                 return Profile(profile.id, given.path)
         return self.profiles([given.path])[0]
+
+    def profile_of(self, session_id: str) -> Profile:
+        """The profile of a session; for one that is not known, where the libraries would put it."""
+        known = (profile for profile in self.profiles() if profile.id == session_id)
+        return next(known, Profile(session_id, self.default_path(session_id)))
+
+    def sessions(self) -> list[SessionRecord]:
+        """Every session that has a profile, a snapshot, or a note in the state file, sorted by id.
+
+        Each file is read once, however many sessions there are. Raises `SessionError`.
+        """
+        profiles = {profile.id: profile for profile in self.profiles()}
+        states, snapshots = self.state.load(), self.all_snapshots()
+        return [
+            SessionRecord(
+                profiles.get(session_id) or Profile(session_id, self.default_path(session_id)),
+                states.get(session_id, SessionState()),
+                tuple(snapshots.get(session_id, ())),
+            )
+            for session_id in sorted({*profiles, *states, *snapshots})
+        ]
 
     def default_path(self, session_id: str) -> Path:
         """Where the profile of a session lies that was never seen: where `LocalAuth` puts it with `./sessions`."""
@@ -154,9 +185,12 @@ class SessionStore:
         *,
         deep: bool = False,
         context: CheckContext = _NOTHING_KNOWN,
+        snapshots: Sequence[Snapshot] | None = None,
         progress: Progress = parallel.silent,
     ) -> CheckReport:
         """Whether a bot may be started on a profile. Reads every block of its databases if `deep`.
+
+        `snapshots` are the session's, newest first, if the caller has listed them already.
 
         With `context.free`, what can be mended is mended, and a profile that passes is remembered as good, so that the
         next check looks only at what has changed by then; with `context.closed` one that is `spotless`. If that cannot
@@ -165,11 +199,9 @@ class SessionStore:
         state = self.state.get(profile.id)
         if context.linked is None:
             context = replace(context, linked=state.is_linked)
+        listed = partial(self.snapshots, profile.id) if snapshots is None else lambda: snapshots
         known = Reference(
-            baseline.read(self.cache, profile),
-            partial(self.snapshots, profile.id),
-            state.began_at,
-            recorded=state != SessionState(),
+            baseline.read(self.cache, profile), listed, state.began_at, recorded=state != SessionState()
         )
         report = checks.run(profile, known, context, deep=deep, progress=progress)
         good = (context.free and report.may_start) or (context.closed and report.spotless)
