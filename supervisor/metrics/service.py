@@ -10,6 +10,7 @@ from typing import Final
 
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.presets import SessionStatus
+from supervisor.config.sections.metrics import MetricsConfig
 from supervisor.config.types import split_address
 from supervisor.http1.connection import Refusal, Request, Response
 from supervisor.http1.peer import Peer
@@ -17,6 +18,7 @@ from supervisor.http1.server import Server
 from supervisor.log import logger
 from supervisor.log.logger import emit
 from supervisor.metrics.collectors import CONTENT_TYPE, Metrics
+from supervisor.metrics.host_names import is_own
 from supervisor.metrics.labels import Labels
 from supervisor.supervise.requests import SupervisorView
 from supervisor.supervise.status import StatusCache
@@ -54,8 +56,9 @@ class _Port:
 class _Handler:
     """Answers the requests."""
 
-    def __init__(self, view: SupervisorView, labels: Labels) -> None:
+    def __init__(self, view: SupervisorView, labels: Labels, config: MetricsConfig) -> None:
         self._view = view
+        self._config = config
         self._labels = labels
         self.metrics = Metrics(self._labels)
         self._statuses = StatusCache(view.status, fresh=_FRESH)
@@ -67,12 +70,21 @@ class _Handler:
 
     async def __call__(self, request: Request, _peer: Peer) -> Response:
         """Answer one request. Raises `Refusal`."""
+        self._refuse_foreign_host(request.headers.get("host"))
         answer = self._paths.get(request.path)
         if answer is None:
             raise Refusal(404, f"There is no such path; there are {', '.join(self._paths)}.")
         if request.method not in {"GET", "HEAD"}:
             raise Refusal(405, f"{request.path} is for GET and HEAD.", {"allow": "GET, HEAD"})
         return await answer()
+
+    def _refuse_foreign_host(self, host: str | None) -> None:
+        """Refuse a request that is addressed to another server; HTTP/1.0 names none, and no browser speaks it."""
+        config = self._config
+        assert config.listen is not None
+        own = split_address(config.listen)[0]
+        if host is not None and not is_own(host, own, public=config.public, hosts=config.hosts):
+            raise Refusal(421, "This server has another name: use its address, or add the name to metrics.hosts.")
 
     async def _livez(self) -> Response:
         return _verdict("alive", list(_not_alive(self._view)))
@@ -92,12 +104,13 @@ async def serving(view: SupervisorView, spec: BotSpec, linked: Mapping[str, bool
 
     `linked` holds the sessions that are known at the start, and whether each is linked.
     """
-    handler = _Handler(view, Labels(spec.config.metrics.session_label, spec.territory.key))
+    config = spec.config.metrics
+    handler = _Handler(view, Labels(config.session_label, spec.territory.key), config)
     for session, is_linked in linked.items():
         handler.metrics.add_session(session, linked=is_linked)
     with contextlib.ExitStack() as stack:
         stack.callback(logger.subscribe(handler.metrics.count))
-        address = spec.config.metrics.listen
+        address = config.listen
         assert address is not None
         try:
             server = Server(_listen(address), handler, connections=_CONNECTIONS)

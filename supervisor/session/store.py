@@ -200,9 +200,7 @@ class SessionStore:
         if context.linked is None:
             context = replace(context, linked=state.is_linked)
         listed = partial(self.snapshots, profile.id) if snapshots is None else lambda: snapshots
-        known = Reference(
-            baseline.read(self.cache, profile), listed, state.began_at, recorded=state != SessionState()
-        )
+        known = Reference(baseline.read(self.cache, profile), listed, state.began_at, recorded=state != SessionState())
         report = checks.run(profile, known, context, deep=deep, progress=progress)
         good = (context.free and report.may_start) or (context.closed and report.spotless)
         if good and report.files and not report.unchanged:

@@ -6,7 +6,9 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -44,9 +46,9 @@ def sample(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
 
 
-async def get(url: str, method: str = "GET") -> Reply:
+async def get(url: str, method: str = "GET", *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
     def ask() -> Reply:
-        request = urllib.request.Request(url, method=method)
+        request = urllib.request.Request(url, method=method, headers=dict(headers))
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return Reply(answer.status, answer.headers["content-type"], answer.read().decode())

@@ -113,14 +113,32 @@ async def test_an_address_that_is_taken_is_told_and_the_bot_runs(project: Projec
     assert off["problem"] == f"cannot listen on {address}: Address already in use"
 
 
-async def test_those_who_connect_and_send_nothing_hold_nobody_up(project: Project) -> None:
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: "], ids=["nothing", "half a request"])
+@pytest.mark.parametrize("connections", [8, 16, 32, 200])
+async def test_those_who_connect_and_send_no_request_hold_nobody_up(
+    project: Project, connections: int, sent: bytes
+) -> None:
     project.configure(METRICS)
     with contextlib.ExitStack() as stack:
         async with project.supervised("run") as running:
             url = await url_of(running)
-            for _ in range(8):
-                stack.enter_context(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))))
+            for _ in range(connections):
+                idle = stack.enter_context(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))))
+                idle.send(sent)
+            assert (await get(f"{url}/livez")).status == 200
             assert (await get(f"{url}/metrics")).status == 200
+
+
+async def test_a_page_whose_name_leads_here_reads_nothing(project: Project) -> None:
+    project.configure(METRICS)
+    async with project.supervised("run") as running:
+        url = await url_of(running)
+        port = url.rpartition(":")[2]
+        for host in ("evil.example", f"evil.example:{port}", f"localhost.evil.example:{port}", f"10.0.0.1:{port}"):
+            for path in ("/livez", "/readyz", "/metrics", "/"):
+                assert (await get(url + path, headers={"Host": host})).status == 421, host
+        for host in ("localhost", f"LOCALHOST:{port}", f"127.0.0.1:{port}", "[::1]:1", "localhost."):
+            assert (await get(f"{url}/livez", headers={"Host": host})).status == 200, host
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from supervisor.config.types import Bool, Listen, Section, option, split_address
+from supervisor.config.types import Bool, Listen, Section, Str, option, split_address
 
 
 class MetricsConfig(Section):
@@ -21,6 +21,13 @@ class MetricsConfig(Section):
         False,
         "Allow `listen` to be an address that other machines can reach. Set true only where a firewall or a "
         "container's network restricts access: there is no password and no encryption.",
+    )
+    hosts: tuple[Str, ...] = option(
+        (),
+        "Further host names under which a `public` address is reached. IP addresses, names without a dot and the "
+        "machine's own name need not be listed. A request for any other name is refused with 421, so that no web page "
+        "can read the metrics through a browser.",
+        examples=[["bot.internal.example"]],
     )
     session_label: Literal["masked", "id"] = option(
         "masked",

@@ -198,6 +198,35 @@ async def test_more_connections_than_are_served_are_told_so_and_the_first_are_no
             await reader.readuntil(b"GET / {} ")
 
 
+@pytest.mark.parametrize("idle", [3, 6, 50])
+@pytest.mark.parametrize("sent", [b"", GET], ids=["nothing", "half a request"])
+async def test_a_request_takes_the_place_of_a_connection_without_one(idle: int, sent: bytes) -> None:
+    async with served(connections=3) as socket, contextlib.AsyncExitStack() as stack:
+        for _ in range(idle):
+            _, writer = await stack.enter_async_context(connected(socket))
+            writer.write(sent)
+        for _ in range(3):
+            reader, writer = await stack.enter_async_context(connected(socket))
+            writer.write(GET + b"\r\n")
+            assert status_of(await reader.readuntil(b"\r\n\r\n")) == 200
+
+
+async def test_a_request_takes_the_place_of_the_connection_that_has_waited_longest_for_its_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("supervisor.http1.server._KEPT_ALIVE", 0.0)
+    async with served(connections=3) as socket, contextlib.AsyncExitStack() as stack:
+        readers = []
+        for _ in range(4):
+            reader, writer = await stack.enter_async_context(connected(socket))
+            writer.write(GET + b"\r\n")
+            assert status_of(await reader.readuntil(b"\r\n\r\n")) == 200
+            await reader.readuntil(b"GET / {} ")
+            readers.append(reader)
+        await eventually(readers[0].at_eof)
+        assert not any(reader.at_eof() for reader in readers[1:])
+
+
 async def test_a_flood_is_cut_off_without_a_word() -> None:
     async with served(connections=3) as socket, contextlib.AsyncExitStack() as stack:
         readers = [(await stack.enter_async_context(connected(socket)))[0] for _ in range(20)]
