@@ -10,7 +10,7 @@ import psutil
 
 from supervisor.browser.processes import Browser, find_browsers
 from supervisor.process.table import find_by_argument
-from supervisor.session.locks import busy, how_to_stop, running_supervisor
+from supervisor.session.locks import HOW_TO_STOP, busy, running_supervisor
 from supervisor.session.store import SessionStore
 from supervisor.system.errors import ProfileInUseError
 from supervisor.system.escape import printable
@@ -41,7 +41,7 @@ class Occupant:
     def __str__(self) -> str:
         """Who it is, and what to do about it, in two sentences."""
         if self.supervisor is not None:
-            remedy = how_to_stop(self.supervisor)
+            remedy = HOW_TO_STOP
         elif self.bot is not None:
             remedy = "Stop that bot first."
         else:

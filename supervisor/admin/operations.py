@@ -155,12 +155,19 @@ def verify(store: SessionStore, snapshot: Snapshot, progress: Progress) -> list[
     return problems if os.path.lexists(snapshot.path) else None
 
 
-def plan_restore(store: SessionStore, profile: Profile, wanted: str | None) -> Plan:
+def plan_restore(store: SessionStore, profile: Profile, wanted: str | None, *, dry_run: bool = False) -> Plan:
     """What a restore would do: of the snapshot `wanted` (its name or a part of it), by default of the best sound one.
 
-    Raises `SessionError` if there is none such, `ProfileInUseError` if the profile is open.
+    Raises `SessionError` if there is none such, and `ProfileInUseError` if the profile is open; with `dry_run`, that is
+    a remark.
     """
-    refuse_in_use(profile, store)
+    remarks = [_IN_VAIN] if store.state.get(profile.id).logged_out else []
+    try:
+        refuse_in_use(profile, store)
+    except ProfileInUseError as error:
+        if not dry_run:
+            raise
+        remarks.append(str(error))
     snapshots = {snapshot.name: snapshot for snapshot in store.snapshots(profile.id)}
     if wanted is not None:
         chosen = [snapshots[pick(wanted, snapshots, "snapshot")]]
@@ -171,7 +178,6 @@ def plan_restore(store: SessionStore, profile: Profile, wanted: str | None) -> P
         chosen = [snapshot for snapshot in best if snapshot.verified or not snapshot.has_manifest]
     if not chosen:
         raise SessionError(f"There is no sound snapshot of session {printable(profile.id)} to restore.")
-    remarks = [_IN_VAIN] if store.state.get(profile.id).logged_out else []
     return Plan(profile, tuple(chosen), os.path.lexists(profile.folder), tuple(remarks))
 
 
@@ -205,7 +211,7 @@ def clear(store: SessionStore, profile: Profile) -> Path | None:
 
 def prune(store: SessionStore, *, dry_run: bool) -> Pruned:
     """Remove what the configuration does not keep, or tell what that would be. Raises `SessionError`."""
-    if dry_run:
+    if dry_run or not store.cache.exists():  # the lock would make the folder
         return store.prune(dry_run=True)
     with store.held():
         return store.prune()

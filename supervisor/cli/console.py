@@ -214,19 +214,7 @@ def ago(moment: datetime | None) -> str:
     if moment is None:
         return ""
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
-
-
-def span(seconds: float) -> str:
-    """A length of time in its largest unit, rounded down.
-
-    >>> span(59), span(3600), span(200_000)
-    ('59 s', '1 h', '2 d')
-    """
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{int(seconds // length)} {unit}"
-    return f"{int(seconds)} s"
+    return f"{clock.span(seconds)} ago" if seconds >= 0 else f"in {clock.span(-seconds)}"
 
 
 def when(moment: datetime | None) -> str:

@@ -121,7 +121,7 @@ def restore(
     """
     with inventory_of(project, config) as inventory:
         profile = inventory.select(session)
-        plan = operations.plan_restore(inventory.store, profile, name)
+        plan = operations.plan_restore(inventory.store, profile, name, dry_run=dry_run)
         if not as_json:
             _print_plan(plan)
         elif dry_run:

@@ -140,7 +140,10 @@ def _schedule(value: object) -> str | None:
     if not isinstance(value, str):
         raise ValueError(expected)
     if len(value.split()) <= 2:  # "24h" or "24 h"
-        _positive_duration(value)
+        try:
+            _positive_duration(value)
+        except ValueError as error:
+            raise (error if value[:1].isdigit() else ValueError(expected)) from None
         return value
     if len(value.split()) != 5:
         raise ValueError(f"{expected}; a cron expression has five fields: minute, hour, day, month, weekday")
@@ -213,12 +216,12 @@ def _secret(value: str) -> str:
 
 
 def _webhook_url(value: str) -> str:
-    return _secret(value) if is_reference(value) else parse_http_url(value)
+    return _secret(value) if is_reference(value) else parse_http_url(value, example="https://example.org/bot")
 
 
-def parse_http_url(value: str) -> str:
+def parse_http_url(value: str, *, example: str = "http://127.0.0.1:3000/health") -> str:
     """Check that `value` is an http or https URL with a host, and return it. Raises `ValueError` otherwise."""
-    expected = 'expected a URL such as "http://127.0.0.1:3000/health"'
+    expected = f'expected an http or https URL such as "{example}"'
     try:
         parts = urlsplit(value)
         port = parts.port

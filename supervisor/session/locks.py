@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.session import names
-from supervisor.system import files
+from supervisor.system import clock, files
 from supervisor.system.documents import parse_object
 from supervisor.system.errors import ProfileInUseError, ScanonceError, explained
 from supervisor.system.escape import printable
@@ -38,6 +38,9 @@ class ProjectBusyError(ScanonceError):
 
 class ProfileBusyError(ProjectBusyError):
     """Another supervisor holds this profile; the message names it."""
+
+
+HOW_TO_STOP: Final = "Stop it first: scanonce stop in its folder, or Ctrl+C in its terminal."
 
 
 @contextlib.contextmanager
@@ -83,12 +86,7 @@ def busy(project: Path, cache: Path, instead: str = "") -> str:
     supervisor = running_supervisor(cache)
     if supervisor is None:
         return f"Another scanonce command is at work in {printable(project)}. Try again when it is over."
-    return f"scanonce runs in {printable(project)} (process {supervisor}). {instead or how_to_stop(supervisor)}"
-
-
-def how_to_stop(supervisor: int) -> str:
-    """The sentence that tells a user how to stop a supervisor."""
-    return f"Stop it first: Ctrl+C in its terminal, or SIGTERM to process {supervisor}."
+    return f"scanonce runs in {printable(project)} (process {supervisor}). {instead or HOW_TO_STOP}"
 
 
 def running_supervisor(cache: Path) -> int | None:
@@ -209,8 +207,9 @@ def _noted_holder(note: Path) -> str:
     """The process that wrote a note, and how long ago it was started."""
     try:
         known = _read_note(note) or {}
-        return f"process {int(known['pid'])}, started {time.time() - float(known['started']):.0f} s ago"
-    except (ValueError, KeyError, TypeError):
+        age = max(0.0, time.time() - float(known["started"]))
+        return f"process {int(known['pid'])}, started {clock.span(age)} ago"
+    except (ValueError, KeyError, TypeError, OverflowError):
         return "it has just started"
 
 

@@ -27,3 +27,15 @@ def parse(text: str) -> datetime:
     """An ISO 8601 text, without a zone taken for UTC, as such a moment. Raises `ValueError`."""
     moment = datetime.fromisoformat(text)
     return trimmed(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit, rounded down.
+
+    >>> span(59), span(3600), span(200_000)
+    ('59 s', '1 h', '2 d')
+    """
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"

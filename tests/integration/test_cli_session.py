@@ -24,6 +24,7 @@ from supervisor.session.profiles.check_report import CheckContext, CheckOutcome
 from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
+from supervisor.system import clock
 from tests.helpers import build
 from tests.helpers.shell import (
     PATIENCE,
@@ -296,7 +297,7 @@ class TestCheck:
         profile = make_session(tmp_path)
         with project_lock(tmp_path / ".session-cache"), browser_on(profile.path, tmp_path):
             said = invoke(tmp_path, "session", "check").out
-        assert f"in use by the bot that scanonce runs (process {os.getpid()}). Stop it first: Ctrl+C" in said
+        assert f"in use by the bot that scanonce runs (process {os.getpid()}). Stop it first: scanonce stop" in said
 
     def test_a_database_that_is_rewritten_at_each_look_is_not_called_damaged(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -404,7 +405,7 @@ class TestClear:
             (tmp_path / ".session-cache/supervisor.json").unlink()
             nameless = invoke(tmp_path, "session", "clear", "--yes")
         assert (ended.status, nameless.status) == (5, 5)
-        assert f"scanonce runs in {tmp_path} (process {os.getpid()}). Stop it first: Ctrl+C" in ended.err
+        assert f"scanonce runs in {tmp_path} (process {os.getpid()}). Stop it first: scanonce stop" in ended.err
         assert "Try again when it is over." in nameless.err
         assert profile.path.exists()
 
@@ -582,7 +583,7 @@ def test_a_supervisor_carries_none_of_this() -> None:
 
 
 def test_spans_and_sizes() -> None:
-    assert [console.span(seconds) for seconds in (0, 59.9, 60, 3599, 3600, 86_400)] == [
+    assert [clock.span(seconds) for seconds in (0, 59.9, 60, 3599, 3600, 86_400)] == [
         "0 s",
         "59 s",
         "1 min",

@@ -411,10 +411,15 @@ class TestRestore:
         assert (ended.status, ended.out) == (5, "")
         assert f"(process {browser.pid}, " in ended.err
         with project_lock(tmp_path / ".session-cache"):
-            for words in ((), ("--yes",), ("--dry-run",)):
+            busy = f"scanonce runs in {tmp_path} (process {os.getpid()})"
+            for words in ((), ("--yes",)):
                 ended = invoke(tmp_path, "snapshot", "restore", *words)
                 assert (ended.status, ended.out) == (5, "")
-                assert f"scanonce runs in {tmp_path} (process {os.getpid()})" in ended.err
+                assert busy in ended.err
+            planned = invoke(tmp_path, "snapshot", "restore", "--dry-run")
+            assert planned.status == 0
+            assert "Snapshot  backup-" in planned.out
+            assert busy in planned.err
         assert build.contents(profile.path) == was
 
     def test_a_supervisor_that_starts_during_the_question_is_not_disturbed(
@@ -430,6 +435,11 @@ class TestRestore:
 
 
 class TestPrune:
+    def test_a_folder_without_sessions_is_left_as_it_is(self, tmp_path: Path) -> None:
+        ended = invoke(tmp_path, "snapshot", "prune")
+        assert (ended.status, ended.out) == (0, "There is nothing to remove.\n")
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.fixture
     def old(self, tmp_path: Path, profile: Profile) -> list[Snapshot]:
         """Three snapshots, of which one may stay, and a quarantined profile past its age."""
