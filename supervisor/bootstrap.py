@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -87,7 +88,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     mode=mode,
                     versions=Versions(identify(config, mode, logger.redacted(command))),
                     outputs=OutputSinks(project, key, config.log, mode),
-                    screen=QrDisplay(logger.write_picture) if logger.for_people() else None,
+                    screen=QrDisplay(logger.write_picture, _columns) if logger.for_people() else None,
                     locks=locks,
                     umask=umask,
                 ),
@@ -259,6 +260,10 @@ def _signals(inbox: Inbox, slot: Slot, reaper: Reaper) -> Iterator[None]:
             loop.remove_signal_handler(number)
             # The bot is gone and the end is near: one more Ctrl+C must not turn it into a traceback.
             signal.signal(number, signal.SIG_IGN if number in requests else signal.SIG_DFL)
+
+
+def _columns() -> int | None:
+    return shutil.get_terminal_size().columns if os.isatty(sys.stderr.fileno()) else None
 
 
 def _on_signal(inbox: Inbox, number: signal.Signals) -> None:

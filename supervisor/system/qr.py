@@ -17,10 +17,17 @@ _DRAWING = 100
 
 
 class QrDisplay:
-    """Draws codes by `draw`, unless the bot's own output, which is passed to `feed`, has just shown one."""
+    """Draws codes by `draw`, unless the bot's own output, which is passed to `feed`, has just shown one.
 
-    def __init__(self, draw: Callable[[str], None], patience: float = PATIENCE) -> None:
+    Where a code, the bot's included, is wider than the terminal, a line says so: broken lines cannot be scanned.
+    `columns` returns the width of the terminal, None where there is none.
+    """
+
+    def __init__(
+        self, draw: Callable[[str], None], columns: Callable[[], int | None], patience: float = PATIENCE
+    ) -> None:
         self._draw = draw
+        self._columns = columns
         self._patience = patience
         self._drawn_at = float("-inf")
         self._waiting: asyncio.TimerHandle | None = None
@@ -39,7 +46,13 @@ class QrDisplay:
         since = time.monotonic() - self._patience
 
         def draw() -> None:
-            if self._drawn_at < since:
+            needed, columns = width(text), self._columns()
+            if columns is not None and columns < needed:
+                self._draw(
+                    f"scanonce  the QR code needs {needed} columns, and this terminal has {columns}: widen it, or make "
+                    "its letters smaller"
+                )
+            elif self._drawn_at < since:
                 self._draw(render_text(text))
 
         self._waiting = asyncio.get_running_loop().call_later(self._patience, draw)
@@ -48,6 +61,13 @@ class QrDisplay:
         """Draw nothing more."""
         if self._waiting is not None:
             self._waiting.cancel()
+
+
+def width(text: str) -> int:
+    """The columns that a drawing of a QR code of `text` takes, with a margin of one module."""
+    import segno
+
+    return int(segno.make(text, error="l", micro=False).symbol_size(border=1)[0])
 
 
 def render_text(text: str) -> str:

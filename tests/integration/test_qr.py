@@ -14,7 +14,7 @@ import segno
 from supervisor.browser.presets import SessionStatus
 from supervisor.log.events.registry import EVENTS
 from supervisor.log.events.sessions import SESSION_STATES
-from supervisor.system.qr import PATIENCE, QrDisplay, render_text
+from supervisor.system.qr import PATIENCE, QrDisplay, render_text, width
 from tests.helpers.command import Project
 from tests.helpers.waiting import eventually
 
@@ -32,12 +32,26 @@ def large(text: str) -> bytes:
     return b"".join(b"\x1b[47m  \x1b[0m\x1b[40m  \x1b[0m" * 20 + b"\n" for _ in text)
 
 
+@pytest.mark.parametrize("drawn_by_the_bot", [True, False])
+async def test_a_terminal_that_is_too_narrow_for_a_code_is_named(drawn_by_the_bot: bool) -> None:
+    drawn: list[str] = []
+    needed = width(CODE)
+    for columns in (needed - 1, needed):
+        screen = QrDisplay(drawn.append, lambda columns=columns: columns, patience=0.05)  # type: ignore[misc]
+        if drawn_by_the_bot:
+            screen.feed(small(CODE))
+        screen.show(CODE)
+        await asyncio.sleep(0.1)
+    assert drawn[0].startswith(f"scanonce  the QR code needs {needed} columns, and this terminal has {needed - 1}: ")
+    assert drawn[1:] == ([] if drawn_by_the_bot else [render_text(CODE)])
+
+
 @pytest.mark.parametrize("drawing", [small, large])
 @pytest.mark.parametrize("first", ["the bot", "we"])
 async def test_what_the_bot_draws_is_not_drawn_twice(drawing: object, first: str) -> None:
     assert callable(drawing)
     drawn: list[str] = []
-    screen = QrDisplay(drawn.append, patience=0.3)  # longer than any pause of ours between the two
+    screen = QrDisplay(drawn.append, lambda: None, patience=0.3)  # longer than any pause of ours between the two
     if first == "the bot":
         screen.feed(drawing(CODE))
         screen.show(CODE)
@@ -50,7 +64,7 @@ async def test_what_the_bot_draws_is_not_drawn_twice(drawing: object, first: str
 
 async def test_what_the_bot_does_not_draw_is_drawn_in_its_newest_form() -> None:
     drawn: list[str] = []
-    screen = QrDisplay(drawn.append, patience=0.05)
+    screen = QrDisplay(drawn.append, lambda: None, patience=0.05)
     screen.feed(b"\x1b[32mstarting\x1b[0m \xe2\x96\x88\xe2\x96\x88 50 %\n")
     screen.show(CODE)
     screen.show(OTHER)
@@ -60,7 +74,7 @@ async def test_what_the_bot_does_not_draw_is_drawn_in_its_newest_form() -> None:
 
 async def test_a_drawing_of_long_ago_was_of_another_code() -> None:
     drawn: list[str] = []
-    screen = QrDisplay(drawn.append, patience=0.05)
+    screen = QrDisplay(drawn.append, lambda: None, patience=0.05)
     screen.feed(small(CODE))
     await asyncio.sleep(0.1)
     screen.show(OTHER)
@@ -70,7 +84,7 @@ async def test_a_drawing_of_long_ago_was_of_another_code() -> None:
 
 async def test_nothing_is_drawn_after_the_end() -> None:
     drawn: list[str] = []
-    screen = QrDisplay(drawn.append, patience=0.01)
+    screen = QrDisplay(drawn.append, lambda: None, patience=0.01)
     screen.show(CODE)
     screen.close()
     await asyncio.sleep(0.03)
