@@ -69,8 +69,6 @@ def exits() -> Iterator[None]:
         fail(str(error), HELD)
     except (ScanonceError, HistoryError) as error:
         fail(str(error))
-    except BrokenPipeError:
-        raise  # the reader has gone, as `head` does: typer ends quietly
     except OSError as error:
         fail(f"{error.strerror or error} ({error.filename or 'no file named'}). Fix that, then try again.")
 

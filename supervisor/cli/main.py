@@ -1,17 +1,17 @@
 """The entry point of the command `scanonce`."""
 
 import atexit
-import contextlib
 import os
 import sys
 from typing import NoReturn
 
 from supervisor import __version__
+from supervisor.cli import streams
 
 
 def main() -> None:
     """Run the command, and exit with its status."""
-    _hold_standard_streams()
+    streams.prepare()
     if sys.argv[1:] in (["--version"], ["-V"]):  # before typer is imported, which takes longer than all the rest
         print(f"scanonce {__version__}")
         _leave(0)
@@ -29,18 +29,6 @@ def main() -> None:
         _leave(end.code if isinstance(end.code, int) else end.code is not None)
 
 
-def _hold_standard_streams() -> None:
-    """Open those of the three standard streams that our caller has closed.
-
-    The next file that is opened, a snapshot's perhaps, would get the number, and the bot's output would go into it.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
-
-
 def _leave(code: int) -> NoReturn:
     """Exit at once: a command has closed in order what it has opened.
 
@@ -49,7 +37,11 @@ def _leave(code: int) -> NoReturn:
     """
     atexit._run_exitfuncs()  # writes the last lines, and restores the terminal's mode after an error
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed by our caller
-            with contextlib.suppress(OSError):  # the reader has gone
+        try:
+            if stream is not None:  # closed by our caller
                 stream.flush()
+        except streams.OutputLostError as lost:
+            code = code or lost.status
+        except OSError:
+            continue
     os._exit(code)

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
+
+from supervisor.system.user_folders import cache_folder
 
 _PACKAGE = Path(__file__).resolve().parent
 _PAGE = _PACKAGE / "page.html"
@@ -120,7 +121,7 @@ def _packages_folder() -> Path:
     if EXAMPLE != _IN_THE_WHEEL:
         return EXAMPLE
     lock_file = hashlib.sha256((EXAMPLE / "package-lock.json").read_bytes()).hexdigest()
-    return platformdirs.user_cache_path("scanonce", appauthor=False) / "demo" / lock_file[:12]
+    return cache_folder() / "demo" / lock_file[:12]
 
 
 def _installed(packages: Path) -> bool:

@@ -1,6 +1,7 @@
 """The specification of a leader, and the errors of a command that cannot be run."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from pathlib import Path
 
 #: Exit statuses of a shell for a command that it cannot find or may not run (POSIX, "Exit Status for Commands").
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
+
+#: Characters that mean something to a shell and nothing to a program.
+_SHELL = frozenset("|&;<>()$`*?~\n")
 
 
 class CommandError(Exception):
@@ -44,7 +48,21 @@ def resolve_command(command: Sequence[str], directory: Path, environment: Mappin
         raise CommandError(f"{program} is a folder, not a program", NOT_EXECUTABLE)
     if Path(looked_up).exists():
         raise CommandError(f"{program} may not be executed: try chmod +x, or name its interpreter", NOT_EXECUTABLE)
-    raise CommandError(f"{program} was not found: is it installed, and on the PATH?", NOT_FOUND)
+    raise CommandError(f"{program} was not found: {_remedy(command)}", NOT_FOUND)
+
+
+def _remedy(command: Sequence[str]) -> str:
+    """The reason, most likely, why a program was not found, and what to write instead."""
+    program, *rest = command
+    first, *others = program.split() or [program]
+    whole = " ".join(command)
+    if any(character in _SHELL for character in program) or (others and "=" in first):
+        return f"it is written for a shell; write sh -c {shlex.quote(whole)}"
+    if others:
+        return f"it is a whole command in one word, because of the quotes; write each word by itself: {whole}"
+    if "=" in program:
+        return f"it sets a variable, as a shell would take it; write env {shlex.join([program, *rest])}"
+    return "is it installed, and on the PATH?"
 
 
 def spawn_error(program: str, error: OSError | ValueError) -> CommandError:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
+from supervisor.system.user_folders import cache_folder, homeless_folder
+
 MAX_ADDRESS = 107 if sys.platform == "linux" else 103
 """Longest socket path in bytes: the size of `sun_path` less its closing NUL (unix(7); 104 on the BSDs and macOS)."""
 
@@ -27,15 +29,16 @@ def project_key(project: Path) -> str:
 def runtime_folder(key: str) -> Path:
     """Return the folder for the project with this key, and make it, private, if need be.
 
-    It is in the user's runtime folder where the system has one, else in the cache folder, never in a shared temporary
-    one. Raises RuntimeFolderError.
+    It is in the user's runtime folder where the system has one, else in the cache folder; in the shared temporary one
+    only for a user without a home folder. Raises RuntimeFolderError.
     """
     problems = []
     for base in _candidates():
         folder = base / key
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_private(base)
+            base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(base)  # first: nothing is made in another user's folder, nor through a link
+            folder.mkdir(mode=0o700, exist_ok=True)
             _make_private(folder)
         except OSError as error:
             problems.append(f"{folder}: {error.strerror}")
@@ -69,7 +72,9 @@ def _candidates() -> list[Path]:
     Not platformdirs' choice on Unix: without XDG_RUNTIME_DIR, or if it is not ours, as after `sudo -E`, that is the
     shared temporary folder.
     """
-    cache = platformdirs.user_cache_path("scanonce") / "run"
+    cache = cache_folder()
+    if cache != homeless_folder():  # of which every level must be private
+        cache /= "run"
     if sys.platform in {"win32", "darwin"}:
         return [platformdirs.user_runtime_path("scanonce"), cache]
     given = Path(os.environ.get("XDG_RUNTIME_DIR", ""))

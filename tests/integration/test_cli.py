@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +19,11 @@ from supervisor.cli.app import SECTIONS, app
 from supervisor.cli.completion import VARIABLE, Shell
 from supervisor.config.docgen import json_schema
 from supervisor.log import logger
+from supervisor.system import user_folders
+from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
 from tests.helpers import build
 from tests.helpers.command import Project, Running
-from tests.helpers.shell import Ended, run
+from tests.helpers.shell import SCANONCE, Ended, run
 from tests.helpers.waiting import eventually
 
 if TYPE_CHECKING:
@@ -262,6 +267,16 @@ def test_help_names_what_an_option_takes_and_not_a_type_of_python(words: tuple[s
         pytest.param(["--", "no-such-program"], 127, "no-such-program was not found", id="not there"),
         pytest.param(["--", "./index.js"], 126, "index.js may not be executed: try chmod +x", id="not executable"),
         pytest.param(["--", "./sessions"], 126, "sessions is a folder, not a program", id="a folder"),
+        pytest.param(
+            ["--", "node index.js && echo"], 127, "write sh -c 'node index.js && echo'", id="a line for a shell"
+        ),
+        pytest.param(["--", "A=b node index.js"], 127, "write sh -c 'A=b node index.js'", id="a line with a variable"),
+        pytest.param(["--", "~/bin/bot", "-v"], 127, "write sh -c '~/bin/bot -v'", id="a path for a shell"),
+        pytest.param(
+            ["--", "node index.js", "-v"], 127, "each word by itself: node index.js -v", id="a quoted command"
+        ),
+        pytest.param(["--", "A=b", "node", "x.js"], 127, "write env A=b node x.js", id="a variable"),
+        pytest.param(["--", "no-such-program"], 127, "is it installed, and on the PATH?", id="not installed"),
     ],
 )
 def test_a_command_that_cannot_be_run_is_refused_before_anything_is_touched(
@@ -403,6 +418,77 @@ def test_without_a_folder_for_sockets_the_remedy_is_named(folder: Path) -> None:
     ended = run(folder, "run", "--", "true", env=environment)
     assert ended.status == 2
     assert "set XDG_RUNTIME_DIR to a folder that only you may enter" in sentences(ended)
+
+
+#: Runs a command as a user that /etc/passwd does not know (unshare(1)).
+NOBODY = ["unshare", "--user", "--map-user=12345"]
+
+
+@pytest.mark.skipif(
+    subprocess.run([*NOBODY, "true"], check=False, capture_output=True).returncode != 0, reason="not allowed here"
+)
+@pytest.mark.parametrize("runtime", [False, True], ids=["nothing", "a runtime folder"])
+def test_a_user_without_a_home_folder_runs_a_bot(tmp_path: Path, runtime: bool) -> None:
+    """As in a container with a user id of its own, and no HOME."""
+    (tmp_path / "scanonce.toml").write_text('[ready]\nsettle = "20ms"\n[restart]\nno_restart_codes = [7]\n')
+    with tempfile.TemporaryDirectory(prefix="scanonce-") as temporary:  # a socket's path must be short
+        environment = {"PATH": os.environ["PATH"], "TMPDIR": temporary}
+        if runtime:
+            environment["XDG_RUNTIME_DIR"] = temporary
+
+        def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
+            command = [*NOBODY, str(SCANONCE), *words]
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+            assert "Traceback" not in done.stderr
+            assert "internal error" not in done.stderr
+            return done
+
+        done = as_nobody("run", "--", "sh", "-c", f'"{SCANONCE}" status; exit 7')
+        assert done.returncode == 7, done.stderr
+        assert "scanonce run" in done.stdout, "its own supervisor was found"
+        assert all(made.stat().st_mode & 0o077 == 0 for made in Path(temporary).iterdir())
+        assert as_nobody("logs", "--events").returncode == 0
+        for words in (["ps"], ["doctor"], ["service", "install"], ["service", "status"]):
+            as_nobody(*words)
+
+
+def test_a_folder_that_somebody_else_has_planted_for_a_user_without_a_home_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(user_folders, "_in_home", lambda _: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    user_folders.homeless_folder().symlink_to(elsewhere)
+    with pytest.raises(RuntimeFolderError):
+        runtime_folder("0" * 12)
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], ["dev", "--help"], ["session", "list", "--json"], ["timings"], ["doctor"]]
+)
+def test_output_that_is_lost_has_a_status_of_its_own(tmp_path: Path, words: list[str], buffered: str) -> None:
+    def status(redirection: str) -> tuple[int, str]:
+        line = f'"$0" "$@" {redirection}; echo ${{PIPESTATUS[0]}} >&2'
+        environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+        command = ["bash", "-c", line, str(SCANONCE), *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        *said, code = done.stderr.splitlines()
+        return int(code), "\n".join(said)
+
+    assert status("| { exec 0<&-; }") == (141, "")
+    assert status("> /dev/full") == (2, "scanonce: the output could not be written: No space left on device.")
+
+
+def test_a_complaint_that_is_lost_does_not_change_the_status(tmp_path: Path) -> None:
+    for words, status in (("status", 1), ("nonsense", 2), ("--version", 0)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([SCANONCE, words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=full, check=False)
+        assert done.returncode == status
 
 
 def test_a_state_that_cannot_be_read_does_not_keep_the_bot_from_running(folder: Path) -> None:

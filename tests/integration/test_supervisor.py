@@ -10,6 +10,7 @@ import shlex
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from dataclasses import replace
@@ -50,6 +51,34 @@ backoff_initial = "20ms"
 
 
 # -- signals -----------------------------------------------------------------------------------------------------------
+
+
+#: Starts a command as a thread of a JVM does, for instance, with signals blocked or ignored.
+_DEAF = """
+import os, signal, sys
+how, *command = sys.argv[1:]
+if how == "blocked":
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+else:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_IGN)
+os.execvp(command[0], command)
+"""
+
+
+@pytest.mark.parametrize("how", ["blocked", "ignored"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals_are_received_whatever_our_caller_has_done_to_them(
+    project: Project, how: str, number: signal.Signals
+) -> None:
+    deaf = [sys.executable, "-I", "-S", "-c", _DEAF, how]
+    running = await project.start("run", f"browser={project.profile('1')}", prefix=deaf)
+    await running.until("restart.done")
+    await project.noted("bot", "up")
+    assert await running.stop(number) == 128 + number
+    assert project.notes("bot", "stop"), "the bot has received its signal too"
+    assert running.events[-1]["clean"] is True
+    project.is_left_alone()
 
 
 @pytest.mark.parametrize(

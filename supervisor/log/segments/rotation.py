@@ -4,8 +4,11 @@ import contextlib
 import os
 import re
 from pathlib import Path
+from typing import Final
 
-import platformdirs
+from supervisor.system import user_folders
+
+_OWN: Final = ".session-cache/log"
 
 
 class Segments:
@@ -71,9 +74,9 @@ class Segments:
 def log_folder(project: Path, configured: Path | None) -> Path:
     """The folder for logs, which may not exist: the configured one, else the user's. Projects may share one.
 
-    Without a home directory the user's folder has no absolute path, and is taken relative to the project.
+    For a user without a home folder, the project's own.
     """
-    return project / (platformdirs.user_log_path("scanonce") if configured is None else configured)
+    return project / (configured or user_folders.log_folder() or _OWN)
 
 
 def segment_files(folder: Path, key: str) -> list[tuple[int, Path]]:

@@ -137,7 +137,7 @@ def _playwright_cache(project: CheckedProject) -> Iterator[Path]:
 
 
 def _cache(project: CheckedProject, variable: str, name: str) -> Path:
-    home = Path(project.environment.get("HOME") or Path.home())
+    home = Path(project.environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111  Path.home raises without one
     return project.directory / (project.environment.get(variable) or home / ".cache" / name)
 
 

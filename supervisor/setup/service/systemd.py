@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from supervisor.setup.service.init_system import MARK, Scope, Service, ServiceError, ServiceFile, ServiceId, Steps
+from supervisor.system.user_folders import config_folder
 
 _SYSTEM = Path("/etc/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
@@ -105,7 +104,7 @@ class Systemd:
     def _folder(self, service: ServiceId) -> Path:
         if service.scope is Scope.SYSTEM:
             return self._system
-        return (self._home or platformdirs.user_config_path()) / "systemd" / "user"
+        return (self._home or config_folder()) / "systemd" / "user"
 
     def _variables(self, service: ServiceId) -> Path:
         return self._folder(service) / f"{service.name}.env"
