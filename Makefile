@@ -50,6 +50,10 @@ types: $(VENV) ## mypy, strict
 bench: setup ## measure restarts against nodemon (ARGS="..." for other benchmarks, see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks $(or $(ARGS),restart --vs nodemon)
 
+.PHONY: picture
+picture: setup ## make the pictures of a session in the README, from a real run
+	$(BIN)/python scripts/picture.py
+
 .PHONY: clean
 clean: ## remove what setup, tests and tools have made; no session, no snapshot
 	rm -rf .venv examples/whatsapp-bot/node_modules dist
