@@ -27,7 +27,7 @@ from supervisor.log.redact import Redactor
 from supervisor.log.sinks import OutputSinks
 from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
-from supervisor.session.locks import ProfileLocks, project_lock
+from supervisor.session.locks import ProfileLocks, ProjectLock, project_lock
 from supervisor.session.open import open_store
 from supervisor.session.store import SessionStore
 from supervisor.supervise import service_notify
@@ -35,6 +35,7 @@ from supervisor.supervise.browser_events import BrowserEvents
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.inbox import Inbox, Plans
 from supervisor.supervise.leftovers import Leftovers
+from supervisor.supervise.lock_keeper import keeping
 from supervisor.supervise.maintenance import Maintenance, report_findings
 from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.supervise.session_tracker import SessionTracker
@@ -72,7 +73,10 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     # Our own files are for their owner alone; the bot keeps its umask.
     umask = os.umask(0o077) if sys.platform != "win32" else -1
     runtime = runtime_folder(key)
-    with project_lock(project / config.session.cache, runtime), contextlib.closing(ProfileLocks()) as locks:
+    with (
+        project_lock(project / config.session.cache, partial(runtime_folder, key)) as lock,
+        contextlib.closing(ProfileLocks()) as locks,
+    ):
         # Before anything is looked at or mended: what another supervisor is at work on is not ours to touch.
         for profile in open_store(project, config).profiles(config.session.profiles):
             locks.take(profile.folder, project)
@@ -92,12 +96,13 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     locks=locks,
                     umask=umask,
                 ),
+                lock,
                 rest_first=rest_first,
             )
         )
 
 
-async def _supervise(spec: BotSpec, *, rest_first: bool) -> int:
+async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> int:
     """Build everything that one running supervisor consists of, from the bottom up, and run it."""
     config, project = spec.config, spec.territory.project
     inbox, slot, plans = Inbox(), Slot(), Plans()
@@ -148,7 +153,7 @@ async def _supervise(spec: BotSpec, *, rest_first: bool) -> int:
         if spec.mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(config.restart.schedule, inbox, supervisor, slot, plans).cancel)
         _listen(supervisor, slot, Target(config.timing.target_low, config.timing.target_high))
-        async with _services(supervisor, spec, linked):
+        async with keeping(lock, spec.locks, project), _services(supervisor, spec, linked):
             if spec.mode is Mode.RUN:
                 return await supervisor.run()
             # Only here: production does not pay for the watcher's libraries.

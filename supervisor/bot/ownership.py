@@ -7,6 +7,7 @@ and still runs is a stranger's: it is reported, and waited for.
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from supervisor.process.table import (
     find_by_argument,
     find_by_mark,
     parent_program,
+    was_alive_at,
 )
 from supervisor.system.runtime_dir import project_key
 
@@ -114,7 +116,8 @@ class Territory:
 
     def _marked(self) -> list[ProcessEntry]:
         # What waits for its start bears its mark already.
-        return [entry for entry in find_by_mark(f"{self.key}-") if entry.pid not in self.apart]
+        marked = find_by_mark(f"{self.key}-", passed_over=_has_supervisor)
+        return [entry for entry in marked if entry.pid not in self.apart]
 
     def _has_a_bot(self, browser: ProcessEntry) -> bool:
         """Whether the program that started the browser still runs. An orphan's parent is init, or another adopter.
@@ -123,6 +126,15 @@ class Territory:
         """
         program = parent_program(browser.pid) if browser.parent != 1 else None
         return program is not None and program not in _ADOPTERS
+
+
+def _has_supervisor(mark: str) -> bool:
+    """Whether another supervisor that made a mark lives: of what bears it, nothing was left behind.
+
+    The locks keep a second one off; this does where they cannot, as on a network mount.
+    """
+    match = re.fullmatch(r"\w+-([0-9]{1,9})-([0-9]{1,15})-[0-9]+", mark, re.ASCII)
+    return match is not None and int(match[1]) != os.getpid() and was_alive_at(int(match[1]), int(match[2]) / 1000)
 
 
 def _browsers_of_the_machine() -> list[ProcessEntry]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from supervisor.control.handlers import Api
-from supervisor.control.socket_watch import Lookout
 from supervisor.control.transport import AddressError, Listener, listen
 from supervisor.http1.connection import Request, Response
 from supervisor.http1.peer import Peer
@@ -19,6 +18,7 @@ from supervisor.http1.server import Answer, Server
 from supervisor.log.logger import emit, report_fault
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
+from supervisor.watch.lookout import Lookout
 
 LOOK: Final = 2.0
 """Seconds until a socket that was removed is replaced: systemd removes a user's runtime folder at logout, while a bot

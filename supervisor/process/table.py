@@ -16,6 +16,7 @@ from supervisor.process.handle import Handle, open_handle
 #: supervisor of the same project recognises what was left behind.
 ENVIRONMENT_MARK = "SCANONCE_RUN_ID"
 
+_CLOCK_SLACK = 2.0  # seconds; a process's start time is rounded, and not taken from the clock of files
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
 
 
@@ -75,12 +76,26 @@ def find_by_argument(prefix: str) -> list[ProcessEntry]:
     return _find(lambda process: any(word.startswith(prefix) for word in process.cmdline()[1:]))
 
 
-def find_by_mark(prefix: str) -> list[ProcessEntry]:
+def was_alive_at(pid: int, moment: float) -> bool:
+    """Whether the process with this pid lives, and did at a moment (seconds since the epoch)."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= moment + _CLOCK_SLACK and process.status() != psutil.STATUS_ZOMBIE
+    except (*_GONE, ValueError, OverflowError):
+        return False
+
+
+def find_by_mark(prefix: str, *, passed_over: Callable[[str], bool] = lambda _mark: False) -> list[ProcessEntry]:
     """Return every process of the machine whose `ENVIRONMENT_MARK` begins so and is readable for this user.
 
-    Costs some tens of microseconds for each process of the machine.
+    Those whose mark is to be `passed_over` are left out. Costs some tens of microseconds for each process.
     """
-    return _find(lambda process: process.environ().get(ENVIRONMENT_MARK, "").startswith(prefix))
+
+    def is_wanted(process: psutil.Process) -> bool:
+        mark = process.environ().get(ENVIRONMENT_MARK, "")
+        return mark.startswith(prefix) and not passed_over(mark)
+
+    return _find(is_wanted)
 
 
 def _find(wanted: Callable[[psutil.Process], bool]) -> list[ProcessEntry]:

@@ -1,8 +1,10 @@
 """One supervisor per project, and one per profile.
 
 Both locks are the kernel's: they end with the process that holds them, however that ends. The note beside a lock names
-the holder for messages, and proves nothing. Third-party imports are made where they are used: a command that only asks
-whether a supervisor runs does not pay for `filelock`, which imports asyncio.
+the holder for messages, and proves nothing.
+
+A project is locked in its cache, which moves with it, and in the supervisor's runtime folder, which stays when the
+cache is removed under it (`git clean -fdx`).
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,13 +24,14 @@ from supervisor.system import clock, files
 from supervisor.system.documents import parse_object
 from supervisor.system.errors import ProfileInUseError, ScanonceError, explained
 from supervisor.system.escape import printable
+from supervisor.system.held_lock import HeldLock, is_held
+from supervisor.system.runtime_dir import RuntimeFolderError, places, project_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filelock import BaseFileLock
-
 NOTE: Final = "supervisor.json"
+RUNTIME_LOCK: Final = "project.lock"
 PROFILE_LOCK_PREFIX: Final = ".scanonce-lock-"
 PROFILE_NOTE_PREFIX: Final = ".scanonce-holder-"
 _CLOCK_SLACK: Final = 2.0  # seconds; a process's start time is rounded, and not taken from the clock of the note
@@ -43,23 +48,60 @@ class ProfileBusyError(ProjectBusyError):
 HOW_TO_STOP: Final = "Stop it first: scanonce stop in its folder, or Ctrl+C in its terminal."
 
 
+class ProjectLock:
+    """What a supervisor holds of its project: a lock and a note in its cache, and both again in its runtime folder.
+
+    The note tells commands where the runtime folder is. `runtime` makes that folder, if need be, and returns it.
+    """
+
+    def __init__(self, cache: Path, runtime: Callable[[], Path] | None = None) -> None:
+        self.folder = cache
+        self._runtime = runtime
+        # In this order: who is refused by the one that is not lost so easily does not get in the way at the other.
+        self._locks = [HeldLock(runtime() / RUNTIME_LOCK)] if runtime is not None else []
+        self._locks.append(HeldLock(cache / names.LOCK_FILE))
+        self._taken = False
+
+    def take(self) -> None:
+        """Take what is not held. Raises `ProjectBusyError` if another process holds it, else `OSError`."""
+        if self.folder.parent.is_dir():  # a project that was moved is not made anew in its old place
+            files.ensure_private_folder(self.folder)
+        runtime = self._runtime() if self._runtime is not None else None
+        for lock in self._locks:
+            if not lock.intact and not lock.take():
+                raise ProjectBusyError(
+                    f"another scanonce runs in this project: {_noted_holder(lock.path.with_name(NOTE))}"
+                )
+        self._taken = True
+        for lock in self._locks:
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
+                files.rewrite(lock.path.with_name(NOTE), _note(runtime=str(runtime) if runtime else None))
+
+    @property
+    def lost(self) -> list[Path]:
+        """The files of its locks that were removed or replaced, in folders that are there."""
+        return [lock.path for lock in self._locks if not lock.intact and lock.path.parent.parent.is_dir()]
+
+    def release(self) -> None:
+        """Release it."""
+        for lock in self._locks:
+            if self._taken and lock.intact:
+                with contextlib.suppress(OSError):
+                    files.unlink(lock.path.with_name(NOTE))
+            lock.release()
+
+
 @contextlib.contextmanager
-def project_lock(cache: Path, runtime: Path | None = None) -> Iterator[None]:
-    """Hold a project as its supervisor does, with a note that also tells commands where its runtime folder is.
+def project_lock(cache: Path, runtime: Callable[[], Path] | None = None) -> Iterator[ProjectLock]:
+    """Hold a project as its supervisor does.
 
     Raises `ProjectBusyError` at once if another process holds it, `OSError` if the folder cannot be written to.
     """
-    note = cache / NOTE
-    lock = _lock(cache)
-    if not _try(lock):
-        raise ProjectBusyError(f"another scanonce runs in this project: {_noted_holder(note)}")
+    lock = ProjectLock(cache, runtime)
     try:
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
-            note.write_bytes(_note(runtime=str(runtime) if runtime else None))
-        yield
+        lock.take()
+        yield lock
     finally:
-        with contextlib.suppress(OSError):
-            note.unlink()
         lock.release()
 
 
@@ -71,11 +113,13 @@ def held_project(project: Path, cache: Path, *, instead: str = "") -> Iterator[N
     `ProfileInUseError` if a supervisor or another command holds the project, `SessionError` if it cannot be locked;
     `instead` is what to do if a supervisor holds it, by default to stop it.
     """
-    with explained("lock the project in", cache):
-        lock = _lock(cache)
-        if not _try(lock):
-            raise ProfileInUseError(busy(project, cache, instead))
+    lock = HeldLock(cache / names.LOCK_FILE)
     try:
+        with explained("lock the project in", cache):
+            files.ensure_private_folder(cache)
+            # In a cache that was removed under a supervisor, the lock is free until that looks again.
+            if not lock.take() or any(is_held(place / RUNTIME_LOCK) for place in _runtime_folders(project)):
+                raise ProfileInUseError(busy(project, cache, instead))
         yield
     finally:
         lock.release()
@@ -83,7 +127,9 @@ def held_project(project: Path, cache: Path, *, instead: str = "") -> Iterator[N
 
 def busy(project: Path, cache: Path, instead: str = "") -> str:
     """Sentences on who holds the project, and what to do about it."""
-    supervisor = running_supervisor(cache)
+    there = [(place / NOTE, place / RUNTIME_LOCK) for place in _runtime_folders(project)]
+    found = (running_supervisor(cache), *(_running(*files) for files in there))
+    supervisor = next((pid for pid in found if pid is not None), None)
     if supervisor is None:
         return f"Another scanonce command is at work in {printable(project)}. Try again when it is over."
     return f"scanonce runs in {printable(project)} (process {supervisor}). {instead or HOW_TO_STOP}"
@@ -94,14 +140,18 @@ def running_supervisor(cache: Path) -> int | None:
 
     The lock itself is not tried: that would hold it for a moment, and turn away a supervisor that is just starting.
     """
-    note = _read_note(cache / NOTE)
+    return _running(cache / NOTE, cache / names.LOCK_FILE)
+
+
+def _running(note_file: Path, lock: Path) -> int | None:
+    note = _read_note(note_file)
     if note is None:
         return None
     import psutil
 
     try:
         if not note:  # the disk was full
-            return _lock_holder(cache / names.LOCK_FILE)
+            return _lock_holder(lock)
         pid, since = int(note["pid"]), float(note["started"])
         # A later process may have been given the same number.
         return pid if psutil.Process(pid).create_time() <= since + _CLOCK_SLACK else None
@@ -125,20 +175,25 @@ class ProfileLocks:
     """
 
     def __init__(self) -> None:
-        self._held: dict[Path, BaseFileLock] = {}
+        self._held: dict[Path, HeldLock] = {}
+        self._threads = threading.Lock()  # a second descriptor of ours on one file would be refused as another's
 
     def take(self, profile: Path, project: Path) -> None:
         """Hold a profile for `project`, if it is not held already. Raises `ProfileBusyError` if another process does.
 
         A profile that cannot be locked, in a folder that may not be written to, is reported and used all the same.
         """
+        with self._threads:
+            self._take(profile, project)
+
+    def _take(self, profile: Path, project: Path) -> None:
         # Without the folder there is no profile that a browser could open; it is locked once a browser has made it.
-        if profile in self._held or not profile.parent.is_dir():
-            return
         lock_file, note = profile_lock_files(profile)
-        lock = _file_lock(lock_file)
+        lock = self._held.get(profile) or HeldLock(lock_file)
+        if lock.intact or not profile.parent.is_dir():
+            return
         try:
-            if not _try(lock):
+            if not lock.take():
                 project_of = (_read_note(note) or {}).get("project")
                 where = f", in {project_of}" if project_of else ""
                 raise ProfileBusyError(f"another scanonce runs on the profile {profile}: {_noted_holder(note)}{where}")
@@ -149,16 +204,20 @@ class ProfileLocks:
             return
         self._held[profile] = lock
         with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
-            note.touch(mode=files.FILE_MODE)
-            note.write_bytes(_note(project=str(project)))
+            files.rewrite(note, _note(project=str(project)))
+
+    def renew(self, project: Path) -> None:
+        """Take those again whose files were removed or replaced. Raises as `take` does."""
+        for profile in [*self._held]:
+            self.take(profile, project)
 
     def close(self) -> None:
         """Release all of them."""
         while self._held:
             profile, lock = self._held.popitem()
-            with contextlib.suppress(OSError):
-                profile_lock_files(profile)[1].unlink()
-            # The lock's file stays: another process may have just opened it, and would then lock a file that is gone.
+            if lock.intact:
+                with contextlib.suppress(OSError):
+                    files.unlink(profile_lock_files(profile)[1])
             lock.release()
 
 
@@ -169,25 +228,10 @@ def profile_lock_files(profile: Path) -> tuple[Path, Path]:
     return profile.with_name(f"{PROFILE_LOCK_PREFIX}{name}"), profile.with_name(f"{PROFILE_NOTE_PREFIX}{name}")
 
 
-def _lock(cache: Path) -> BaseFileLock:
-    files.ensure_private_folder(cache)
-    return _file_lock(cache / names.LOCK_FILE)
-
-
-def _file_lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock
-
-    return FileLock(path, timeout=0, mode=files.FILE_MODE)
-
-
-def _try(lock: BaseFileLock) -> bool:
-    from filelock import Timeout
-
-    try:
-        lock.acquire()
-    except Timeout:
-        return False
-    return True
+def _runtime_folders(project: Path) -> list[Path]:
+    with contextlib.suppress(RuntimeFolderError, OSError, RuntimeError):  # no home folder
+        return places(project_key(project))
+    return []
 
 
 def _note(**more: str | None) -> bytes:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import google_crc32c
 
+from supervisor.system.folders import PinnedFolder, beside
+
 if sys.platform != "win32":
     import fcntl
 
@@ -45,21 +47,31 @@ _CREATE_FLAGS = (
 
 
 def make_private_folder(path: Path | str) -> None:
-    """Create one folder, mode 0700. `FileExistsError` if it is there."""
+    """Create one folder, mode 0700, in one that no other user may write to. `FileExistsError` if it is there."""
     os.mkdir(path, FOLDER_MODE)  # noqa: PTH102 - called hundreds of times in a capture; Path costs more than mkdir
     os.chmod(path, FOLDER_MODE)  # noqa: PTH101 - the umask may have taken bits away
 
 
 def ensure_private_folder(path: Path) -> None:
-    """Create `path` and its missing parents; `path` itself ends with mode 0700."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Create `path`, mode 0700, and its missing parents."""
+    _ensure_folder(path.parent)
     try:
-        make_private_folder(path)
+        PinnedFolder(path).close()
     except FileExistsError:
         if not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "a file is in the place of a folder", str(path)) from None
+        with beside(path / "any"):  # raises if another user's link is in its place
+            pass
     else:
         sync_folder(path.parent)
+
+
+def _ensure_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+    _ensure_folder(path.parent)
+    with suppress(FileExistsError), beside(path) as (folder, name):
+        os.mkdir(name, dir_fd=folder)
 
 
 def sync_file(path: Path | str) -> None:
@@ -104,7 +116,8 @@ def sync_folder(path: Path | str) -> None:
 
 def write_new(path: Path | str, data: bytes, *, durable: bool = True) -> None:
     """Create a file, mode 0600, with `data`, its contents durable. The name is not: see `sync_folder`."""
-    fd = os.open(path, _CREATE_FLAGS, FILE_MODE)
+    with beside(path) as (folder, name):
+        fd = os.open(name, _CREATE_FLAGS, FILE_MODE, dir_fd=folder)
     try:
         _make_private(fd)
         write_all(fd, data)
@@ -120,15 +133,33 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     So does one after a power cut if `durable`; if not, it may then find the file empty. One thread at a time.
     """
     temporary = _temporary_of(path)
-    _unlink(temporary)  # left by a process that was killed and whose id we were given
+    unlink(temporary)  # left by a process that was killed and whose id we were given
     try:
         write_new(temporary, data, durable=durable)
-        os.replace(temporary, path)  # noqa: PTH105
+        rename(temporary, path)
     except OSError:
-        _unlink(temporary)
+        unlink(temporary)
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """Make a file with `data` in the place of any other; on a full disk it is empty. For notes that need not last."""
+    unlink(path)
+    write_new(path, data, durable=False)
+
+
+def rename(source: Path | str, target: Path | str) -> None:
+    """Give a file or folder another name, in the place of a file or an empty folder of that name."""
+    with beside(source) as (left, old), beside(target) as (entered, new):
+        os.replace(old, new, src_dir_fd=left, dst_dir_fd=entered)
+
+
+def unlink(path: Path | str) -> None:
+    """Remove a file or link if it is there."""
+    with suppress(FileNotFoundError), beside(path) as (folder, name):
+        os.unlink(name, dir_fd=folder)
 
 
 def temporaries(folder: Path) -> Iterator[Path]:
@@ -140,11 +171,6 @@ def _temporary_of(path: Path | str) -> str:
     """A name of this process's own: two that replaced one file at once would else publish each other's halves."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name[:100]}.{os.getpid()}{TEMPORARY_SUFFIX}")  # noqa: PTH118
-
-
-def _unlink(path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)  # noqa: PTH108
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -147,6 +147,13 @@ SUPERVISOR: Final = (
         "{what}",
         what=string("what was done"),
     ),
+    warning(
+        "supervisor.lock_renewed",
+        "The file of the project's lock was removed or replaced, perhaps with the whole cache and its snapshots; it "
+        "was made anew, so that no second scanonce starts.",
+        lambda fields: f"the lock {', '.join(fields['paths'])} was removed or replaced, and has been taken anew",
+        paths=strings("the lock's files"),
+    ),
 )
 
 BOT: Final = (

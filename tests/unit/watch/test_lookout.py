@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.control.socket_watch import Lookout
 from supervisor.watch import inotify
+from supervisor.watch.lookout import Lookout
 from supervisor.watch.source import WatchLimitError
 
 #: Seconds; less than what lies between two looks that nothing has called for.
