@@ -112,6 +112,7 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
         history = stack.enter_context(contextlib.closing(open_history(project, config)))
         files = stack.enter_context(contextlib.closing(FileWorker()))
         stack.enter_context(_signals(inbox, slot, spec.reaper))
+        stack.callback(logger.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
         # From here on a signal is a request. Nothing is reported before, so that no signal is sent too early.
         emit(
             "supervisor.starting",
@@ -121,7 +122,6 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
             pid=os.getpid(),
             run_id=spec.territory.key,
         )
-        stack.callback(logger.subscribe(lambda name, fields: history.event(name, EVENTS[name].lasting(fields))))
         if spec.screen is not None:
             stack.callback(spec.screen.close)
 

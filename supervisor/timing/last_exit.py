@@ -10,9 +10,14 @@ from typing import Any, Final
 
 from supervisor.timing.readonly import read_beside
 
-_LOOK_BACK: Final = 50  # events; `bot.given_up` is a few before `supervisor.stopped`
 _BUSY_TIMEOUT_S: Final = 0.5
-_NEWEST: Final = "SELECT at, name, fields FROM events ORDER BY id DESC LIMIT ?"
+#: The last event of a supervisor need not be its end: what could not be delivered is reported after that.
+_EVENTS: Final = """
+    SELECT at, name, fields FROM events
+    WHERE id >= coalesce((SELECT max(id) FROM events WHERE name = 'supervisor.starting'), 0)
+    AND (name IN ('supervisor.stopped', 'bot.given_up') OR id = (SELECT max(id) FROM events))
+    ORDER BY id DESC
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +34,19 @@ class Ending:
 def last_ending(path: Path) -> Ending | None:
     """The last ending in the history at `path`; None if there is none, or the history cannot be read."""
     try:
-        rows = read_beside(path, lambda db: db.execute(_NEWEST, (_LOOK_BACK,)).fetchall(), timeout=_BUSY_TIMEOUT_S)
+        rows = read_beside(path, lambda db: db.execute(_EVENTS).fetchall(), timeout=_BUSY_TIMEOUT_S)
         return _ending([(datetime.fromtimestamp(at, UTC), name, json.loads(fields)) for at, name, fields in rows])
     except (sqlite3.Error, ValueError, TypeError, OverflowError, OSError):
         return None
 
 
 def _ending(events: list[tuple[datetime, str, Any]]) -> Ending | None:
-    """The ending that events tell, the newest first."""
+    """The ending that the events of a supervisor tell, the newest first."""
     if not events:
         return None
-    at, name, fields = events[0]
-    if name != "supervisor.stopped":
-        return Ending(at, None, None)
-    given_up = None
-    for _, earlier, its_fields in events[1:]:
-        if earlier == "supervisor.stopped":
-            break
-        if earlier == "bot.given_up":
-            given_up = its_fields
-            break
+    ends = [(at, fields) for at, name, fields in events if name == "supervisor.stopped"]
+    if not ends:
+        return Ending(events[0][0], None, None)
+    at, fields = ends[0]
+    given_up = next((its_fields for _, name, its_fields in events if name == "bot.given_up"), None)
     return Ending(at, int(fields["exit_code"]), given_up)

@@ -149,6 +149,7 @@ async def test_an_endpoint_that_hangs_holds_up_neither_a_restart_nor_the_end(pro
             await eventually(lambda: len(running.all("notify.dropped")) == 2)  # it follows what it is about
         last = running.all("notify.dropped")[-1]
         assert (last["count"], last["reason"]) == (3, "scanonce ends")
+        assert "The last one" not in (await shell("status")).err, "it was stopped, whatever came after that"
         assert len(server.received) == 1
 
 
