@@ -67,28 +67,21 @@ class RestartRecorder:
         emit("bot.not_ready", waited_s=waited, state=", ".join(sorted(states)) or "no browser")
         self._record(restart, run, "failed")
 
+    def failed(self, restart: OngoingRestart, run: Run | None) -> None:
+        """Record that a start has failed before it was over: `run`, if there is one, has ended or is of no use.
+
+        It is not reported as over: what follows, such as the next try, is the answer to a request for it.
+        """
+        if not restart.over and restart.clock.current is not None:
+            self._keep(restart, run, "failed")
+
     def _record(self, restart: OngoingRestart, run: Run, outcome: Outcome) -> None:
-        spent = restart.clock.finish()
-        timing, versions = self._spec.config.timing, self._spec.versions
-        target = Target(timing.target_low, timing.target_high)
-        milliseconds = spread(spent, 1_000_000)
-        self.last = record = Restart(
-            started_at=restart.started_at,
-            run_id=run.mark,
-            reason=restart.reason,
-            detail=restart.detail or "",
-            outcome=outcome,
-            phases_ms=milliseconds,
-            total_ms=sum(milliseconds.values()),
-            target=target.verdict(sum(spent.values()) / 1e9) if outcome == "ready" else None,
-            clean=restart.clean,
-            setup=versions.setup(live.version for live in run.observer.live.values()),
-        )
+        record, target = self._keep(restart, run, outcome)
         emit(
             "restart.done",
             reason=record.reason,
             outcome=outcome,
-            phases_ms=milliseconds,
+            phases_ms=record.phases_ms,
             total_ms=record.total_ms,
             target=record.target,
             target_low_s=target.low,
@@ -96,7 +89,27 @@ class RestartRecorder:
             clean=record.clean,
         )
         restart.end(record)
+
+    def _keep(self, restart: OngoingRestart, run: Run | None, outcome: Outcome) -> tuple[Restart, Target]:
+        """Write it to the history; returns the record, and the target that it is held against."""
+        spent = restart.clock.finish()
+        timing, versions = self._spec.config.timing, self._spec.versions
+        target = Target(timing.target_low, timing.target_high)
+        milliseconds = spread(spent, 1_000_000)
+        self.last = record = Restart(
+            started_at=restart.started_at,
+            run_id=run.mark if run is not None else "",
+            reason=restart.reason,
+            detail=restart.detail or "",
+            outcome=outcome,
+            phases_ms=milliseconds,
+            total_ms=sum(milliseconds.values()),
+            target=target.verdict(sum(spent.values()) / 1e9) if outcome == "ready" else None,
+            clean=restart.clean,
+            setup=versions.setup(live.version for live in (run.observer.live.values() if run is not None else ())),
+        )
         self._history.record(record, versions.configuration.settings)
+        return record, target
 
     def _report_npm(self, run: Run) -> None:
         """Report, once, a package manager between us and the bot."""

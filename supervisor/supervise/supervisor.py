@@ -375,10 +375,13 @@ class Supervisor:
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
         if (profile := run.felled_by()) is not None:
             self._slot.report_exit(code, wanted=False, profile=profile)
+            self._recorder.failed(self._restart, run)
             self._begin_restart(OngoingRestart("browser lost", f"{profile}, and the bot ended with it ({ended})"))
             return self._event(EventKind.FELLED, status)
         wanted = {0} if self._policy.rest_after_exit else self._policy.final_codes
         self._slot.report_exit(code, wanted=code in wanted)
+        if code not in wanted:
+            self._recorder.failed(self._restart, run)
         self._begin_restart(OngoingRestart("crash", ended))
         return self._event(EventKind.EXITED, status)
 
@@ -387,6 +390,7 @@ class Supervisor:
             return None
         symptom = unwell.symptom
         emit("bot.unhealthy", reason=symptom.reason, detail=symptom.detail)
+        self._recorder.failed(self._restart, unwell.run)
         self._begin_restart(OngoingRestart(symptom.reason, symptom.detail))
         return self._event(EventKind.UNHEALTHY)
 
@@ -418,6 +422,7 @@ class Supervisor:
     def _handle_lost_browser(self, lost: BrowserLost) -> Event | None:
         if self._slot.run is None or self._slot.run.stopping:
             return None
+        self._recorder.failed(self._restart, self._slot.run)
         self._begin_restart(OngoingRestart("browser lost", str(lost.profile)))
         return self._event(EventKind.BROWSER_LOST)
 
@@ -513,6 +518,9 @@ class Supervisor:
             starts = self._state.after is After.START
         if not starts:
             self._queue.finish_in_background()
+        elif not in_order:
+            self._recorder.failed(self._restart, None)
+            self._restart = OngoingRestart(self._restart.reason, self._restart.detail)  # the next try
         if self._state.after is After.REST or (starts and not in_order and self._policy.rest_after_exit):
             emit("bot.waiting")
         self._report(EventKind.PREPARED if in_order else EventKind.UNPREPARED)
@@ -536,6 +544,7 @@ class Supervisor:
             run = self._sequence.start(self._restart.clock, self._new_run)
         except CommandError as error:
             emit("error", problem=str(error))
+            self._recorder.failed(self._restart, None)
             self._not_spawned = Event(EventKind.SPAWN_FAILED, error.code)
             return
         self._slot.take_in(run)

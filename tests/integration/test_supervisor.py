@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import fcntl
 import os
 import shlex
@@ -182,6 +183,56 @@ async def test_the_project_is_free_again_after_a_sudden_end(project: Project) ->
 
 
 # -- bots that end by themselves ---------------------------------------------------------------------------------------
+
+
+async def recorded(project: Project, *options: str) -> list[tuple[str, str, str]]:
+    """The restarts of the history: reason, detail and outcome."""
+    command = [*project.scanonce("timings"), "--csv", "--starts", *options]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=project.folder, capture_output=True, check=True)
+    rows = csv.DictReader(done.stdout.decode().splitlines())
+    return [(row["reason"], row["detail"], row["outcome"]) for row in rows]
+
+
+@pytest.mark.parametrize("words", ["die=9", "exit=1", "browser={profile}:crash-browsers=11:exit=0"])
+async def test_a_restart_that_ends_in_a_crash_is_recorded_as_failed(project: Project, words: str) -> None:
+    project.configure('[ready]\nmethod = "notify"\n')
+    flag = project.home / "flag"
+    script = f"when={flag}:{words.format(profile=project.profile('1'))}"
+    running = await project.start("dev", script, "notify")
+    await running.until("restart.done")
+    flag.touch()
+    project.touch("index.js")
+    await running.until("bot.waiting")
+    flag.unlink()
+    project.touch("index.js")
+    await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+    assert await recorded(project, "--outcome", "failed") == [("change", "index.js", "failed")]
+    assert [outcome for *_, outcome in await recorded(project)] == ["ready", "failed", "ready"]
+
+
+async def test_every_failed_try_in_production_is_recorded(project: Project) -> None:
+    project.configure(CRASHES + '[ready]\nmethod = "notify"\n')
+    running = await project.start("run", "exit=1")
+    assert await running.ends() == 3
+    crash = ("crash", "exit code 1", "failed")
+    assert await recorded(project, "--outcome", "failed") == [("start", "", "failed"), crash, crash]
+
+
+async def test_a_restart_that_is_overtaken_or_wanted_to_end_has_not_failed(project: Project) -> None:
+    project.configure('[ready]\nmethod = "notify"\n')
+    flag = project.home / "flag"
+    running = await project.start("dev", f"when={flag}:exit=0")
+    await project.noted("bot", "up")
+    project.touch("index.js")  # before it is ready
+    await running.until("bot.started")
+    await running.until("bot.started")
+    await project.noted("bot", "up", 2)
+    flag.touch()
+    project.touch("index.js")
+    await running.until("bot.waiting")
+    assert await running.stop() == 143
+    assert await recorded(project) == []
 
 
 async def test_a_crash_in_development_waits_for_the_next_change(project: Project) -> None:

@@ -13,7 +13,10 @@ BEGUN: tuple[str, dict[str, object]] = ("supervisor.starting", {})
 STOPPED: tuple[str, dict[str, object]] = ("supervisor.stopped", {"exit_code": 143})
 CRASHES: tuple[str, dict[str, object]] = ("supervisor.stopped", {"exit_code": 3})
 GIVEN_UP: tuple[str, dict[str, object]] = ("bot.given_up", {"failures": 10})
-DROPPED: tuple[str, dict[str, object]] = ("notify.dropped", {"target": "webhook 1", "count": 1, "reason": "scanonce ends"})
+DROPPED: tuple[str, dict[str, object]] = (
+    "notify.dropped",
+    {"target": "webhook 1", "count": 1, "reason": "scanonce ends"},
+)
 
 
 @pytest.mark.parametrize(
