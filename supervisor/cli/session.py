@@ -132,10 +132,10 @@ def _facts(seen: Overview, inventory: Inventory, *, can_restore: bool) -> list[t
         ("profile", inventory.shown(seen.profile)),
         ("exists", f"yes, {console.size(seen.size)}" if seen.exists else "no"),
         ("in use", f"by {seen.occupant.who}" if seen.occupant else "no"),
-        ("can restore", console.yes_no(can_restore)),
-        ("linked", console.yes_no(state.is_linked)),
-        ("linked since", console.when(state.linked_at)),
-        ("linked by", state.auth_method or ""),
+        ("can restore", "yes" if can_restore else _no_restore(seen)),
+        ("linked", _linked(seen)),
+        ("linked since", "" if state.is_linked is False else console.when(state.linked_at)),
+        ("linked by", "" if state.is_linked is False else state.auth_method or ""),
         ("last state", state.last_state or ""),
         ("created", console.when(seen.created_at)),
         ("last seen", console.when(state.last_seen)),
@@ -143,6 +143,27 @@ def _facts(seen: Overview, inventory: Inventory, *, can_restore: bool) -> list[t
         ("recovery", _recovery(seen, inventory.config.session.recovery_attempts)),
     ]
     return [(name, fact) for name, fact in facts if fact]
+
+
+def _linked(seen: Overview) -> str:
+    state = seen.state
+    if state.is_linked is not False:
+        return console.yes_no(state.is_linked)
+    if state.logged_out:
+        return "no, the phone has ended the link"
+    moved = seen.quarantined and not seen.exists and state.last_state is None
+    return "no, its profile was moved to quarantine" if moved else "no"
+
+
+def _no_restore(seen: Overview) -> str:
+    """Why the next start would not find its session, and what a person could do about it."""
+    sound = [snapshot for snapshot in seen.snapshots if snapshot.good]
+    if not sound or seen.state.is_linked is not False:
+        return "no"
+    if seen.state.logged_out:
+        return "no, the next start asks for a new link"
+    kept = console.counted(len(sound), "sound snapshot")
+    return f"not by itself, the next start asks for a new link; scanonce snapshot restore uses one of {kept}"
 
 
 def _recovery(seen: Overview, allowed: int) -> str:

@@ -379,7 +379,10 @@ class SessionStore:
             self.refuse_held(profile)
         restore.recover(self.cache)
         # First the mark: killed in between, the profile is still there, unlinked only in name.
-        self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=self.relative(profile.path))
+        path, ended = self.relative(profile.path), self.state.get(profile.id).logged_out
+        self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=path)
+        if not ended:  # what the phone has ended stays known
+            self.state.update(profile.id, last_state=None)
         moved = restore.move_to_quarantine(profile, self.cache)
         self.note_new_profile(profile)
         return moved

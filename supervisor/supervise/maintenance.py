@@ -152,6 +152,8 @@ class Maintenance:
                 return
         moved = await self._files.do(self._store.clear, profile, free=True)
         cleared = StateChanges(is_linked=False, recovery=Recovery(), new_profile_at=datetime.now(UTC))
+        if not state.logged_out:
+            cleared["last_state"] = None
         self._registry.learn(profile.id, cleared)
         emit(
             "session.damaged",

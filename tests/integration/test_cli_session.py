@@ -154,7 +154,7 @@ class TestList:
                 timeout=PATIENCE,
                 check=False,
             )
-        assert (done.returncode, done.stderr) == (1, b"")
+        assert (done.returncode, done.stderr) == (141, b"")
 
 
 class TestInfo:
@@ -199,6 +199,52 @@ class TestInfo:
         )
         said = invoke(tmp_path, "session", "info").out
         assert re.search(r"3 of 3 attempts, the last \d+ s ago; the next one in 1[12] min\n", said)
+
+    def test_after_a_clear_it_says_what_can_still_be_done(self, tmp_path: Path) -> None:
+        profile = make_session(tmp_path)
+        store = SessionStore(tmp_path)
+        store.state.update(profile.id, last_state="ready")
+        take(tmp_path, profile)
+        assert invoke(tmp_path, "session", "clear", "--yes").status == 0
+        said = invoke(tmp_path, "session", "info").out
+        assert "can restore    not by itself, the next start asks for a new link; scanonce snapshot restore" in said
+        assert "uses one of 1 sound snapshot" in said
+        assert "linked         no, its profile was moved to quarantine" in said
+        assert "last state" not in said
+        assert "linked since" not in said
+        info = invoke(tmp_path, "session", "info", "--json").json
+        assert (info["linked"], info["can_restore"], info["last_state"]) == (False, False, None)
+        assert invoke(tmp_path, "snapshot", "restore", "--yes").status == 0
+        said = invoke(tmp_path, "session", "info").out
+        assert "can restore    yes\n" in said
+        assert "linked         yes\n" in said
+
+    @pytest.mark.parametrize(
+        ("last_state", "linked", "restores"),
+        [
+            ("logged_out", "no, the phone has ended the link", "no, the next start asks for a new link"),
+            ("needs_link", "no", "not by itself, the next start asks for a new link; scanonce snapshot restore"),
+        ],
+    )
+    def test_a_session_that_is_not_linked_says_why(
+        self, tmp_path: Path, last_state: str, linked: str, restores: str
+    ) -> None:
+        profile = make_session(tmp_path)
+        take(tmp_path, profile)
+        store = SessionStore(tmp_path)
+        store.state.update(profile.id, is_linked=False, last_state=last_state)
+        for _ in range(2):
+            said = invoke(tmp_path, "session", "info").out
+            assert f"linked         {linked}\n" in said
+            assert f"can restore    {restores}" in said
+            if last_state == "needs_link":
+                break
+            assert invoke(tmp_path, "session", "clear", "--yes").status == 0  # that does not undo it
+
+    def test_a_session_without_snapshots_cannot_be_restored(self, tmp_path: Path) -> None:
+        make_session(tmp_path)
+        assert invoke(tmp_path, "session", "clear", "--yes").status == 0
+        assert "can restore    no\n" in invoke(tmp_path, "session", "info").out
 
     @pytest.mark.parametrize(
         ("linked", "damaged", "saved", "can"),
