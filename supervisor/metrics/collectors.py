@@ -56,7 +56,7 @@ class Metrics:
             "session.logged_out": lambda fields: self._lost(fields["session"]),
             "session.restored": lambda fields: self._recoveries.labels(self._of(fields)).inc(),
             "snapshot.taken": lambda fields: self._taken.labels(self._of(fields)).inc(),
-            "snapshot.failed": lambda fields: self._failed.labels(self._of(fields)).inc(),
+            "snapshot.failed": self._snapshot_failed,
             "notify.sent": lambda fields: self._messages.labels(fields["target"], "sent").inc(),
             "notify.failed": lambda fields: self._messages.labels(fields["target"], "failed").inc(),
             "notify.dropped": lambda fields: self._messages.labels(fields["target"], "dropped").inc(fields["count"]),
@@ -67,7 +67,7 @@ class Metrics:
         if linked:
             self._linked.add(session)
         label = self._labels.of(session)
-        for counter in (self._losses, self._recoveries, self._taken, self._failed):
+        for counter in (self._losses, self._recoveries, self._taken, self._failed, self._skipped):
             counter.labels(label)
 
     def count(self, name: str, fields: Mapping[str, Any]) -> None:
@@ -107,6 +107,9 @@ class Metrics:
         self._recoveries = self._counter("recoveries", "Times a snapshot took the place of a profile.", "session")
         self._taken = self._counter("snapshots_taken", "Snapshots that were taken.", "session")
         self._failed = self._counter("snapshot_failures", "Snapshots that could not be taken.", "session")
+        self._skipped = self._counter(
+            "snapshots_skipped_no_room", "Of those, the ones that the disk had no room for.", "session"
+        )
 
     def _count_messages(self) -> None:
         self._messages = self._counter(
@@ -129,6 +132,11 @@ class Metrics:
             self._phases.labels(phase).observe(milliseconds / 1000)
         if fields.get("target") == "over":
             self._over.inc()
+
+    def _snapshot_failed(self, fields: Mapping[str, Any]) -> None:
+        self._failed.labels(self._of(fields)).inc()
+        if fields.get("no_room"):
+            self._skipped.labels(self._of(fields)).inc()
 
     def _state_changed(self, fields: Mapping[str, Any]) -> None:
         if fields["state"] in _LINKED:

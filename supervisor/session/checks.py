@@ -23,6 +23,7 @@ from supervisor.system import files as fsio
 from supervisor.system import parallel
 from supervisor.system.errors import explained
 from supervisor.system.escape import printable
+from supervisor.system.sparse_files import allocated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 _RESTORE = "Restore the last good snapshot: scanonce snapshot restore."
 _OWNER = "Make the user that runs the bot its owner (chown -R); if it is, check the disk."
-ROOM_TO_WORK = 64 << 20  # bytes; below this a browser's own logs and caches fail to grow within minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,9 @@ def _numbers(version: str) -> list[int]:
 
 
 def _room(folder: Path, tree: ProfileTree) -> Check:
-    free, needed = shutil.disk_usage(folder).free, tree.size + ROOM_TO_WORK
+    free, needed = shutil.disk_usage(folder).free, tree.size + fsio.ROOM_TO_WORK
+    if free < needed and tree.size:  # holes take no room
+        needed = sum(allocated((folder / path).lstat()) for path in tree.files) + fsio.ROOM_TO_WORK
     if free < needed:
         return Check(
             "disk",

@@ -25,7 +25,7 @@ from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.session_registry import SessionRegistry
-from supervisor.system.errors import SessionError
+from supervisor.system.errors import NoRoomError, SessionError
 
 _T = TypeVar("_T")
 
@@ -79,7 +79,7 @@ class SnapshotQueue:
         try:
             capture = await self._read(profile, released)
         except SessionError as error:
-            emit("snapshot.failed", session=profile.id, reason=str(error))
+            _report_failure(profile, error)
             return
         # Beside an earlier one that still waits: the bot may have lost its session in between without our noticing.
         self._captures.append(capture)
@@ -141,7 +141,7 @@ class SnapshotQueue:
         try:
             still = await self._read_still(profile, browser, linked=linked, version=version)
         except SessionError as error:
-            emit("snapshot.failed", session=profile.id, reason=str(error))
+            _report_failure(profile, error)
             return None
         return next(iter(await self._finish([still.capture])), None)
 
@@ -193,7 +193,7 @@ class SnapshotQueue:
             try:
                 published.append(await self._publish(capture))
             except SessionError as error:
-                emit("snapshot.failed", session=capture.profile.id, reason=str(error))
+                _report_failure(capture.profile, error)
         await self._prune()
         return published
 
@@ -215,3 +215,8 @@ class SnapshotQueue:
             took_ms=round((time.monotonic() - began) * 1000),
         )
         return snapshot
+
+
+def _report_failure(profile: Profile, error: SessionError) -> None:
+    no_room = True if isinstance(error, NoRoomError) else None
+    emit("snapshot.failed", session=profile.id, reason=str(error), no_room=no_room)

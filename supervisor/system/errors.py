@@ -30,6 +30,10 @@ class SessionError(ScanonceError):
     """An operation on a session's files failed; the live profile and the last good snapshot are as before."""
 
 
+class NoRoomError(SessionError):
+    """There is no room on the disk, or no quota left, for what was to be written."""
+
+
 class SnapshotDamagedError(SessionError):
     """A snapshot is not what was written; another one may be."""
 
@@ -47,4 +51,5 @@ def explained(doing: str, path: Path) -> Iterator[None]:
         seen = _REMEDIES.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
         elsewhere = error.filename and os.fsdecode(error.filename) != str(path)
         where = f" (at {printable(error.filename)})" if elsewhere else ""
-        raise SessionError(f"Could not {doing} {printable(path)}: {seen}{where}.") from error
+        kind = NoRoomError if error.errno in {errno.ENOSPC, errno.EDQUOT} else SessionError
+        raise kind(f"Could not {doing} {printable(path)}: {seen}{where}.") from error

@@ -13,10 +13,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import google_crc32c
 
+from supervisor.system.errors import NoRoomError
+from supervisor.system.escape import printable
 from supervisor.system.folders import PinnedFolder, beside
+from supervisor.system.sparse_files import allocated, extend_by_zeros, extents, has_holes
 
 if sys.platform != "win32":
     import fcntl
@@ -24,6 +28,7 @@ if sys.platform != "win32":
 TEMPORARY_SUFFIX = ".scanonce-tmp"
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+ROOM_TO_WORK = 64 << 20  # bytes; below this a browser's own logs and caches fail to grow within minutes
 
 _CHUNK = 1 << 20  # bytes; large enough that the cost of a call vanishes, small beside the supervisor's memory
 _COPY_STEP = 1 << 30  # bytes asked of one sendfile; the kernel caps it at 2 GiB
@@ -194,7 +199,7 @@ def copy_file(source: Path | str, target: Path | str, *, mtime_ns: int) -> int:
         write_fd = os.open(target, _CREATE_FLAGS, FILE_MODE)
         try:
             _make_private(write_fd)
-            copied = _copy_contents(read_fd, write_fd, status.st_size)
+            copied = _copy_data(read_fd, write_fd) if has_holes(status) else _copy_contents(read_fd, write_fd, status)
             _set_mtime(write_fd, target, mtime_ns)
         finally:
             os.close(write_fd)
@@ -245,8 +250,8 @@ def replace_by_link(source: Path | str, target: Path | str) -> bool:
     """
     temporary = _temporary_of(target)
     try:
-        if not filecmp.cmp(source, target, shallow=False):
-            return False
+        if has_holes(os.stat(target)) or not filecmp.cmp(source, target, shallow=False):  # noqa: PTH116
+            return False  # of holes there is nothing to share, and much to compare
         os.link(source, temporary)
     except OSError:
         return False
@@ -256,15 +261,57 @@ def replace_by_link(source: Path | str, target: Path | str) -> bool:
     return True
 
 
+class Room(NamedTuple):
+    """The room on a disk, in bytes."""
+
+    free: int
+    reserve: int
+    """What is left for others: without it, a bot and all that runs beside it fail to write."""
+
+
+def room(folder: Path) -> Room:
+    """The room on the disk of a folder: its reserve is 64 MiB, on a small disk a twentieth. Raises `OSError`."""
+    disk = shutil.disk_usage(folder)
+    return Room(disk.free, min(ROOM_TO_WORK, disk.total // 20))
+
+
+def refuse_without_room(doing: str, folder: Path, paths: Iterable[Path | str], *, reserve: bool = True) -> None:
+    """Raise `NoRoomError` if copies of files have no room on the disk of a folder, or only in its reserve.
+
+    `doing` is what is then said to have been done to the folder, as in `explained`. Raises `OSError`.
+    """
+    needed = sum(allocated(os.lstat(path)) for path in paths)
+    there = room(folder)
+    kept = there.reserve if reserve else 0
+    if needed and needed + kept > there.free:
+        few = "the disk is full" if there.free <= kept else "there is not enough room on the disk"
+        left = f", of which {_mebibytes(kept)} are kept free" if kept else ""
+        raise NoRoomError(
+            f"Could not {doing} {printable(folder)}: {few}. It takes {_mebibytes(needed)}, and "
+            f"{_mebibytes(there.free)} are free{left}. Free some space and try again."
+        )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
 def checksum(path: Path | str, *, sync: bool = False) -> int:
     """The CRC32C of a file; with `sync`, its contents are also made durable."""
     fd = os.open(path, _READ_FLAGS)
     try:
         if sync:
             os.fsync(fd)
-        value = 0
-        while chunk := os.read(fd, _CHUNK):
-            value = google_crc32c.extend(value, chunk)
+        status = os.fstat(fd)
+        value = at = 0
+        for begin, end in extents(fd) if has_holes(status) else [(0, None)]:
+            value = extend_by_zeros(value, begin - at)
+            os.lseek(fd, begin, os.SEEK_SET)
+            while chunk := os.read(fd, _CHUNK if end is None else min(end - begin, _CHUNK)):
+                value = google_crc32c.extend(value, chunk)
+                begin += len(chunk)
+            at = begin
+        value = extend_by_zeros(value, max(0, status.st_size - at))
     finally:
         os.close(fd)
     return value
@@ -313,8 +360,20 @@ def _set_mtime(fd: int, path: Path | str, mtime_ns: int) -> None:
     os.utime(fd if os.utime in os.supports_fd else path, ns=(mtime_ns, mtime_ns))
 
 
-def _copy_contents(read_fd: int, write_fd: int, size: int) -> int:
-    if size == 0:
+def _copy_data(read_fd: int, write_fd: int) -> int:
+    """Copy a file with holes: they stay holes."""
+    for begin, end in extents(read_fd):
+        os.lseek(write_fd, begin, os.SEEK_SET)
+        os.lseek(read_fd, begin, os.SEEK_SET)
+        while (left := end - os.lseek(read_fd, 0, os.SEEK_CUR)) > 0 and (chunk := os.read(read_fd, min(left, _CHUNK))):
+            write_all(write_fd, chunk)
+    size = os.fstat(read_fd).st_size
+    os.ftruncate(write_fd, size)
+    return size
+
+
+def _copy_contents(read_fd: int, write_fd: int, status: os.stat_result) -> int:
+    if status.st_size == 0:
         return 0
     copied = _copy_in_kernel(read_fd, write_fd)
     while chunk := os.read(read_fd, _CHUNK):

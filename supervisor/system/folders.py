@@ -27,8 +27,8 @@ _PINNED = "/proc/self/fd/"
 def beside(path: Path | str) -> Iterator[tuple[int | None, str]]:
     """Open the folder that a path lies in; yields what to give as `dir_fd`, and the name there.
 
-    Where no other user can change anything on the way, that is `None` and the path. Raises `PermissionError` if another
-    user's link leads there.
+    Where no other user can change anything on the way, that is `None` and the path. Raises `OSError` if another user's
+    link leads there.
     """
     folder, name = os.path.split(os.fspath(path))
     if is_closed_to_others(folder):
@@ -42,7 +42,7 @@ def beside(path: Path | str) -> Iterator[tuple[int | None, str]]:
 
 
 def open_folder(path: Path | str) -> int:
-    """Open a folder to work beside it. Raises `OSError`, a `PermissionError` if another user's link leads there."""
+    """Open a folder to work beside it. Raises `OSError`, also if another user's link leads there."""
     way = [*reversed(os.path.abspath(path).split("/"))]  # noqa: PTH100 - lexical, and without interning the names
     folder = os.open("/", _STEP)
     suspects: set[int] = set()
@@ -70,7 +70,7 @@ def open_folder(path: Path | str) -> int:
             os.close(folder)
             folder = child
         if suspects - {os.fstat(folder).st_uid}:
-            raise PermissionError(errno.EPERM, "another user's link leads to a folder that is not his", os.fspath(path))
+            raise OSError(errno.ELOOP, "another user's link leads to a folder that is not his", os.fspath(path))
     except BaseException:
         os.close(folder)
         raise
@@ -143,7 +143,7 @@ class PinnedFolder:
             self._descriptor = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         try:
             if os.fstat(self._descriptor).st_uid != os.geteuid():
-                raise PermissionError(errno.EPERM, "another user has replaced it", os.fspath(where))
+                raise OSError(errno.ESTALE, "another user has replaced it", os.fspath(where))
             os.fchmod(self._descriptor, 0o700)
             self._identity = inode_of(self._descriptor)
         except BaseException:

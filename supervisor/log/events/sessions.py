@@ -251,6 +251,7 @@ SNAPSHOTS: Final = (
         "A snapshot could not be taken. The one before is kept.",
         _snapshot_failed,
         reason=REASON,
+        no_room=boolean("true if it was skipped because the disk has no room for it", optional=True),
     ),
     info(
         "snapshot.progress",

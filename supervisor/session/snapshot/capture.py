@@ -26,6 +26,7 @@ from supervisor.session.snapshot.manifest import FileRecord, Header, Manifest
 from supervisor.system import clock, files, parallel
 from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
+from supervisor.system.sparse_files import allocated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.system.parallel import Progress
+
+
+_LARGE = 1 << 20  # bytes; below this, holes do not matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,8 @@ class Capture:
         def copy(path: str) -> int:
             return files.copy_file(source_root + path, target_root + path, mtime_ns=tree.files[path].mtime_ns)
 
+        doing = f"copy the profile of session {printable(self.profile.id)} to"
+        files.refuse_without_room(doing, self._cache, (source_root + path for path in changed))
         size = sum(tree.files[path].size for path in changed)
         for copied in parallel.each(copy, changed, total_bytes=size):
             self._copied_bytes += copied
@@ -243,6 +249,7 @@ class Capture:
             self._shared[path] = record
 
     def _header(self, verdicts: list[DatabaseVerdict]) -> Header:
+        sizes = {path: self._size_on_disk(path) for path in self._tree.files}
         problems = [problem for verdict in verdicts for problem in verdict.problems]
         if self._base is not None:
             problems += databases.lost(self._base.snapshot.sequences, verdicts).values()
@@ -256,10 +263,17 @@ class Capture:
             verified=not problems,
             problems=tuple(problems),
             sequences=databases.sequences(verdicts),
-            bytes=self._tree.size,
-            own_bytes=self._tree.size - sum(record.source.size for record in self._shared.values()),
+            bytes=sum(sizes.values()),
+            own_bytes=sum(size for path, size in sizes.items() if path not in self._shared),
             base=self._base.snapshot.name if self._base is not None and self._shared else None,
         )
+
+    def _size_on_disk(self, path: str) -> int:
+        """The size of a file, without large holes in it: what is kept is limited by what it takes."""
+        size = self._tree.files[path].size
+        if size < _LARGE or self.staging is None:
+            return size
+        return allocated(os.lstat(f"{self.staging}{os.sep}{path}"))
 
     def _name(self, staging: Path, header: Header) -> Snapshot:
         """Publish by one rename, under a number larger than that of every earlier snapshot of this session.

@@ -217,6 +217,9 @@ def _refuse_mount(live: Path) -> None:
 def _prepare(chosen: Snapshot, new: Path, owner: tuple[int, int] | None, progress: Progress) -> None:
     known = _manifest_of(chosen)
     tree = scan(chosen.path) if known is None else _tree_of(known)
+    # Its reserve is what a disk is for now.
+    doing, paths = f"restore the snapshot {chosen.name} to", (chosen.path / path for path in tree.files)
+    fsio.refuse_without_room(doing, new.parent, filter(os.path.lexists, paths), reserve=False)
     fsio.make_private_folder(new)
     for folder in tree.folders:
         fsio.make_private_folder(new / folder)

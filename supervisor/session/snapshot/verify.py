@@ -33,7 +33,7 @@ def verify(chosen: Snapshot, others: Iterable[Snapshot], progress: Progress) -> 
         problems = [f"The manifest cannot be read: {error}."] if chosen.has_manifest else []
         return problems + _formats(chosen.path, chosen.sequences, progress)
     # Every byte is read twice: once for the checksum of its file, once for what the database says of itself.
-    size = known.header.bytes
+    size = sum(record.source.size for record in known.files.values())
     found = databases.needed(chosen.path, scan(chosen.path), chosen.sequences)
     total = size + databases.size_to_read(chosen.path, found)
     damaged = _damaged(chosen.path, known, parallel.part(progress, 0, total))
@@ -64,12 +64,13 @@ def _damaged(root: Path, known: Manifest, progress: Progress) -> list[str]:
     """The files whose checksum is not the one in the manifest."""
     paths = [path for path in known.files if (root / path).is_file()]
     damaged, done = [], 0
-    checksums = parallel.each(lambda path: files.checksum(root / path), paths, total_bytes=known.header.bytes)
+    total = sum(record.source.size for record in known.files.values())
+    checksums = parallel.each(lambda path: files.checksum(root / path), paths, total_bytes=total)
     for path, checksum in zip(paths, checksums, strict=True):
         if checksum != known.files[path].crc32c:
             damaged.append(path)
         done += known.files[path].source.size
-        progress(done, known.header.bytes)
+        progress(done, total)
     return damaged
 
 

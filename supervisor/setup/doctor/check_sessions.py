@@ -9,13 +9,13 @@ from pathlib import Path
 
 from supervisor.admin.inspection import inspect, walk
 from supervisor.admin.occupants import Occupant
-from supervisor.session.checks import ROOM_TO_WORK
 from supervisor.session.profiles import singleton
 from supervisor.session.profiles.check_report import CheckOutcome
 from supervisor.session.profiles.profile import Profile
 from supervisor.setup.doctor.finding import Finding, ok, problem, warning
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system import clock as system_clock
+from supervisor.system import files
 from supervisor.system.escape import printable
 from supervisor.timing.readonly import read_beside
 
@@ -37,7 +37,7 @@ def sessions(project: CheckedProject) -> Iterator[Finding]:
 
 def disk(project: CheckedProject) -> Iterator[Finding]:
     """`disk`, for the disk of the snapshots and those of the profiles."""
-    needed = ROOM_TO_WORK + sum(walk(profile).size for profile in project.profiles if profile.folder.is_dir())
+    needed = files.ROOM_TO_WORK + sum(walk(profile).size for profile in project.profiles if profile.folder.is_dir())
     seen: set[int] = set()
     for folder in (project.cache, *(profile.folder for profile in project.profiles)):
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
