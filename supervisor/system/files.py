@@ -287,8 +287,8 @@ def refuse_without_room(doing: str, folder: Path, paths: Iterable[Path | str], *
         few = "the disk is full" if there.free <= kept else "there is not enough room on the disk"
         left = f", of which {_mebibytes(kept)} are kept free" if kept else ""
         raise NoRoomError(
-            f"Could not {doing} {printable(folder)}: {few}. It takes {_mebibytes(needed)}, and "
-            f"{_mebibytes(there.free)} are free{left}. Free some space and try again."
+            f"Could not {doing} {printable(folder)}: {few}: free some space and try again. It takes "
+            f"{_mebibytes(needed)}, and {_mebibytes(there.free)} are free{left}."
         )
 
 
