@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
+from supervisor.browser.endpoint import live_endpoint
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
 from supervisor.browser.processes import Browser
@@ -94,7 +94,7 @@ def family(main: ProcessEntry) -> list[ProcessEntry]:
 
 
 async def _ask(browser: Browser, preset: PagePreset, patience: float) -> Seen:
-    url = live_endpoint(browser)
+    url = await live_endpoint(browser)
     version = None
     status = SessionStatus.UNKNOWN
     if url is None:
@@ -136,7 +136,11 @@ async def _status(devtools: DevTools, preset: PagePreset, patience: float) -> Se
 # -- whether a session is worth a snapshot ---------------------------------------------------------------------------
 
 _LINKED = {SessionStatus.LINKED, SessionStatus.READY}
+_UNREAD = {SessionStatus.UNKNOWN, SessionStatus.OPEN}
 _NOT_LINKED = {SessionStatus.NEEDS_LINK, SessionStatus.LINKING, SessionStatus.LOGGED_OUT}
+
+
+INCOGNITO = "its page is incognito, so its profile holds nothing of it"
 
 
 class NotLinkedError(SessionError):
@@ -144,9 +148,9 @@ class NotLinkedError(SessionError):
 
 
 def linked_now(profile: Profile, status: SessionStatus, state: SessionState) -> bool | None:
-    """Whether the page of a running bot is linked; as last known where the page does not show it.
+    """Whether the page of a running bot is linked, None where it does not show that.
 
-    Raises `NotLinkedError`.
+    Raises `NotLinkedError` if it is not, or was not when it last showed it.
     """
     if status in _LINKED:
         return True
@@ -155,17 +159,21 @@ def linked_now(profile: Profile, status: SessionStatus, state: SessionState) -> 
             f"Session {printable(profile.id)} is not linked (its page says: {status}): there is nothing worth "
             "keeping. Link it first, then try again."
         )
-    return linked_when_last_seen(profile, state)
+    linked_when_last_seen(profile, state)
+    return None
 
 
 def linked_when_last_seen(profile: Profile, state: SessionState) -> bool | None:
-    """Whether a session without a page was linked when it last had one. Raises `NotLinkedError`."""
+    """Whether a session without a page was linked when it last had one, None if that could not be read.
+
+    Raises `NotLinkedError` if it was not.
+    """
     if state.is_linked is False or state.last_state in {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}:
         raise NotLinkedError(
             f"Session {printable(profile.id)} was not linked when last seen: there is nothing worth keeping. "
             "Link it first, then try again."
         )
-    return state.is_linked
+    return state.is_linked if state.last_state not in _UNREAD else None
 
 
 def too_fresh(state: SessionState, config: Config) -> list[str]:

@@ -6,16 +6,17 @@ changes; the connection serves the close as well, so that nothing has to be look
 
 import asyncio
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from supervisor.browser.close import live_endpoint
-from supervisor.browser.devtools import DevTools, DevToolsError, browser_version
+from supervisor.browser.devtools import DevTools, DevToolsError, browser_version, default_context
+from supervisor.browser.endpoint import debugging_port, live_endpoint, uses_pipe
 from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
-from supervisor.browser.processes import Browser, find_browsers, is_reachable
+from supervisor.browser.processes import Browser, find_browsers, is_incognito, is_reachable
 from supervisor.process.table import ProcessEntry
 from supervisor.system.tasks import drop_traceback_on_cancel
 
@@ -29,16 +30,17 @@ _EXPECTING, _AT_EASE = 0.05, 0.2
 #: Seconds between two looks for a browser's port file, which Chromium writes some 150 ms after its launch.
 _PORT_INTERVAL = 0.02
 
-#: Seconds without a port file after which a browser counts as one without DevTools (`pipe: true`, Playwright).
-_BLIND_AFTER = 3.0
+#: Seconds without an endpoint after which a browser counts as one without DevTools; and those for one that was told its
+#: port, which may be in use by another program.
+_BLIND_AFTER, _BLIND_AT_PORT_AFTER = 3.0, 10.0
 
 #: Seconds without any page of the preset's after which a browser counts as another application's.
 _FOREIGN_AFTER = 10.0
 
 
-BrowserChange = Literal["up", "page", "blind", "gone"]
-"""A change of a browser. up: its main process exists; page: the state of its page has changed; blind: it
-offers no DevTools, so that its page cannot be read; gone: its main process has exited."""
+BrowserChange = Literal["up", "page", "blind", "incognito", "gone"]
+"""A change of a browser. up: its main process exists; page: the state of its page has changed; blind: it offers no
+DevTools, so that its page cannot be read; incognito: nothing of its page is kept; gone: its main process has exited."""
 
 Report = Callable[[BrowserChange, "LiveBrowser"], None]
 """Called on the event loop; must not block."""
@@ -56,11 +58,22 @@ class LiveBrowser:
         self.real = browser.profile
         self.state = PageState(SessionStatus.UNKNOWN, "no page yet")
         self.devtools: DevTools | None = None
+        #: The address of its DevTools, once it has been found.
+        self.endpoint: str | None = None
         self.version: str | None = None
         #: It offers no DevTools.
         self.blind = False
         #: Its pages are none that the preset knows.
         self.foreign = False
+        #: Its page could be read in an earlier run: what it shows at first may not be that page.
+        self.known_before = False
+        #: Its page is incognito: nothing of it outlives the browser.
+        self.incognito = False
+        #: When the state of the page last changed, in the event loop's seconds.
+        self.changed_at = 0.0
+        #: The browser context of the pages whose data is kept, if the browser tells.
+        self._default_context: str | None = None
+        self._watcher: PageWatcher | None = None
         #: It shows a QR code that is not believed yet: the session was linked.
         self.doubted = False
         #: Whether the page was last seen linked; None while nothing has been seen that shows it.
@@ -73,6 +86,10 @@ class LiveBrowser:
     def profile(self) -> Path:
         """The profile that it holds."""
         return self.browser.profile
+
+    def expect_known_page(self) -> None:
+        """Note that its page could be read in an earlier run."""
+        self.known_before = True
 
     def doubt(self, doubted: bool) -> None:
         """Doubt the QR code that it shows, or believe it."""
@@ -100,8 +117,11 @@ class LiveBrowser:
             self.blind = False
             with contextlib.suppress(DevToolsError):
                 self.version = await browser_version(self.devtools)
-                watcher = PageWatcher(self.devtools, self._preset, self._changed, interval=self._interval)
-                judging = asyncio.create_task(self._judge_foreign(watcher))
+                self._default_context = await default_context(self.devtools)
+                watcher = self._watcher = PageWatcher(
+                    self.devtools, self._preset, self._changed, interval=self._interval, read_others=True
+                )
+                judging = asyncio.create_task(self._judge_foreign())
                 try:
                     await watcher.run()
                 finally:
@@ -111,33 +131,41 @@ class LiveBrowser:
 
     def _changed(self, state: PageState) -> None:
         self.state = state
+        self.changed_at = asyncio.get_running_loop().time()
         if state.status in _LINKED:
             self.linked = True
         elif state.status in _UNLINKED:
             self.linked = False
+        if state.status is not SessionStatus.UNKNOWN:
+            self.foreign = state.status is SessionStatus.OPEN and self.linked is None
+            kept, context = self._default_context, self._watcher.context if self._watcher is not None else None
+            self._note_incognito(context != kept if context and kept else is_incognito(self.browser))
         self._report("page", self)
 
-    async def _judge_foreign(self, watcher: PageWatcher) -> None:
-        """Find out whether this is another application: one with a page elsewhere, or with none at all for long."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while self.state.status is SessionStatus.UNKNOWN and not self.foreign:
-            waited = loop.time() - began
-            self.foreign = watcher.elsewhere or waited > _FOREIGN_AFTER
-            await asyncio.sleep(max(LOOK_FAST, waited * 0.05))
+    def _note_incognito(self, incognito: bool) -> None:
+        news, self.incognito = incognito and not self.incognito, incognito
+        if news:
+            self._report("incognito", self)
+
+    async def _judge_foreign(self) -> None:
+        """Take this for another application if there is no page that can be read for long."""
+        await asyncio.sleep(_FOREIGN_AFTER)
+        if self.state.status is SessionStatus.UNKNOWN:
+            self.foreign = True
 
     async def _connect(self) -> DevTools:
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:
-            url = live_endpoint(self.browser)
-            if url is not None:
+            self.endpoint = await live_endpoint(self.browser)
+            if self.endpoint is not None:
                 with contextlib.suppress(DevToolsError):
-                    return await DevTools.connect(url, timeout=5.0)
+                    return await DevTools.connect(self.endpoint, timeout=5.0)
             waited = loop.time() - began
-            if waited > _BLIND_AFTER and not self.blind and not _promises_port(self.browser):
+            if waited >= _patience(self.browser) and not self.blind:
                 self.blind = True
                 self._report("blind", self)
+                self._note_incognito(is_incognito(self.browser))
             await asyncio.sleep(max(_PORT_INTERVAL, waited * 0.05))
 
 
@@ -215,9 +243,13 @@ class Observer:
         self._hurry.set()
 
 
-def _promises_port(browser: Browser) -> bool:
-    """Whether the browser was told to choose a port: then it writes the file, and without one has not come up yet.
+def _patience(browser: Browser) -> float:
+    """Seconds without an endpoint after which a browser counts as one without DevTools.
 
-    Source: Chromium `chrome/browser/devtools/remote_debugging_server.cc`; puppeteer and chromedriver ask for it.
+    One that was told to choose a port writes the file, and without it has not come up yet; one on a pipe (Playwright,
+    `pipe: true`) will never have one.
     """
-    return "--remote-debugging-port=0" in browser.main.argv
+    port = debugging_port(browser)
+    if port is not None:
+        return _BLIND_AT_PORT_AFTER if port else math.inf
+    return 0.0 if uses_pipe(browser) else _BLIND_AFTER

@@ -13,3 +13,5 @@ class Released:
     """Whether its page was last seen linked; None if no page was read."""
     version: str | None
     """The browser's version, if it was told."""
+    incognito: bool = False
+    """Whether its page was incognito, so that the profile holds nothing of it."""

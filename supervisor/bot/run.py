@@ -20,6 +20,7 @@ from supervisor.bot.probes.output import OutputMatcher
 from supervisor.bot.probes.sd_notify import Notification, NotifySocket
 from supervisor.bot.released import Released
 from supervisor.bot.spec import BotSpec
+from supervisor.browser.page import OPEN_FOR
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.browser.processes import find_browsers
 from supervisor.config.sections.ready import ReadyPageConfig
@@ -88,15 +89,16 @@ class Run:
         *,
         number: int,
         expected: frozenset[Path],
+        late: frozenset[Path],
         opens_browser: bool,
         changes: Sequence[Path],
         prestarted: PrestartedProcess | None = None,
     ) -> None:
         """Spawn the bot, or go on with what was started `prestarted` for it.
 
-        `number` is how many runs there were before, `expected` the profiles that the last one had open, `changes` the
-        files that have changed since. Raises `CommandError` if the bot cannot be spawned, and then leaves nothing
-        behind.
+        `number` is how many runs there were before, `expected` the profiles that the last one had open when its start
+        was over, `late` those that it opened soon after, `changes` the files that have changed since. Raises
+        `CommandError` if the bot cannot be spawned, and then leaves nothing behind.
         """
         self.mark = prestarted.mark if prestarted is not None else spec.territory.new_mark()
         #: Whether it is being stopped: what it shows from then on belongs to no start.
@@ -106,13 +108,19 @@ class Run:
         self._spec = spec
         self._post = post
         self._number = number
-        self._expected = expected
+        #: Without any browser it is not up: the last run had some when its start was over.
+        self._needs_browser = bool(expected)
+        self._expected = expected = expected | late
         self._opens_browser = opens_browser
         self._started = asyncio.get_running_loop().time()
         self._sight_changed = self._started
         #: By which of the ways that it has the bot has said that it is ready.
         self._signalled: Signal | None = None
         self._verdict: readiness.Verdict | None = None
+        #: Whether its start was over once, even if that has been taken back.
+        self._over = False
+        #: Whether it counts as ready for want of anything to judge by, and how many browsers it had then.
+        self._by_default, self._browsers_then = False, 0
         #: The pids of those whose word is the bot's own, as far as they are known.
         self._speakers: set[int] = set()
         #: By pid, those whose word did not count, and whether it was that the bot is ready.
@@ -211,15 +219,31 @@ class Run:
                 self._gone.pop(live.profile, None)
                 self._lost.pop(live.profile, None)
                 self._hear_late()
+                if not self._browsers_then:
+                    self._reconsider()
             case "page":
                 self._health.page_state(live)
+                self._consider_page(live)
             case "gone":
                 self._lost[live.profile] = live.browser.main.handle
                 self._gone[live.profile] = _left_by(live)
-            case "blind":
+            case "blind" | "incognito":
                 pass
         self._post(BrowserSeen(self, change, live))  # also of a bot that opens its browser anew while it is stopped
         self._sight_changed = asyncio.get_running_loop().time()
+
+    def _consider_page(self, live: LiveBrowser) -> None:
+        if live.state.status is SessionStatus.OPEN:
+            asyncio.get_running_loop().call_later(OPEN_FOR, self.judge)
+        elif live.state.status is not SessionStatus.UNKNOWN:
+            self._reconsider()
+
+    def _reconsider(self) -> None:
+        """Take back that the bot is ready if that was held for want of anything to judge by, and there is now."""
+        in_time = asyncio.get_running_loop().time() - self._started < self._spec.config.browser.start_timeout
+        if self._verdict == "ready" and self._by_default and in_time:
+            self._verdict = None
+            self._begin(self._settle(), "settle")
 
     def _notified(self, notification: Notification) -> None:
         if notification.pid is not None and not self._speaks_for_bot(notification.pid):
@@ -278,7 +302,7 @@ class Run:
         earlier days, gets as long as is granted for opening them.
         """
         config, live = self._spec.config, self.observer.live
-        if self._expected and not live:
+        if self._needs_browser and not live:
             return math.inf
         waits = self._expected - live.keys() or (self._opens_browser and not live)
         return config.ready.settle + (config.browser.start_timeout if waits else 0.0)
@@ -286,14 +310,17 @@ class Run:
     def _judge(self, *, settled: bool) -> None:
         if self.stopping or self._verdict == "ready":
             return
-        pages = tuple(_readable(live) for live in self.observer.live.values())
+        pages = tuple(self._readable(live) for live in self.observer.live.values())
         missing = len(self._expected - self.observer.live.keys())
         seen = readiness.Observations(pages, missing, self._signalled is not None, settled)
         verdict = readiness.judge(seen, self._spec.config.ready)
         if verdict is not None and verdict != self._verdict:
-            if self._verdict is None and self._spec.config.health.enabled:
+            if not self._over and self._spec.config.health.enabled:
                 self._begin(self._health.run(), "health")
+            self._over = True
             self._verdict = verdict
+            self._by_default = self.method == "up" and self._spec.config.ready.method == "auto"
+            self._browsers_then = len(self.observer.live)
             self.observer.expect_browser(bool(self._expected or self._opens_browser or self.observer.live))
             self._tell(StartOver(self, verdict))
 
@@ -307,7 +334,26 @@ class Run:
         """By what the start was found to be over: the bot's own word, its page, or that it is up."""
         if self._signalled is not None:
             return self._signalled
-        return "page" if any(_readable(live) for live in self.observer.live.values()) else "up"
+        unread = {None, SessionStatus.OPEN}
+        return "page" if any(self._readable(live) not in unread for live in self.observer.live.values()) else "up"
+
+    def _readable(self, live: LiveBrowser) -> SessionStatus | None:
+        """The status that a browser's page has, None for a browser whose page cannot be read.
+
+        A page that we do not know is as good as read once it has loaded, unless it is not the one to be waited for.
+        """
+        status, config = live.state.status, self._spec.config.ready
+        if live.blind:
+            return None
+        if status is SessionStatus.OPEN and live.foreign:
+            if live.known_before or config.page.ready is not None or config.method not in {"auto", "up"}:
+                return None
+            lasted = asyncio.get_running_loop().time() - live.changed_at >= OPEN_FOR
+            return SessionStatus.OPEN if lasted else SessionStatus.STARTING
+        if live.foreign:
+            return None
+        unsettled = live.doubted or status in {SessionStatus.UNKNOWN, SessionStatus.OPEN}
+        return SessionStatus.STARTING if unsettled else status
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -340,7 +386,8 @@ class Run:
             before = seen.get(profile)
             linked = live.linked if live else before.linked if before else None
             version = live.version if live else before.version if before else None
-            seen[profile] = Released(clean, linked, version)
+            incognito = live.incognito if live else before.incognito if before else False
+            seen[profile] = Released(clean, linked, version, incognito)
         return seen
 
     async def release(self) -> None:
@@ -366,15 +413,7 @@ class Run:
 
 def _left_by(live: LiveBrowser) -> Released:
     """The profile of a browser that has ended by itself."""
-    return Released(not singleton.remaining(live.profile), live.linked, live.version)
-
-
-def _readable(live: LiveBrowser) -> SessionStatus | None:
-    """The status that a browser's page has; None for a browser whose page cannot be read, or is none that we know."""
-    if live.blind or live.foreign:
-        return None
-    unsettled = live.doubted or live.state.status is SessionStatus.UNKNOWN
-    return SessionStatus.STARTING if unsettled else live.state.status
+    return Released(not singleton.remaining(live.profile), live.linked, live.version, live.incognito)
 
 
 def _preset(page: ReadyPageConfig) -> PagePreset:

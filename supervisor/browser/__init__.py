@@ -6,5 +6,5 @@
 - preset: how to recognise a page and read its session's status (`presets.py`).
 - page state: a session's status as its page shows it, with a reason and the QR code.
 
-May import `session`, `process` and what is below them.
+May import `session`, `http1`, `process` and what is below them.
 """

@@ -6,20 +6,20 @@ only for a browser that does not answer (measured; `docs/how-it-works.md`).
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.browser.devtools import DevTools, DevToolsError, close_browser, read_endpoint
+from supervisor.browser.devtools import DevTools, DevToolsError, close_browser
+from supervisor.browser.endpoint import live_endpoint
 from supervisor.browser.processes import Browser
 from supervisor.process.handle import Handle
 from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill, terminate
 from supervisor.session.profiles import singleton
-
-#: Seconds by which the clocks of a browser's start time and of its port file's mtime may differ.
-_CLOCK_SLACK = 2.0
 
 #: Seconds between two checks whether a closing browser has released its profile.
 _POLL = 0.002
@@ -30,7 +30,10 @@ _KILL_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CloseResult:
-    """How a browser ended. `clean`: it was asked in a way that flushes, exited, and left no lock. `survivors`: pids."""
+    """How a browser ended. `clean`: it was asked in a way that flushes, exited, and left no lock. `survivors`: pids.
+
+    `asked_by` is the way in which it was asked last, `DevTools` or `SIGINT`; None if it was not asked by us.
+    """
 
     profile: Path
     pid: int
@@ -38,6 +41,7 @@ class CloseResult:
     how: str
     seconds: float
     survivors: tuple[int, ...] = ()
+    asked_by: str | None = None
 
 
 async def close(
@@ -57,12 +61,13 @@ async def close(
     began = time.monotonic()
     handles = [entry.handle for entry in browser.processes]
     tasks = [asyncio.create_task(_await_release(browser, released))]
+    ways: list[str] = []
 
     def ask(handle: Handle) -> None:
         # A supervisor that was killed during a live snapshot has left it suspended, so that it cannot answer.
         handle.resume()
         if handle is browser.main.handle:
-            tasks.append(asyncio.create_task(_ask(browser, devtools, close_timeout)))
+            tasks.append(asyncio.create_task(_ask(browser, devtools, close_timeout, ways.append)))
 
     steps = (
         TerminationStep("asked", ask, close_timeout),
@@ -78,7 +83,8 @@ async def close(
     _settle(released, browser.profile)
     clean = how in {None, "asked"} and not survivors and released.result()
     pids = tuple(handle.pid for handle in survivors)
-    return CloseResult(browser.profile, browser.main.pid, clean, how or "gone", time.monotonic() - began, pids)
+    took, asked_by = time.monotonic() - began, ways[-1] if ways else None
+    return CloseResult(browser.profile, browser.main.pid, clean, how or "gone", took, pids, asked_by)
 
 
 async def _await_release(browser: Browser, released: asyncio.Future[bool]) -> None:
@@ -99,24 +105,17 @@ def _settle(released: asyncio.Future[bool], profile: Path) -> None:
         released.set_result(not singleton.remaining(profile))
 
 
-async def _ask(browser: Browser, devtools: DevTools | None, timeout: float) -> None:
-    """Ask for an exit that flushes, by DevTools if it answers and by SIGINT otherwise."""
-    try:
+async def _ask(browser: Browser, devtools: DevTools | None, timeout: float, note: Callable[[str], None]) -> None:
+    """Ask for an exit that flushes, by DevTools if it answers and by SIGINT otherwise; `note` is told by which."""
+    with contextlib.suppress(DevToolsError):
         if devtools is not None and not devtools.closed:
+            note("DevTools")
             await devtools.request_browser_close(timeout=timeout / 2)
-        elif (url := live_endpoint(browser)) is not None:
+            return
+        if (url := await live_endpoint(browser)) is not None:
+            note("DevTools")
             await close_browser(url, timeout=timeout / 2)
-        else:
-            _interrupt(browser.main.handle)
-    except DevToolsError:
-        _interrupt(browser.main.handle)
-
-
-def _interrupt(main: Handle) -> None:
+            return
     if sys.platform != "win32":  # where it cannot be sent to another process
-        main.signal(signal.SIGINT)
-
-
-def live_endpoint(browser: Browser) -> str | None:
-    """Return the DevTools address of this browser, None if there is none or the port file is older than the browser."""
-    return read_endpoint(browser.profile, since=browser.main.started - _CLOCK_SLACK)
+        note("SIGINT")
+        browser.main.handle.signal(signal.SIGINT)

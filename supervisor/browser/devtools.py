@@ -110,17 +110,18 @@ class DevTools:
 
     @classmethod
     async def connect(cls, url: str, *, timeout: float) -> Self:
-        """Connect to a browser's WebSocket on 127.0.0.1 within `timeout` seconds. Raises ConnectionLostError.
+        """Connect to a browser's WebSocket on this machine within `timeout` seconds. Raises ConnectionLostError.
 
         There is no `Origin` header, because Chromium refuses unknown ones; there are no keep-alive pings, because a
         browser that is suspended for a snapshot cannot answer them; proxies of the environment are not used.
         """
-        port = urlsplit(url).port
+        address = urlsplit(url)
+        host, port = ("::1" if address.hostname == "::1" else "127.0.0.1"), address.port
         try:
             socket = await connect_websocket(
                 url,
                 # Given explicitly, these override the URL's, and make the library refuse a redirect to another.
-                host="127.0.0.1",
+                host=host,
                 port=port,
                 proxy=None,
                 compression=None,
@@ -133,7 +134,7 @@ class DevTools:
             )
         except (OSError, ValueError, WebSocketException) as error:  # TimeoutError is an OSError
             reason = str(error) or type(error).__name__
-            raise ConnectionLostError(f"cannot reach the browser's DevTools at 127.0.0.1:{port}: {reason}") from error
+            raise ConnectionLostError(f"cannot reach the browser's DevTools at {host}:{port}: {reason}") from error
         return cls(socket)
 
     async def __aenter__(self) -> Self:
@@ -307,3 +308,15 @@ async def browser_version(devtools: DevTools) -> str:
     """Return the browser's version, such as `156.0.8078.79`. Raises DevToolsError."""
     product = (await devtools.call("Browser.getVersion")).get("product", "")
     return str(product).rpartition("/")[2]
+
+
+async def default_context(devtools: DevTools) -> str | None:
+    """Return the id of the browser context whose pages' data is kept, None if the browser does not tell.
+
+    Pages of all others are incognito: those that `--incognito` opens, and those of `createBrowserContext`.
+    """
+    try:
+        context = (await devtools.call("Target.getBrowserContexts")).get("defaultBrowserContextId")
+    except CallError:  # a browser of other descent
+        return None
+    return context if isinstance(context, str) else None

@@ -12,7 +12,7 @@ from supervisor.browser.devtools import (
     DevTools,
     SessionLostError,
 )
-from supervisor.browser.presets import PagePreset, PageState, SessionStatus
+from supervisor.browser.presets import ANY_PAGE, PagePreset, PageState, SessionStatus
 
 FASTEST = 0.05
 """Seconds between two readings just after a change."""
@@ -32,6 +32,10 @@ GIVE_UP_AFTER = 60.0
 EVALUATION_LIMIT_MS = 1000
 """The browser ends an evaluation that takes longer, so that a custom expression cannot hang the bot's page."""
 
+OPEN_FOR = 0.3
+"""Seconds for which a page of another application must stay as it is after its load: one that leads to another page,
+such as a redirect by a script, does so at once."""
+
 ENDED_PAUSE = 20.0
 """Seconds until such an expression is tried again: it takes at most 5 % of the page's time."""
 
@@ -40,15 +44,13 @@ EXPRESSION_ENDED = PageState(SessionStatus.UNKNOWN, "the readiness expression di
 PAGE_CRASHED = PageState(SessionStatus.STUCK, "the page has crashed")
 """Its renderer is gone ("Aw, snap!") until the page is loaded anew."""
 
-_OWN_SCHEMES = ("about:", "chrome:", "chrome-untrusted:", "devtools:")
-"""Addresses of the browser's own pages, such as a new tab."""
-
 
 class PageWatcher:
     """Reads the page of one session at intervals and reports each change of its state.
 
     Pages are found by the browser's events. The first one whose URL matches the preset's is read until it is gone or
-    elsewhere, then the next. There is never more than one reading under way, even while the page is busy, suspended or
+    elsewhere, then the next. While there is none, with `read_others` the first page of any other application is read:
+    whether it has loaded. There is never more than one reading under way, even while the page is busy, suspended or
     paused in a debugger.
 
     `interval` is the longest pause between readings until the session is ready, `ready_interval` the pause from then
@@ -63,20 +65,28 @@ class PageWatcher:
         *,
         interval: float = 0.25,
         ready_interval: float = 2.0,
+        read_others: bool = False,
     ) -> None:
         self._devtools = devtools
         self._preset = preset
+        self._read_others = read_others
         self._on_state = on_state
         self._interval = interval
         self._ready_interval = ready_interval
         self._urls: dict[str, str] = {}
         """The matching pages, by target id, in the order in which they began to match."""
+        self._others: dict[str, str] = {}
+        """The pages of other applications, likewise."""
+        self._contexts: dict[str, str] = {}
+        """The browser context that each page belongs to, by target id."""
         self._attached: tuple[str, str] | None = None
         self._changed = asyncio.Event()
         self._state: PageState | None = None
         self._changed_at = 0.0
         self.elsewhere = False
         """Whether a page has gone to an address that does not match the preset: another application."""
+        self.context: str | None = None
+        """The browser context of the page that was read last, if the browser tells."""
 
     async def run(self) -> None:
         """Watch until the connection ends. Raises DevToolsError if the browser refuses to report its pages.
@@ -106,31 +116,39 @@ class PageWatcher:
 
     async def _watch_pages(self) -> None:
         while True:
-            if not self._urls:
+            target, preset = self._to_read()
+            if target is None:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
             try:
-                await self._watch(next(iter(self._urls)))
+                await self._watch(target, preset)
             except ConnectionLostError:
                 return  # `run` waits for the end of the connection itself
             except CallTimeoutError:
                 await self._pause()  # the browser itself was too busy to attach or detach
 
-    async def _watch(self, target: str) -> None:
-        """Read one page at intervals until it stops matching."""
+    def _to_read(self) -> tuple[str | None, PagePreset]:
+        """The page to read now, and as what."""
+        if self._urls or not self._read_others:
+            return next(iter(self._urls), None), self._preset
+        return next(iter(self._others), None), ANY_PAGE
+
+    async def _watch(self, target: str, preset: PagePreset) -> None:
+        """Read one page at intervals until it is gone, or another is to be read."""
         try:
             answer = await self._call("Target.attachToTarget", {"targetId": target, "flatten": True})
         except CallError:
             self._urls.pop(target, None)  # it is gone, or its next change is reported again
+            self._others.pop(target, None)
             return
         session = str(answer.get("sessionId"))
         self._attached = (target, session)
         self._changed_at = asyncio.get_running_loop().time()
         try:
-            while target in self._urls:
+            while self._to_read() == (target, preset):
                 self._changed.clear()
-                await self._read(target, session)
+                await self._read(target, session, preset)
                 await self._pause()
         except (SessionLostError, CallTimeoutError):
             # Gone, crashed, or silent for too long. If it is still among the pages, attach anew after the usual pause.
@@ -140,14 +158,16 @@ class PageWatcher:
         with contextlib.suppress(CallError):  # the session may have ended with its page
             await self._call("Target.detachFromTarget", {"sessionId": session})
 
-    async def _read(self, target: str, session: str) -> None:
+    async def _read(self, target: str, session: str, preset: PagePreset) -> None:
         """Evaluate once and report; a page that takes long is reported as stuck, and still waited for."""
-        stuck = PageState(SessionStatus.STUCK, f"the page has not answered for {STUCK_AFTER:g} s")
-        alarm = asyncio.get_running_loop().call_later(STUCK_AFTER, self._report_of, target, stuck)
+        # Whether a page of another application is busy is not known to be anybody's trouble.
+        status = SessionStatus.UNKNOWN if preset is ANY_PAGE else SessionStatus.STUCK
+        stuck = PageState(status, f"the page has not answered for {STUCK_AFTER:g} s")
+        alarm = asyncio.get_running_loop().call_later(STUCK_AFTER, self._report_of, target, stuck, preset)
         parameters = {
             # A new page is reported with the address that it is going to, while it still has an empty document: each
             # reading therefore includes its document's address.
-            "expression": f"[location.href, {self._preset.expression}]",
+            "expression": f"[location.href, {preset.expression}]",
             "returnByValue": True,
             "silent": True,
             "timeout": EVALUATION_LIMIT_MS,
@@ -157,26 +177,25 @@ class PageWatcher:
         except CallError as error:
             # In any other case the page was navigating, and the next reading finds the new document.
             if "Execution was terminated" in error.message:
-                self._report_of(target, EXPRESSION_ENDED)
+                self._report_of(target, EXPRESSION_ENDED, preset)
             return
         finally:
             alarm.cancel()
-        self._report_of(target, self._interpret(answer))
+        self._report_of(target, _interpret(answer, preset), preset)
 
-    def _interpret(self, answer: dict[str, Any]) -> PageState:
-        if isinstance(fault := answer.get("exceptionDetails"), dict):
-            return self._preset.interpret({"exception": _thrown(fault)})
-        match answer.get("result"):
-            case {"value": [str(url), reading]}:
-                if self._preset.url.fullmatch(url) is None:
-                    return PageState(SessionStatus.STARTING, "the page is loading")
-                return self._preset.interpret(reading if isinstance(reading, dict) else {})
-        return self._preset.interpret({})
-
-    def _report_of(self, target: str, state: PageState) -> None:
+    def _report_of(self, target: str, state: PageState, preset: PagePreset) -> None:
         # Closes a race: the event that the page is gone may be handled between the answer and this call.
-        if target in self._urls:
-            self._report(state)
+        if self._to_read() != (target, preset):
+            return
+        self.context = self._contexts.get(target)
+        if preset is ANY_PAGE and state.status is not SessionStatus.OPEN and self._has_been_open():
+            return  # it goes from page to page, as it may; and whether it is busy is its own affair
+        self._report(state)
+
+    def _has_been_open(self) -> bool:
+        """Whether a page of another application has been open for so long that it was not about to go on."""
+        lasted = asyncio.get_running_loop().time() - self._changed_at
+        return self._state is not None and self._state.status is SessionStatus.OPEN and lasted > OPEN_FOR
 
     def _report(self, state: PageState) -> None:
         if state != self._state:
@@ -197,22 +216,33 @@ class PageWatcher:
         if not isinstance(info, dict) or info.get("type") != "page":
             return
         target, url = str(info.get("targetId")), str(info.get("url"))
-        if self._preset.url.fullmatch(url) is None:
-            self.elsewhere |= not url.startswith(_OWN_SCHEMES)
+        if isinstance(context := info.get("browserContextId"), str):
+            self._contexts[target] = context
+        matches, other = self._preset.url.fullmatch(url) is not None, ANY_PAGE.url.fullmatch(url) is not None
+        pages = self._urls if matches else self._others
+        if (target in self._urls and not matches) or (target in self._others and not matches and not other):
             self._forget(target, PageState(SessionStatus.UNKNOWN, "the page has gone to another address"))
-        elif self._urls.get(target) != url:
-            self._urls[target] = url
+        if matches:
+            self._others.pop(target, None)
+        else:
+            self.elsewhere |= other
+        if (matches or other) and pages.get(target) != url:
+            pages[target] = url
             self._changed.set()
 
     def _on_target_gone(self, params: dict[str, Any], _session: str | None) -> None:
         self._forget(str(params.get("targetId")), PageState(SessionStatus.UNKNOWN, "the page was closed"))
+        self._contexts.pop(str(params.get("targetId")), None)
 
     def _on_target_crashed(self, params: dict[str, Any], _session: str | None) -> None:
         # A crashed page answers nothing. When it is reloaded, the change of its target announces it again.
-        self._forget(str(params.get("targetId")), PAGE_CRASHED)
+        target = str(params.get("targetId"))
+        self._forget(
+            target, PAGE_CRASHED if target in self._urls else PageState(SessionStatus.UNKNOWN, "it has crashed")
+        )
 
     def _forget(self, target: str, state: PageState) -> None:
-        if self._urls.pop(target, None) is None:
+        if self._urls.pop(target, None) is None and self._others.pop(target, None) is None:
             return
         self._changed.set()
         if self._attached is not None and self._attached[0] == target:
@@ -224,9 +254,21 @@ def pause_after(state: PageState | None, waited: float, *, interval: float, read
     """Return the seconds before the next reading, given the last state and the seconds since it changed."""
     if state == EXPRESSION_ENDED:
         return ENDED_PAUSE
-    if state is not None and state.status is SessionStatus.READY:
+    if state is not None and state.status in {SessionStatus.READY, SessionStatus.OPEN}:
         return ready_interval
     return min(interval, max(FASTEST, waited * WAIT_SHARE))
+
+
+def _interpret(answer: dict[str, Any], preset: PagePreset) -> PageState:
+    if isinstance(fault := answer.get("exceptionDetails"), dict):
+        return preset.interpret({"exception": _thrown(fault)})
+    match answer.get("result"):
+        case {"value": [str(url), reading]}:
+            if preset.url.fullmatch(url) is None:
+                status = SessionStatus.UNKNOWN if preset is ANY_PAGE else SessionStatus.STARTING
+                return PageState(status, "the page is loading")
+            return preset.interpret(reading if isinstance(reading, dict) else {})
+    return preset.interpret({})
 
 
 def _thrown(fault: dict[str, Any]) -> str:

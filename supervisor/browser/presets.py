@@ -37,6 +37,8 @@ class SessionStatus(StrEnum):
     """The service refuses this client; a person has to act."""
     STUCK = "stuck"
     """The page does not answer, or has crashed."""
+    OPEN = "open"
+    """The page has loaded; it is of an application that we do not know, so whether it is linked cannot be told."""
     UNKNOWN = "unknown"
     """There is no page, or its answer is invalid."""
 
@@ -142,6 +144,23 @@ WHATSAPP = PagePreset(
     url=re.compile(r"https://web\.whatsapp\.com/.*"),
     expression=_WHATSAPP_EXPRESSION,
     interpret=interpret_whatsapp,
+)
+
+
+def interpret_any(reading: Mapping[str, Any]) -> PageState:
+    """Map a reading of a page of which only its load is known (`ANY_PAGE`) to a state."""
+    if reading.get("loaded") is True:
+        return PageState(SessionStatus.OPEN, "the page has loaded; whether it is linked cannot be told")
+    return PageState(SessionStatus.UNKNOWN, "the page is loading")
+
+
+ANY_PAGE = PagePreset(
+    name="any",
+    # Not the browser's own pages, such as a new tab or a failure to load; `data:,` is chromedriver's first page.
+    url=re.compile(r"(?!about:|chrome:|chrome-\w+:|devtools:|data:).+", re.DOTALL),
+    # Complete as soon as the load event is due: https://html.spec.whatwg.org/#current-document-readiness
+    expression="({loaded: document.readyState === 'complete'})",
+    interpret=interpret_any,
 )
 
 

@@ -24,6 +24,9 @@ _UNREACHABLE = "unreachable"
 #: every subshell that it forks, before it becomes the browser.
 _INTERPRETERS = re.compile(r"(?:ba|da|z|a|k|fi)?sh|busybox|node(?:js)?|bun|deno|python[\d.]*|perl|ruby")
 
+#: Chromium `chrome/common/chrome_switches.cc`.
+_OFF_THE_RECORD = frozenset({"--incognito", "--guest"})
+
 _VERSION_TIMEOUT = 5.0  # seconds; Chromium answers in some 50 ms
 _VERSION = re.compile(r"(?:chrom|brave|edge|opera|vivaldi)\D*(\d+(?:\.\d+)+)", re.IGNORECASE)
 
@@ -73,6 +76,11 @@ def profile_of(entry: ProcessEntry) -> Path | None:
         return None
     # It is a browser, and is closed as one, even if its profile is not to be found.
     return path_of(entry.pid, values[-1]) or Path(f"/proc/{entry.pid}/{_UNREACHABLE}/{values[-1]}")
+
+
+def is_incognito(browser: Browser) -> bool:
+    """Whether a browser was told to keep nothing of its first page."""
+    return not _OFF_THE_RECORD.isdisjoint(browser.main.argv)
 
 
 def is_reachable(profile: Path) -> bool:

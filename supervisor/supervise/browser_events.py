@@ -51,13 +51,20 @@ class BrowserEvents:
                     for path in (live.profile, *profile_lock_files(live.profile)):
                         files.exclude(path)
                 emit("browser.up", pid=pid, profile=profile)
-                self._begin(self._hold(self._registry.assign(live.profile, live.real), live.real))
+                session = self._registry.assign(live.profile, live.real)
+                if self._registry.state(session.id).is_linked is not None:
+                    live.expect_known_page()
+                self._begin(self._hold(session, live.real))
             case "page" if not run.stopping:
                 self._tracker.page_changed(self._registry.assign(live.profile, live.real), live)
             case "page":
                 pass
             case "blind":
                 emit("browser.blind", pid=pid, profile=profile)
+                if not run.stopping:
+                    self._tracker.note_unreadable(self._registry.assign(live.profile, live.real), live)
+            case "incognito":
+                emit("browser.incognito", pid=pid, profile=profile)
             case "gone" if not run.stopping:
                 emit("browser.lost", pid=pid, profile=profile)
                 # Its bot may open it again, and has some time for that.

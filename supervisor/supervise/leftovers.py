@@ -67,7 +67,8 @@ class Leftovers:
             profile = str(one.profile)
             if one.clean:
                 took = round(one.seconds * 1000)
-                emit("browser.closed", pid=one.pid, profile=profile, method=one.how, took_ms=took)
+                how = {"method": one.how, "asked_by": one.asked_by if one.how == "asked" else None}
+                emit("browser.closed", pid=one.pid, profile=profile, took_ms=took, **how)
             else:
                 emit("browser.unclean", pid=one.pid, profile=profile, reason=one.how)
         closed = {one.profile: one.clean for one in stopped.closed if is_reachable(one.profile)}

@@ -119,6 +119,8 @@ class SessionTracker:
         self._tasks: set[asyncio.Task[object]] = set()
         #: The profiles that the last run had open: the next one counts as ready when it has them all.
         self.expected: frozenset[Path] = frozenset()
+        #: Those that it opened soon after its start was held to be over: the next one may do so, too.
+        self.late: frozenset[Path] = frozenset()
         #: Whether this bot is known to open a browser: the last run did, or there are profiles from earlier ones.
         self.opens_browser = opens_browser
 
@@ -157,10 +159,18 @@ class SessionTracker:
         wanted, self._wanted = self._wanted, {}
         return wanted
 
-    def note_start(self, browsers: Iterable[LiveBrowser]) -> None:
-        """Note that a start is over, with these browsers."""
-        self.expected = frozenset(live.profile for live in browsers)
-        self.opens_browser = bool(self.expected)
+    def note_start(self, browsers: Iterable[LiveBrowser], method: str) -> None:
+        """Note that a start is over, with these browsers; `method` is by what that was found.
+
+        A bot without any is one that opens none if it was waited for, which it is not if it said that it is ready.
+        """
+        self.expected, self.late = frozenset(live.profile for live in browsers), frozenset()
+        self.opens_browser = bool(self.expected) or (self.opens_browser and method != "up")
+
+    def note_browser(self, live: LiveBrowser) -> None:
+        """Note a browser that a bot has opened in the time that it has for that, be its start over or not."""
+        self.late |= {live.profile}
+        self.opens_browser = True
 
     def note_stop(self) -> None:
         """Drop what was planned for the sessions of a bot that is going down."""
@@ -193,6 +203,8 @@ class SessionTracker:
             before=str(before.state) if before else None,
             reason=reason or None,
         )
+        if status is SessionStatus.OPEN:
+            self.note_unreadable(profile, live)
         if status is SessionStatus.STUCK:
             emit("session.stuck", session=profile.id, reason=reason)
         if SessionStatus.STUCK in {status, before.state if before else None}:
@@ -204,7 +216,7 @@ class SessionTracker:
         if status not in _REPORTED or status is before:
             return
         self._reported[profile.id] = status
-        if status is SessionStatus.NEEDS_LINK and before is None and self._was_linked(profile):
+        if status is SessionStatus.NEEDS_LINK and before is None and self._was_linked(profile) and not live.incognito:
             live.doubt(True)
             self._later("doubt", profile, self._config.session.qr_patience, lambda: self._begin_recovery(profile, live))
             return
@@ -217,6 +229,16 @@ class SessionTracker:
         elif status is SessionStatus.LOGGED_OUT:
             # LocalAuth deletes the profile under the running browser, and what is linked in it then is lost.
             self._later("logout", profile, _LOGOUT_PATIENCE, lambda: self._want_restart("logged out", profile.id))
+
+    def note_unreadable(self, profile: Profile, live: LiveBrowser) -> None:
+        """Note a session whose page cannot be read: that it is not linked is no longer known, if it was.
+
+        That it is linked is not known either, but what is not known to be lost is looked after.
+        """
+        changes = self._seen(profile, live)
+        if self._registry.state(profile.id).is_linked is False:
+            changes["is_linked"] = None
+        self._registry.note(profile.id, changes)
 
     def _want_restart(self, reason: str, detail: str) -> None:
         self._post(RestartWanted(OngoingRestart(reason, detail)))
@@ -253,16 +275,22 @@ class SessionTracker:
 
     def _write_down(self, profile: Profile, live: LiveBrowser, before: SessionStatus | None) -> None:
         status, now = live.state.status, datetime.now(UTC)
-        changes = StateChanges(last_seen=now, last_state=str(status), profile=self._store.relative(profile.path))
-        if live.browser.main.argv:
-            changes["browser"] = live.browser.main.argv[0]
-        if status in _LINKED:
+        changes = self._seen(profile, live)
+        if status in _LINKED and not live.incognito:
             changes |= {"is_linked": True, "recovery": Recovery()}
             if before is SessionStatus.NEEDS_LINK:
                 changes |= {"auth_method": "qr", "linked_at": now}
         elif status is SessionStatus.LOGGED_OUT:
             changes |= {"is_linked": False}
         self._registry.note(profile.id, changes)
+
+    def _seen(self, profile: Profile, live: LiveBrowser) -> StateChanges:
+        """What is known of every session that is open."""
+        state, place = str(live.state.status), self._store.relative(profile.path)
+        changes = StateChanges(last_seen=datetime.now(UTC), last_state=state, profile=place)
+        if live.browser.main.argv:
+            changes["browser"] = live.browser.main.argv[0]
+        return changes
 
     # -- a QR code that should not be there --------------------------------------------------------------------------
 
@@ -317,7 +345,7 @@ class SessionTracker:
     def _plan_live_snapshot(self, profile: Profile, live: LiveBrowser) -> None:
         """Plan the first one for some time after the link, if there is none of it yet; then as scheduled."""
         config = self._config.snapshot
-        if ("live", profile.id) in self._timers:
+        if ("live", profile.id) in self._timers or live.incognito:
             return
         linked_at = self._registry.state(profile.id).linked_at
         newest = self._registry.newest_snapshot(profile.id)
@@ -351,12 +379,13 @@ class SessionTracker:
         profile = await self._registry.identify(live.profile)
         if not self._config.snapshot.enabled:
             return SnapshotAnswer(profile.id, None, "snapshots are turned off (snapshot.enabled)")
-        # Where the page does not show it, the last known state has to do.
-        linked = live.linked if live.linked is not None else self._registry.state(profile.id).is_linked
-        if linked is False:
+        if live.incognito:
+            return SnapshotAnswer(profile.id, None, live_snapshot.INCOGNITO)
+        # Where the page has not shown it, the last known state has to do, but only against a snapshot.
+        if live.linked is False or (live.linked is None and self._registry.state(profile.id).is_linked is False):
             return SnapshotAnswer(profile.id, None, "it is not linked, so there is nothing worth keeping")
         # A task of its own: a caller that gives up must not cut it short.
-        snapshot = await asyncio.shield(self._begin(self._capture(profile, live, linked=linked), "live-snapshot"))
+        snapshot = await asyncio.shield(self._begin(self._capture(profile, live, linked=live.linked), "live-snapshot"))
         return SnapshotAnswer(profile.id, snapshot, "" if snapshot else "the snapshot failed")
 
     async def take_snapshot(self, session: str | None) -> tuple[TakenSnapshot, list[str]]:
@@ -364,6 +393,8 @@ class SessionTracker:
         profile, live = await self._choose(session)
         state = self._registry.state(profile.id)
         try:
+            if live is not None and live.incognito:
+                raise live_snapshot.NotLinkedError(f"Session {printable(profile.id)}: {live_snapshot.INCOGNITO}.")
             if live is not None:
                 linked = live_snapshot.linked_now(profile, live.state.status, state)
                 taken = await self._queue.take(profile, live.browser, linked=linked, version=live.version)

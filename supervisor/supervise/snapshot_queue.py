@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from supervisor.bot.live_snapshot import LONGEST_PAUSE, Still, read_still
+from supervisor.bot.live_snapshot import INCOGNITO, LONGEST_PAUSE, Still, read_still
 from supervisor.bot.released import Released
 from supervisor.bot.spec import BotSpec
 from supervisor.browser.processes import Browser
@@ -25,7 +25,7 @@ from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.session_registry import SessionRegistry
-from supervisor.system.errors import NoRoomError, SessionError
+from supervisor.system.errors import NoRoomError, NothingToKeepError, SessionError
 
 _T = TypeVar("_T")
 
@@ -78,6 +78,9 @@ class SnapshotQueue:
             return
         try:
             capture = await self._read(profile, released)
+        except NothingToKeepError as error:
+            emit("snapshot.skipped", session=profile.id, reason=str(error))
+            return
         except SessionError as error:
             _report_failure(profile, error)
             return
@@ -104,6 +107,8 @@ class SnapshotQueue:
 
     def _unworthy(self, profile: Profile, released: Released) -> str | None:
         """Why this profile must not become the newest good snapshot, if there is a reason."""
+        if released.incognito:
+            return INCOGNITO
         if released.linked is False:
             return "it is not linked"
         # A page that can be read, but was not in this short run, may have cleared its storage before we would have

@@ -403,7 +403,7 @@ class Supervisor:
         self._later(_TIDY_AFTER, malloc.give_back)
         self._later(_TIDY_AFTER, self._start_ahead)
         self._queue.finish_in_background()
-        self._tracker.note_start(run.observer.live.values())
+        self._tracker.note_start(run.observer.live.values(), run.method)
         self._recorder.over(self._restart, run, over.verdict, since=self._slot.spawned_at)
         if self._files is not None:
             self._files.stand_by()
@@ -415,9 +415,17 @@ class Supervisor:
                 self._sequence.browser_up(self._restart.clock)
             elif seen.change == "page":
                 self._sequence.page_changed(self._restart.clock, seen.run.observer.live)
+        if seen.change == "up" and self._belongs_to_start():
+            self._tracker.note_browser(seen.live)
         self._browsers.handle(seen, self._files)
         # Only now: a QR code that is doubted since is not the end of a start.
         seen.run.judge()
+
+    def _belongs_to_start(self) -> bool:
+        """Whether a browser that has just come is one that the bot opens at its start, be that held to be over."""
+        config = self._spec.config
+        in_time = time.monotonic() - self._slot.spawned_at < config.browser.start_timeout
+        return config.ready.method == "auto" and in_time
 
     def _handle_lost_browser(self, lost: BrowserLost) -> Event | None:
         if self._slot.run is None or self._slot.run.stopping:
@@ -559,6 +567,7 @@ class Supervisor:
             self._inbox.post,
             number=self._slot.runs,
             expected=self._tracker.expected,
+            late=self._tracker.late,
             opens_browser=self._tracker.opens_browser,
             changes=self._files.drain() if self._files else (),
             prestarted=self._prestart.take(),

@@ -38,6 +38,10 @@ class SnapshotDamagedError(SessionError):
     """A snapshot is not what was written; another one may be."""
 
 
+class NothingToKeepError(SessionError):
+    """A profile holds nothing that would be worth a snapshot."""
+
+
 class ProfileInUseError(SessionError):
     """The profile is held by a running browser, or the project by a running supervisor."""
 

@@ -331,7 +331,10 @@ def open_browser(profile: str, words: str) -> int:
 def launch_browser(profile: str, words: str) -> int:
     """Start a fake browser detached, as puppeteer does it; returns its pid."""
     program, script = os.environ["FAKE_CHROMIUM"], os.path.join(os.path.dirname(__file__), "run.py")
-    argv = [program, "-I", "-S", script, "browser", f"--user-data-dir={profile}", f"--fake={words}"]
+    given = dict(word.partition("=")[::2] for word in words.split(","))
+    switches = ["--incognito"] * ("incognito" in given) + ["--remote-debugging-pipe"] * ("pipe" in given)
+    switches += [f"--remote-debugging-port={given['port']}"] if "port" in given else []
+    argv = [program, "-I", "-S", script, "browser", f"--user-data-dir={profile}", f"--fake={words}", *switches]
     return os.posix_spawn(program, argv, os.environ, setsid=True)
 
 

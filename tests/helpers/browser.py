@@ -4,7 +4,12 @@ Run it by `run.py`, under the name `chromium` (`Bot.open`). `--user-data-dir=DIR
 `--fake=WORD,WORD,...` scripts it:
 
     devtools        offer a DevTools port; the page's socket state stands in DIR/page (CONNECTED when absent; CRASHED:
-                    its renderer is gone), the text of its QR code in DIR/qr
+                    its renderer is gone), the text of its QR code in DIR/qr; in DIR/url the address of a page of
+                    another application, which has loaded once DIR/page is CONNECTED
+    port=NUMBER     the same on this port, which is on its command line, and without a file; none if another program
+                    has the port
+    incognito       `--incognito` is on its command line
+    pipe            `--remote-debugging-pipe` is on its command line
     deaf-close      never answer Browser.close
     deaf-int, deaf-term   ignore the signal
     bare-children   give the children an empty environment, as sandboxed renderers have
@@ -21,6 +26,7 @@ SIGTERM it exits without either. Its renderers go with it, however it ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -53,10 +59,11 @@ def main(argv: list[str]) -> int:
     tether = spawn_children(profile, int(script.get("children", 2)), bare="bare-children" in script)
     journal.note("browser", "start", profile)
     devtools: DevToolsPort | None = None
-    if "devtools" in script:
+    if "devtools" in script or "port" in script:
         from tests.helpers.devtools import DevToolsPort  # its imports cost more than all the rest
 
-        devtools = DevToolsPort(profile, deaf="deaf-close" in script)
+        with contextlib.suppress(OSError):  # the port is in use
+            devtools = DevToolsPort(profile, deaf="deaf-close" in script, port=int(script.get("port", 0)))
     clean = serve(wake, devtools)
     if clean:
         journal.note("browser", "asked", profile)

@@ -17,16 +17,17 @@ URL = "https://web.whatsapp.com/"
 
 
 class DevToolsPort:
-    """Listens on a port of its own and names it in the profile, as Chromium does."""
+    """Listens on a port of its own and names it in the profile, as Chromium does, or on the `port` that it was told."""
 
-    def __init__(self, profile: str, *, deaf: bool) -> None:
+    def __init__(self, profile: str, *, deaf: bool, port: int = 0) -> None:
         self._profile = profile
         self._deaf = deaf
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._clients: dict[socket.socket, bytearray] = {}
-        path = f"/devtools/browser/00000000-0000-4000-8000-{os.getpid():012x}"
-        with open(f"{profile}/DevToolsActivePort", "w") as file:
-            file.write(f"{self._listener.getsockname()[1]}\n{path}")
+        self._path = f"/devtools/browser/00000000-0000-4000-8000-{os.getpid():012x}"
+        if not port:
+            with open(f"{profile}/DevToolsActivePort", "w") as file:
+                file.write(f"{self._listener.getsockname()[1]}\n{self._path}")
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -57,12 +58,19 @@ class DevToolsPort:
         buffer += data
         if buffer.startswith(b"GET "):
             self._shake_hands(ready, buffer)
+        if ready not in self._clients:
+            return False
         closing = [self._answer(ready, json.loads(message)) for message in frames(ready, buffer)]
         return any(closing)
 
     def _shake_hands(self, client: socket.socket, buffer: bytearray) -> None:
         head, end, rest = bytes(buffer).partition(b"\r\n\r\n")
         if not end:
+            return
+        if head.startswith(b"GET /json/version "):
+            body = json.dumps({"webSocketDebuggerUrl": f"ws://{client.getsockname()[0]}{self._path}"}).encode()
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self._hang_up(client)
             return
         headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
         key = next(value for name, value in headers.items() if name.lower() == b"sec-websocket-key")
@@ -87,12 +95,21 @@ class DevToolsPort:
             send(client, {"method": "Target.targetCrashed", "params": {"targetId": "page", "status": "killed"}})
             return False
         elif method == "Runtime.evaluate":
-            result = {"result": {"value": [URL, self._page()]}}
+            loaded = {"loaded": self._page()["state"] == "CONNECTED"}
+            known = "readyState" not in str(call["params"]["expression"])
+            result = {"result": {"value": [self._url(), self._page() if known else loaded]}}
         send(client, {"id": call["id"], "result": result})
         if method == "Target.setDiscoverTargets":
-            info = {"targetId": "page", "type": "page", "url": URL}
+            info = {"targetId": "page", "type": "page", "url": self._url()}
             send(client, {"method": "Target.targetCreated", "params": {"targetInfo": info}})
         return closing
+
+    def _url(self) -> str:
+        path = f"{self._profile}/url"
+        if not os.path.exists(path):
+            return URL
+        with open(path) as file:
+            return file.read()
 
     def _page(self) -> dict[str, object]:
         """A reading of the preset `whatsapp`."""

@@ -15,7 +15,6 @@ from supervisor.bot.observer import LiveBrowser, Observer
 from supervisor.bot.probes.http import http_answers
 from supervisor.bot.probes.sd_notify import Notification
 from supervisor.browser.backlog import unread_bytes
-from supervisor.browser.close import live_endpoint
 from supervisor.browser.devtools import CallTimeoutError, DevToolsError, ping
 from supervisor.browser.page import PAGE_CRASHED, STUCK_AFTER
 from supervisor.browser.presets import SessionStatus
@@ -203,14 +202,13 @@ class LivenessMonitor:
         if state.status is SessionStatus.STUCK and state != PAGE_CRASHED:
             patience = max(0.0, self._config.timeout - STUCK_AFTER)
             yield Symptom("hang", f"page {name}", f"the page of {name} does not answer", patience)
-        gone = state.status is SessionStatus.UNKNOWN and live.linked is True
+        gone = state.status in {SessionStatus.UNKNOWN, SessionStatus.OPEN} and live.linked is True
         if gone or state.status in _ON_THE_WAY:
             yield Symptom("stuck", f"page {name}", f"session {name}: {state.detail}", self._config.stuck)
 
     def _unread(self, live: LiveBrowser) -> int:
         """Whether the ping, and what else the browser told its clients, lies unread with the bot."""
-        endpoint = live_endpoint(live.browser)
-        port = urlsplit(endpoint).port if endpoint is not None else None
+        port = urlsplit(live.endpoint).port if live.endpoint is not None else None
         return unread_bytes(port, [entry.pid for entry in without_browsers(self._tree())]) if port else 0
 
     def _vital(self) -> Iterator[ProcessEntry]:

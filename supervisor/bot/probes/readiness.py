@@ -21,7 +21,8 @@ _WAITS_FOR_A_PERSON = {
 class Observations:
     """The observations of one run of the bot so far.
 
-    `pages`: the status of each browser's page, None for a browser whose page cannot be read or is none that we know.
+    `pages`: the status of each browser's page, None for a browser whose page cannot be read; that of a page that we do
+    not know is `open` once it has loaded.
     `missing`: how many browsers the last run had beyond those. `signalled`: the bot has said that it is ready, by
     notification, HTTP or output. `settled`: nothing has come or gone for as long as "up" must last.
     """
@@ -41,7 +42,8 @@ def judge(seen: Observations, config: ReadyConfig) -> Verdict | None:
     if any(status in _WAITS_FOR_A_PERSON for status in seen.pages) and _all_done(seen.pages):
         return "needs_link"
     readable = any(status is not None for status in seen.pages)
-    over = {"signal": seen.signalled, "page": readable and _all_done(seen.pages), "up": seen.settled}
+    loaded = bool(seen.pages) and all(status is SessionStatus.OPEN for status in seen.pages)
+    over = {"signal": seen.signalled, "page": readable and _all_done(seen.pages), "up": seen.settled or loaded}
     return "ready" if over[_method(seen, config)] else None
 
 
@@ -59,5 +61,5 @@ def _method(seen: Observations, config: ReadyConfig) -> Literal["signal", "page"
 
 
 def _all_done(pages: Sequence[SessionStatus | None]) -> bool:
-    done = _WAITS_FOR_A_PERSON | {SessionStatus.READY}
+    done = _WAITS_FOR_A_PERSON | {SessionStatus.READY, SessionStatus.OPEN}
     return bool(pages) and all(status is None or status in done for status in pages)

@@ -277,13 +277,24 @@ BROWSER: Final = (
         "the browser on {profile} offers no DevTools port: whether the session is linked cannot be seen",
         **_BROWSER,
     ),
+    warning(
+        "browser.incognito",
+        "The browser keeps nothing of its page: it has `--incognito`, or the bot has opened an incognito page.",
+        "the browser on {profile} keeps nothing (--incognito, or an incognito page): this session is lost at every "
+        "restart",
+        **_BROWSER,
+    ),
     info(
         "browser.closed",
         "A browser was closed and wrote all its data.",
-        lambda fields: f"browser on {fields['profile']} closed in {fields['took_ms'] / 1000:.2f} s",
+        lambda fields: (
+            f"browser on {fields['profile']} closed in {fields['took_ms'] / 1000:.2f} s"
+            f"{clause(', by {}', fields.get('asked_by'))}"
+        ),
         "detail",
         **_BROWSER,
-        method=string("what closed it"),
+        method=string("what closed it: `asked` for a request of ours, `bot`, or `gone` if it was closing already"),
+        asked_by=string("how it was asked: `DevTools` or `SIGINT`", optional=True),
         took_ms=integer("milliseconds until every one of its processes was gone"),
     ),
     warning(

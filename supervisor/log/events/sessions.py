@@ -44,6 +44,7 @@ SESSION_STATES: Final = (
     "logged_out",
     "blocked",
     "stuck",
+    "open",
     "unknown",
 )
 

@@ -46,11 +46,25 @@ def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _ask_sqlite(path: Path) -> list[str]:
-    # immutable: no locks, no look for journals, no -shm; as_uri quotes "?", "#", "%" and bytes that are not UTF-8.
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+def has_rows(path: Path, table: str) -> bool:
+    """Whether a table of a database that no process may be writing to has any row; yes if that cannot be read."""
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as database:
+        if _unfinished(path):
+            return True
+        with closing(_connect(path)) as database:
+            return database.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() is not None  # noqa: S608 - ours
+    except (OSError, sqlite3.Error, UnicodeDecodeError):
+        return True
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # immutable: no locks, no look for journals, no -shm; as_uri quotes "?", "#", "%" and bytes that are not UTF-8.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def _ask_sqlite(path: Path) -> list[str]:
+    try:
+        with closing(_connect(path)) as database:
             database.text_factory = _text
             database.execute("PRAGMA trusted_schema = OFF")
             rows = database.execute(f"PRAGMA quick_check({_MOST_PROBLEMS})").fetchall()

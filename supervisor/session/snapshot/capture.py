@@ -24,7 +24,7 @@ from supervisor.session.profiles.scan import scan
 from supervisor.session.snapshot import catalog, manifest
 from supervisor.session.snapshot.manifest import FileRecord, Header, Manifest
 from supervisor.system import clock, files, parallel
-from supervisor.system.errors import SessionError, explained
+from supervisor.system.errors import NothingToKeepError, SessionError, explained
 from supervisor.system.escape import printable
 from supervisor.system.sparse_files import allocated
 
@@ -100,6 +100,9 @@ class Capture:
             return
         if not self._tree.files:
             raise SessionError(f"There is nothing to take a snapshot of: {printable(profile.path)} holds no files.")
+        with explained(f"read the profile of session {printable(profile.id)} in", profile.path):
+            if not databases.holds_web_data(profile.folder, self._tree):
+                raise NothingToKeepError("its profile holds nothing of any page")
         with explained(f"copy the profile of session {printable(profile.id)} to", cache):
             files.ensure_private_folder(cache)
             self.staging = cache / f"{names.STAGING_PREFIX}{profile.key}-{os.getpid()}-{time.monotonic_ns()}"
