@@ -39,10 +39,15 @@ such as a redirect by a script, does so at once."""
 ENDED_PAUSE = 20.0
 """Seconds until such an expression is tried again: it takes at most 5 % of the page's time."""
 
+UNREAD_AFTER = STUCK_AFTER
+"""Seconds without a reading after which the state of a page that was read before counts as unknown."""
+
 EXPRESSION_ENDED = PageState(SessionStatus.UNKNOWN, "the readiness expression did not come to an end and was stopped")
 
 PAGE_CRASHED = PageState(SessionStatus.STUCK, "the page has crashed")
 """Its renderer is gone ("Aw, snap!") until the page is loaded anew."""
+
+_SAYS_NOTHING = {SessionStatus.UNKNOWN, SessionStatus.STARTING, SessionStatus.STUCK, SessionStatus.OPEN}
 
 
 class PageWatcher:
@@ -83,6 +88,10 @@ class PageWatcher:
         self._changed = asyncio.Event()
         self._state: PageState | None = None
         self._changed_at = 0.0
+        #: When the first of the readings failed that have failed since the last good one.
+        self._unread_since: float | None = None
+        #: Whether the last reading was stopped.
+        self._stopped = False
         self.elsewhere = False
         """Whether a page has gone to an address that does not match the preset: another application."""
         self.context: str | None = None
@@ -176,12 +185,29 @@ class PageWatcher:
             answer = await self._devtools.call("Runtime.evaluate", parameters, session=session, timeout=GIVE_UP_AFTER)
         except CallError as error:
             # In any other case the page was navigating, and the next reading finds the new document.
-            if "Execution was terminated" in error.message:
-                self._report_of(target, EXPRESSION_ENDED, preset)
+            self._stopped = "Execution was terminated" in error.message
+            if self._stopped:
+                self._report_reading(target, EXPRESSION_ENDED, preset)
             return
         finally:
             alarm.cancel()
-        self._report_of(target, _interpret(answer, preset), preset)
+        self._stopped = False
+        self._report_reading(target, _interpret(answer, preset), preset)
+
+    def _report_reading(self, target: str, state: PageState, preset: PagePreset) -> None:
+        """Report what was read. A reading that failed, as on a busy machine, says nothing about the page at first.
+
+        What the page was last seen to show, a QR code for instance, stands meanwhile.
+        """
+        now = asyncio.get_running_loop().time()
+        if state.status is not SessionStatus.UNKNOWN:
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        unread = 0.0 if self._unread_since is None else now - self._unread_since
+        known = self._state is not None and self._state.status not in _SAYS_NOTHING
+        if self._unread_since is None or unread >= UNREAD_AFTER or not known or preset is ANY_PAGE:
+            self._report_of(target, state, preset)
 
     def _report_of(self, target: str, state: PageState, preset: PagePreset) -> None:
         # Closes a race: the event that the page is gone may be handled between the answer and this call.
@@ -206,7 +232,10 @@ class PageWatcher:
     async def _pause(self) -> None:
         """Wait until the next reading is due, or the matching pages or their URLs change."""
         waited = asyncio.get_running_loop().time() - self._changed_at
-        seconds = pause_after(self._state, waited, interval=self._interval, ready_interval=self._ready_interval)
+        state = None if self._preset.ends and self._state == EXPRESSION_ENDED else self._state
+        seconds = pause_after(state, waited, interval=self._interval, ready_interval=self._ready_interval)
+        if self._stopped and not self._preset.ends:
+            seconds = ENDED_PAUSE
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

@@ -67,6 +67,8 @@ class PagePreset:
     url: re.Pattern[str]
     expression: str
     interpret: Callable[[Mapping[str, Any]], PageState]
+    ends: bool = False
+    """Whether the expression is known to come to an end: one that a busy machine cut short may be tried at once."""
 
 
 # Modules are required only once the app has booted (`Debug.VERSION`), as in whatsapp-web.js: to require one earlier
@@ -144,6 +146,7 @@ WHATSAPP = PagePreset(
     url=re.compile(r"https://web\.whatsapp\.com/.*"),
     expression=_WHATSAPP_EXPRESSION,
     interpret=interpret_whatsapp,
+    ends=True,
 )
 
 

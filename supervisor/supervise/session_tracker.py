@@ -304,6 +304,7 @@ class SessionTracker:
         state, now = self._registry.state(profile.id), datetime.now(UTC)
         decision = decide(snapshots, state.recovery, now, self._policy, linked_at=state.began_at)
         if self._overtaken(profile, live):
+            self._doubt_again(profile, live)
             return
         if isinstance(decision, Try):
             recovery = attempted(state.recovery, decision.snapshot.name, now, self._policy)
@@ -313,13 +314,16 @@ class SessionTracker:
             except SessionError as error:  # a disk that does not take that takes no restored profile either
                 reason = str(error)
             else:
-                if not self._overtaken(profile, live):
-                    self._wanted[profile.id] = decision.snapshot
-                    self._want_restart("recovery", f"session {profile.id} shows a QR code although it was linked")
+                if self._overtaken(profile, live):
+                    self._doubt_again(profile, live)
+                    return
+                self._wanted[profile.id] = decision.snapshot
+                self._want_restart("recovery", f"session {profile.id} shows a QR code although it was linked")
                 return
         else:
             reason = self._why_not(decision)
         if self._overtaken(profile, live):
+            self._doubt_again(profile, live)
             return
         emit("session.not_recovered", session=profile.id, reason=reason)
         live.doubt(False)
@@ -331,6 +335,11 @@ class SessionTracker:
     def _overtaken(self, profile: Profile, live: LiveBrowser) -> bool:
         """Whether the bot is going down, or the page has gone on, while files were read."""
         return profile.id not in self._reported or live.state.status is not SessionStatus.NEEDS_LINK
+
+    def _doubt_again(self, profile: Profile, live: LiveBrowser) -> None:
+        """Begin anew with the QR code, should it be back, if the page could not be read just when it counted."""
+        if live.state.status not in _REPORTED:
+            self._reported.pop(profile.id, None)
 
     def _why_not(self, decision: CoolDown | Exhausted) -> str:
         if isinstance(decision, CoolDown):

@@ -4,8 +4,8 @@ Run it by `run.py`, under the name `chromium` (`Bot.open`). `--user-data-dir=DIR
 `--fake=WORD,WORD,...` scripts it:
 
     devtools        offer a DevTools port; the page's socket state stands in DIR/page (CONNECTED when absent; CRASHED:
-                    its renderer is gone), the text of its QR code in DIR/qr; in DIR/url the address of a page of
-                    another application, which has loaded once DIR/page is CONNECTED
+                    its renderer is gone; BUSY: readings are cut short), the text of its QR code in DIR/qr; in DIR/url
+                    the address of a page of another application, which has loaded once DIR/page is CONNECTED
     port=NUMBER     the same on this port, which is on its command line, and without a file; none if another program
                     has the port
     incognito       `--incognito` is on its command line

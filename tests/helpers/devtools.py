@@ -13,6 +13,8 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from tests.helpers import journal
+
 URL = "https://web.whatsapp.com/"
 
 
@@ -94,7 +96,14 @@ class DevToolsPort:
         elif method == "Runtime.evaluate" and self._page()["state"] == "CRASHED":
             send(client, {"method": "Target.targetCrashed", "params": {"targetId": "page", "status": "killed"}})
             return False
+        elif method == "Runtime.evaluate" and self._page()["state"] == "BUSY":
+            error = {"code": -32000, "message": "Execution was terminated"}
+            send(client, {"id": call["id"], "error": error})
+            journal.note("browser", "unsettled")
+            return False
         elif method == "Runtime.evaluate":
+            if self._page()["state"] == "OPENING":
+                journal.note("browser", "unsettled")
             loaded = {"loaded": self._page()["state"] == "CONNECTED"}
             known = "readyState" not in str(call["params"]["expression"])
             result = {"result": {"value": [self._url(), self._page() if known else loaded]}}

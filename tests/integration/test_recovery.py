@@ -20,6 +20,7 @@ from supervisor.session.state_file import Recovery
 from supervisor.session.store import SessionStore
 from tests.helpers import build
 from tests.helpers.command import Project, Running
+from tests.helpers.control import ask, socket_of
 from tests.helpers.shell import invoke
 from tests.helpers.waiting import eventually
 
@@ -133,6 +134,41 @@ async def test_without_any_snapshot_the_user_is_asked_at_once_and_nothing_is_tou
         assert running.all("session.not_recovered")[0]["reason"] == "there is no snapshot"
     assert build.kept(profile.path) == before
     assert SessionStore(project.folder).quarantined() == []
+
+
+@pytest.mark.parametrize("state", ["OPENING", "BUSY"])
+async def test_a_qr_code_that_goes_and_comes_back_while_it_is_doubted_is_shown(project: Project, state: str) -> None:
+    profile = linked(project)
+    (profile.path / "qr").write_text("code-1")
+    say(profile, "UNPAIRED")
+    project.configure(PAGE)
+    async with supervised(project) as running:
+        await running.until("session.state", state="needs_link")
+        (profile.path / "qr").unlink()
+        say(profile, state)
+        await project.noted("browser", "unsettled", 12)  # readings, in more than the patience with a code
+        (profile.path / "qr").write_text("code-2")
+        say(profile, "UNPAIRED")
+        await running.until("session.qr", qr="code-2")
+        assert running.all("session.needs_link")
+
+
+async def test_a_qr_code_stands_while_the_machine_is_too_busy_to_read_the_page(project: Project) -> None:
+    profile = Profile.at(project.profile("1"))
+    build.profile(profile.path)
+    (profile.path / "qr").write_text("code-1")
+    say(profile, "UNPAIRED")
+    project.configure(PAGE)
+    async with supervised(project) as running:
+        await running.until("session.qr")
+        say(profile, "BUSY")
+        await project.noted("browser", "unsettled", 3)
+        [session] = (await ask(socket_of(project), "GET", "/v1/status")).json["sessions"]
+        assert session["state"] == "needs_link"
+        (profile.path / "qr").write_text("code-2")
+        say(profile, "UNPAIRED")
+        assert (await running.until("session.qr"))["qr"] == "code-2"
+        assert "unknown" not in {event["state"] for event in running.all("session.state")}
 
 
 async def test_a_bot_that_keeps_running_is_copied_some_time_after_its_link_and_then_as_planned(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,7 @@ def reading(value: object, url: str = URL) -> dict[str, Any]:
 class Watched:
     """A fake browser, a watcher on it, and the states that the watcher reported."""
 
-    def __init__(self, browser: FakeBrowser, devtools: DevTools) -> None:
+    def __init__(self, browser: FakeBrowser, devtools: DevTools, preset: PagePreset = PRESET) -> None:
         self.browser = browser
         self.devtools = devtools
         self.states: list[PageState] = []
@@ -40,7 +41,7 @@ class Watched:
         """What the page behind each session says; absent: no answer."""
         browser.answers["Target.attachToTarget"] = lambda m: {"sessionId": "session-" + m["params"]["targetId"]}
         browser.answers["Runtime.evaluate"] = self._evaluate
-        self.watcher = PageWatcher(devtools, PRESET, self._on_state, interval=0.05, ready_interval=3600)
+        self.watcher = PageWatcher(devtools, preset, self._on_state, interval=0.05, ready_interval=3600)
 
     def _evaluate(self, message: dict[str, Any]) -> dict[str, Any] | None:
         value = self.readings.get(message["sessionId"])
@@ -309,6 +310,60 @@ async def test_an_expression_that_had_to_be_ended_is_told_and_not_repeated_at_on
         await watched.page("targetInfoChanged", "A", URL + "next")  # only another document is read before its time
         await watched.expect(SessionStatus.READY)
         assert len(watched.browser.named("Runtime.evaluate")) == 2
+
+
+UNREADABLE = [
+    pytest.param({"error": {"code": -32000, "message": "Execution was terminated"}}, id="cut short"),
+    pytest.param({"result": {"type": "undefined"}}, id="empty"),
+    pytest.param({"result": {}, "exceptionDetails": {"text": "Uncaught"}}, id="an exception"),
+]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+async def test_a_reading_that_fails_does_not_hide_what_stands_on_the_page(
+    answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENDED_PAUSE", 0.02)
+    async with watching() as watched:
+        watched.readings["session-A"] = LOGIN
+        await watched.page("targetCreated", "A")
+        await watched.expect(SessionStatus.NEEDS_LINK)
+        watched.browser.answers["Runtime.evaluate"] = lambda _: answer
+        await watched.browser.wait_for("Runtime.evaluate", 6)
+        watched.browser.answers["Runtime.evaluate"] = lambda _: reading(READY)
+        await watched.expect(SessionStatus.READY)
+        assert watched.statuses == [SessionStatus.NEEDS_LINK, SessionStatus.READY]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+async def test_a_page_that_cannot_be_read_for_long_is_unknown_in_the_end(
+    answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENDED_PAUSE", 0.02)
+    monkeypatch.setattr(module, "UNREAD_AFTER", 0.1)
+    async with watching() as watched:
+        watched.readings["session-A"] = LOGIN
+        await watched.page("targetCreated", "A")
+        await watched.expect(SessionStatus.NEEDS_LINK)
+        watched.browser.answers["Runtime.evaluate"] = lambda _: answer
+        await watched.expect(SessionStatus.UNKNOWN)
+        watched.browser.answers["Runtime.evaluate"] = lambda _: reading(LOGIN)
+        await watched.expect(SessionStatus.NEEDS_LINK)
+
+
+async def test_an_expression_that_ends_is_tried_again_at_once_on_a_busy_machine() -> None:
+    async with fake_browser() as browser, await DevTools.connect(browser.url, timeout=5) as devtools:
+        watched = Watched(browser, devtools, replace(PRESET, ends=True))
+        task = asyncio.create_task(watched.watcher.run())
+        await browser.wait_for("Target.setDiscoverTargets")
+        busy = {"error": {"code": -32000, "message": "Execution was terminated"}}
+        browser.answers["Runtime.evaluate"] = lambda _: busy
+        await watched.page("targetCreated", "A")
+        await browser.wait_for("Runtime.evaluate", 3)  # the pause of an expression that may hang is 20 s
+        browser.answers["Runtime.evaluate"] = lambda _: reading(LOGIN)
+        await watched.expect(SessionStatus.NEEDS_LINK)
+        await devtools.close()
+        await task
 
 
 async def test_a_page_gone_before_it_was_attached_is_forgotten() -> None:
