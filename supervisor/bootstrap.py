@@ -15,7 +15,7 @@ from supervisor.bot.ownership import Territory
 from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
 from supervisor.bot.versions import Versions
-from supervisor.browser.processes import drives_a_browser
+from supervisor.browser.libraries import opens_a_browser
 from supervisor.config.identity import identify
 from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
@@ -148,7 +148,7 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
             writer=writer,
             registry=registry,
             history=history,
-            opens_browser=bool(profiles) or drives_a_browser(spec.directory),
+            opens_browser=bool(profiles) or await files.do(opens_a_browser, spec.directory),
         )
         if spec.mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(config.restart.schedule, inbox, supervisor, slot, plans).cancel)

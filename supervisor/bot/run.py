@@ -20,6 +20,7 @@ from supervisor.bot.probes.output import OutputMatcher
 from supervisor.bot.probes.sd_notify import Notification, NotifySocket
 from supervisor.bot.released import Released
 from supervisor.bot.spec import BotSpec
+from supervisor.browser.endpoint import connects_to_another
 from supervisor.browser.page import OPEN_FOR
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.browser.processes import find_browsers
@@ -33,6 +34,9 @@ from supervisor.process.table import ProcessEntry
 from supervisor.process.wrappers import speakers
 from supervisor.session.profiles import singleton
 from supervisor.system.tasks import drop_traceback_on_cancel
+
+#: Seconds between two looks whether a bot without a browser is connected to one that it has not started.
+_LOOK_FOR_CONNECTION = 1.0
 
 Signal = Literal["notify", "http", "output"]
 
@@ -287,12 +291,27 @@ class Run:
     async def _settle(self) -> None:
         """Judge once more whenever nothing has come or gone for as long as "up" must last."""
         loop = asyncio.get_running_loop()
+        looked = loop.time()
         while self._verdict is None:
+            missed = self._opens_browser and not (self._needs_browser or self.observer.live)
+            if missed and loop.time() - looked >= _LOOK_FOR_CONNECTION:
+                looked = loop.time()
+                self._opens_browser = not await self._only_connects()
             left = self._sight_changed + self._quiet_enough() - loop.time()
             if left <= 0:
                 self._judge(settled=True)
                 left = self._spec.config.ready.settle
             await asyncio.sleep(min(max(left, 0.01), self._spec.config.ready.settle))
+
+    async def _only_connects(self) -> bool:
+        """Whether the bot uses a browser that runs already, so that it will open none."""
+        pids = [entry.pid for entry in self.observer.tree(_TREE_AGE)]
+        return await asyncio.to_thread(connects_to_another, pids)
+
+    @property
+    def opens_browser(self) -> bool:
+        """Whether a browser of it is to be expected."""
+        return self._opens_browser
 
     def _quiet_enough(self) -> float:
         """Seconds of quiet after which nothing more is expected to come.

@@ -4,13 +4,18 @@ import asyncio
 import contextlib
 import json
 import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import h11
 import psutil
 
 from supervisor.browser.devtools import read_endpoint
-from supervisor.browser.processes import Browser
+from supervisor.browser.processes import Browser, profile_of
 from supervisor.http1.exchange import Exchange
+from supervisor.process.table import find_by_argument
 
 #: Seconds by which the clocks of a browser's start time and of its port file's mtime may differ.
 _CLOCK_SLACK = 2.0
@@ -59,12 +64,38 @@ def uses_pipe(browser: Browser) -> bool:
     return debugging_port(browser) is None and "--remote-debugging-pipe" in browser.main.argv
 
 
+def connects_to_another(pids: Iterable[int]) -> bool:
+    """Whether one of these processes is connected to a browser's DevTools, on this machine, that runs already.
+
+    Takes some milliseconds, and some tens of microseconds for each process of the machine.
+    """
+    ports = {tcp.raddr.port for pid in pids for tcp in _connections(pid) if tcp.raddr}
+    if not ports:
+        return False
+    for main in find_by_argument(_PORT_SWITCH):
+        profile = profile_of(main)
+        browser = Browser(profile or Path(), main, (main,))
+        port = debugging_port(browser)
+        if port == 0 and profile is not None:
+            url = read_endpoint(profile, since=main.started - _CLOCK_SLACK)
+            port = urlsplit(url).port if url is not None else None
+        if port in ports:
+            return True
+    return False
+
+
+def _connections(pid: int) -> Sequence[Any]:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        found: Sequence[Any] = psutil.Process(pid).net_connections("tcp")
+        return found
+    return ()
+
+
 def _listens_at(pid: int, port: int) -> str | None:
     """The address at which a process listens on a port, None if it does not. Takes some milliseconds."""
-    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        for tcp in psutil.Process(pid).net_connections("tcp"):
-            if tcp.status == psutil.CONN_LISTEN and tcp.laddr.port == port and tcp.laddr.ip in _REACHED_AT:
-                return _REACHED_AT[tcp.laddr.ip]
+    for tcp in _connections(pid):
+        if tcp.status == psutil.CONN_LISTEN and tcp.laddr.port == port and tcp.laddr.ip in _REACHED_AT:
+            return _REACHED_AT[tcp.laddr.ip]
     return None
 
 

@@ -30,18 +30,6 @@ _OFF_THE_RECORD = frozenset({"--incognito", "--guest"})
 _VERSION_TIMEOUT = 5.0  # seconds; Chromium answers in some 50 ms
 _VERSION = re.compile(r"(?:chrom|brave|edge|opera|vivaldi)\D*(\d+(?:\.\d+)+)", re.IGNORECASE)
 
-#: Packages of npm that drive a browser.
-_LIBRARIES = (
-    "puppeteer",
-    "puppeteer-core",
-    "playwright",
-    "playwright-core",
-    "selenium-webdriver",
-    "whatsapp-web.js",
-    "@wppconnect-team/wppconnect",
-    "@open-wa/wa-automate",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Browser:
@@ -137,11 +125,6 @@ def without_browsers(tree: Iterable[ProcessEntry]) -> list[ProcessEntry]:
     return [
         e for e in entries if e.pid not in theirs and _CRASHPAD not in e.name and _TYPE_SWITCH not in e.command_line
     ]
-
-
-def drives_a_browser(folder: Path) -> bool:
-    """Whether a library that drives a browser is installed for a bot in this folder."""
-    return any((folder / "node_modules" / name).is_dir() for name in _LIBRARIES)
 
 
 def version_if_replaced(program: str, since: datetime) -> str | None:

@@ -589,7 +589,7 @@ class Supervisor:
     def _no_browser(self) -> None:
         """Report that a bot that is known to open a browser has not done so in the time that it had."""
         run = self._slot.run
-        if run is not None and self._tracker.opens_browser and not run.observer.live:
+        if run is not None and run.opens_browser and self._tracker.opens_browser and not run.observer.live:
             emit(
                 "error",
                 problem=f"the bot has not opened its browser in {self._spec.config.browser.start_timeout:g} s",

@@ -9,6 +9,7 @@
     closes-browsers         on SIGTERM close the browsers (SIGINT), wait for them, and exit: a bot-first bot
     deaf-term               ignore SIGTERM
     asks-on-term=PORT       on SIGTERM ask somebody on this TCP port, wait until he hangs up, and exit
+    connect=PORT            connect to this TCP port, and stay connected
     hang                    stop itself once it has started (SIGSTOP)
     hold=BYTES              hold so much memory
     pings=NUMBER            send WATCHDOG=1 so many times, at half the time that WATCHDOG_USEC grants, before it goes on
@@ -110,6 +111,11 @@ class Bot:
     def do_asks_on_term(self, value: str) -> None:
         self.on_term = "ask"
         self.port = int(value)
+
+    def do_connect(self, value: str) -> None:
+        import socket
+
+        self.connected = socket.create_connection(("127.0.0.1", int(value)))
 
     def do_hang(self, _: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)

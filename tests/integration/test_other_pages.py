@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.store import SessionStore
 from tests.helpers import build
 from tests.helpers.command import Project, Running
+from tests.helpers.journal import VARIABLE as JOURNAL
 from tests.helpers.waiting import eventually
 
 BOT = "browser=sessions/session-1,pipe"
@@ -169,3 +173,37 @@ async def test_a_second_browser_that_comes_late_is_waited_for_from_then_on(proje
         assert len(running.all("restart.done")) == 1
         project.touch("go")
         await running.until("restart.done")
+
+
+async def test_a_bot_that_only_connects_to_a_browser_is_not_waited_for_to_open_one(project: Project) -> None:
+    """A library says that it drives one; that it uses one of another program is seen when it runs."""
+    (project.folder / "node_modules/puppeteer").mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with another_browser(project, port):
+        await eventually(lambda: listens(port))
+        project.configure('[ready]\nsettle = "50ms"\n[browser]\nstart_timeout = "10min"\n')
+        running = await project.start("dev", f"connect={port}")
+        await running.until("restart.done")
+        assert running.all("bot.ready")[0]["method"] == "up"
+        assert not running.all("error")
+        await running.stop()
+
+
+@contextlib.contextmanager
+def another_browser(project: Project, port: int) -> Iterator[None]:
+    """A browser that neither this bot nor its supervisor has anything to do with."""
+    switches = (f"--user-data-dir={project.home / 'others'}", f"--remote-debugging-port={port}", f"--fake=port={port}")
+    environment = {name: value for name, value in project.environment.items() if name != JOURNAL}
+    program = [str(project.chromium), "-I", "-S", str(Path(build.__file__).with_name("run.py")), "browser"]
+    with subprocess.Popen([*program, *switches], env=environment) as browser:
+        yield
+        browser.kill()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from supervisor.browser.processes import drives_a_browser
+from supervisor.browser.libraries import drives_a_browser
 from supervisor.process.helper import kill_family
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.session.profiles.profile import last_version

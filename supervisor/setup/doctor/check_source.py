@@ -21,6 +21,7 @@ _CLOSES = re.compile(r"(?i)\b\w{0,40}(?:client|browser|whatsapp)\w{0,40}\s?\.\s?
 _EXITS = re.compile(r"\bprocess\s?\.\s?exit\(")
 _HANDLED_BY_BOT = re.compile(r"\bhandleSIG(?:TERM|INT|HUP)\s{0,5}:\s{0,5}false\b")
 _PIPE = re.compile(r"\bpipe\s{0,5}:\s{0,5}true\b")
+_INCOGNITO = re.compile(r"""['"`]--(?:incognito|guest)['"`]|\bcreateIncognitoBrowserContext\(""")
 _CLIENT = re.compile(r"\bnew\s{1,5}Client\(")
 _STRATEGY = re.compile(r"\b(?:LocalAuth|RemoteAuth|authStrategy|userDataDir)\b")
 _DATA_PATH = re.compile(r"""\b(?:dataPath|userDataDir)\s{0,5}:\s{0,5}(['"`])([^'"`$\n]{1,500})\1""")
@@ -37,7 +38,7 @@ class _Handler:
 
 
 def source(project: CheckedProject) -> Iterator[Finding]:
-    """`signal-handlers`, `stop-order`, `devtools`, `auth-strategy`, `data-path`."""
+    """`signal-handlers`, `stop-order`, `devtools`, `incognito`, `auth-strategy`, `data-path`."""
     if not project.directory.is_dir():
         return
     if not project.sources.files and not project.sources.all:
@@ -47,6 +48,7 @@ def source(project: CheckedProject) -> Iterator[Finding]:
     yield _signal_handlers(handlers, project)
     yield _stop_order(handlers, project)
     yield _devtools(project)
+    yield _incognito(project)
     yield _auth_strategy(project)
     yield from _data_path(project)
 
@@ -122,6 +124,13 @@ def _devtools(project: CheckedProject) -> Finding:
         seen = f"{_HINT} pipe: true at {printable(file.at(match.start()))} leaves the browser without a DevTools port."
         return warning("devtools", seen, "Remove it: otherwise scanonce cannot see whether the session is linked.")
     return ok("devtools", f"{_HINT} no option keeps the browser from opening its DevTools port.")
+
+
+def _incognito(project: CheckedProject) -> Finding:
+    for file, match in project.sources.search(_INCOGNITO):
+        seen = f"{_HINT} {match[0]} at {printable(file.at(match.start()))}: an incognito browser keeps nothing."
+        return problem("incognito", seen, "Remove it: otherwise the session is lost at every restart.")
+    return ok("incognito", f"{_HINT} no option keeps the browser from keeping the session.")
 
 
 def _auth_strategy(project: CheckedProject) -> Finding:

@@ -29,7 +29,7 @@ CHECKS: Mapping[CheckFunction, tuple[str, ...]] = {
     check_prerequisites.programs: ("command", "node", "browser"),
     check_prerequisites.packages: ("packages", "libraries"),
     check_scripts.wrappers: ("wrapper", "scripts"),
-    check_source.source: ("signal-handlers", "stop-order", "devtools", "auth-strategy", "data-path"),
+    check_source.source: ("signal-handlers", "stop-order", "devtools", "incognito", "auth-strategy", "data-path"),
     check_sessions.sessions: ("session", "snapshots"),
     check_leftovers.leftovers: ("processes", "profile-lock", "unfinished", "runtime-folder"),
     check_scripts.removal: ("session-removal",),

@@ -61,6 +61,19 @@ class TestHandlers:
     @pytest.mark.parametrize(
         ("source", "verdict"),
         [
+            ("args: ['--no-sandbox', '--incognito']", "problem"),
+            ('args: ["--guest"]', "problem"),
+            ("await browser.createIncognitoBrowserContext()", "problem"),
+            ("console.log('no --incognito here')", "ok"),
+        ],
+    )
+    def test_a_browser_that_keeps_nothing(self, bot: Bot, source: str, verdict: str) -> None:
+        bot.write({"index.js": source})
+        assert bot.one(check_source.source, "incognito").verdict == verdict
+
+    @pytest.mark.parametrize(
+        ("source", "verdict"),
+        [
             ("new Client({ puppeteer: {} })", "warning"),
             ("new Client({ authStrategy: new LocalAuth() })", "ok"),
             ("start()", "ok"),
