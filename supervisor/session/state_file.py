@@ -12,18 +12,17 @@ the folder is another one by now. Two copies of a linked profile would be one de
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from filelock import FileLock, Timeout
-
 from supervisor.system import clock, files
 from supervisor.system.documents import parse_object
 from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
+from supervisor.system.held_lock import HeldLock, LockTimeoutError
 
 VERSION = 1
 _SEEN_STEP = timedelta(minutes=1)  # lastSeen alone is not worth a write more often than this
@@ -125,7 +124,7 @@ class StateFile:
         self._rebuild = rebuild
         self._threads = threading.RLock()
         lock = lock or path.with_name(f".{path.name}.lock")
-        self._processes = FileLock(lock, timeout=_LOCK_PATIENCE, mode=files.FILE_MODE, thread_local=False)
+        self._processes = HeldLock(lock, timeout=_LOCK_PATIENCE)
         self._seen: tuple[int, int, int] | None = None
         self._sessions: dict[str, SessionState] = {}
         self._rest: dict[str, Any] = {}
@@ -199,22 +198,20 @@ class StateFile:
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         """Keep other processes from writing, and begin with what the last of them wrote. Raises `OSError`."""
-        files.ensure_private_folder(Path(self._processes.lock_file).parent)
-        try:
-            self._processes.acquire()
-        except Timeout:
-            raise SessionError(
-                f"Could not write {printable(self.path)}: another process has kept it locked for {_LOCK_PATIENCE} s "
-                "(`scanonce status` tells whether a supervisor hangs)."
-            ) from None
-        try:
+        files.ensure_private_folder(self._processes.path.parent)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._processes)
+            except LockTimeoutError:
+                raise SessionError(
+                    f"Could not write {printable(self.path)}: another process has kept it locked for "
+                    f"{_LOCK_PATIENCE} s (`scanonce status` tells whether a supervisor hangs)."
+                ) from None
             try:
                 self._refresh()
             except ValueError as error:
                 self._replace_damaged(error)
             yield
-        finally:
-            self._processes.release()
 
     def _refresh(self) -> None:
         """Read the file again if it is not the one we know. Raises `OSError`, and `ValueError` if it makes no sense."""

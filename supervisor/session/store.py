@@ -146,7 +146,7 @@ class SessionStore:
         done = restore.recover(self.cache)
         with explained("clean up in", self.cache):
             for path in [*files.temporaries(self.cache), *files.temporaries(self.state.path.parent)]:
-                path.unlink(missing_ok=True)
+                files.unlink(path)
         for folder in self._leftovers():
             capture.remove_leftover(folder)
             done.append(f"Removed {printable(folder.name)}, left behind by a run that was killed.")
@@ -458,7 +458,7 @@ class SessionStore:
         for folder in folders:
             try:
                 trash = folder.with_name(f"{layout.TRASH_PREFIX}{folder.name}")
-                os.rename(folder, trash)  # noqa: PTH104
+                files.rename(folder, trash)
                 files.remove_tree(trash)
             except OSError as error:
                 problems.append(f"{printable(folder)} could not be removed: {(error.strerror or str(error)).lower()}.")

@@ -25,6 +25,7 @@ from supervisor.session.store import SessionStore
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.supervise.snapshot_queue import SnapshotQueue
+from supervisor.system import files as fsio
 from supervisor.system.errors import SessionError
 
 
@@ -246,7 +247,7 @@ def _free(profile: Profile) -> tuple[int | None, singleton.ProfileHolder | None]
     unlocked = None
     with contextlib.suppress(OSError):  # a profile that may not be written to is found out by the check
         unlocked = holder if singleton.clear(profile.path) else None
-        (profile.path / "DevToolsActivePort").unlink(missing_ok=True)
+        fsio.unlink(profile.path / "DevToolsActivePort")
     return None, unlocked
 
 

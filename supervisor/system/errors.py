@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from supervisor.system.escape import printable
+from supervisor.system.folders import unpinned
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and try again",
@@ -54,6 +55,6 @@ def explained(doing: str, path: Path) -> Iterator[None]:
     except OSError as error:
         seen = _REMEDIES.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
         elsewhere = error.filename and os.fsdecode(error.filename) != str(path)
-        where = f" (at {printable(error.filename)})" if elsewhere else ""
+        where = f" (at {printable(unpinned(os.fsdecode(error.filename)))})" if elsewhere else ""
         kind = NoRoomError if error.errno in {errno.ENOSPC, errno.EDQUOT} else SessionError
         raise kind(f"Could not {doing} {printable(path)}: {seen}{where}.") from error

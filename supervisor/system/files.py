@@ -59,7 +59,7 @@ def make_private_folder(path: Path | str) -> None:
 
 def ensure_private_folder(path: Path) -> None:
     """Create `path`, mode 0700, and its missing parents."""
-    _ensure_folder(path.parent)
+    ensure_folder(path.parent)
     try:
         PinnedFolder(path).close()
     except FileExistsError:
@@ -71,10 +71,11 @@ def ensure_private_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
-def _ensure_folder(path: Path) -> None:
+def ensure_folder(path: Path) -> None:
+    """Create a folder and its missing parents, with the usual mode."""
     if path.is_dir():
         return
-    _ensure_folder(path.parent)
+    ensure_folder(path.parent)
     with suppress(FileExistsError), beside(path) as (folder, name):
         os.mkdir(name, dir_fd=folder)
 
@@ -141,7 +142,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     unlink(temporary)  # left by a process that was killed and whose id we were given
     try:
         write_new(temporary, data, durable=durable)
-        rename(temporary, path)
+        _replace(temporary, path)
     except OSError:
         unlink(temporary)
         raise
@@ -158,13 +159,24 @@ def rewrite(path: Path, data: bytes) -> None:
 def rename(source: Path | str, target: Path | str) -> None:
     """Give a file or folder another name, in the place of a file or an empty folder of that name."""
     with beside(source) as (left, old), beside(target) as (entered, new):
-        os.replace(old, new, src_dir_fd=left, dst_dir_fd=entered)
+        if left is None and entered is None:
+            os.rename(old, new)  # noqa: PTH104
+        else:
+            os.rename(old, new, src_dir_fd=left, dst_dir_fd=entered)
 
 
 def unlink(path: Path | str) -> None:
     """Remove a file or link if it is there."""
     with suppress(FileNotFoundError), beside(path) as (folder, name):
         os.unlink(name, dir_fd=folder)
+
+
+def _replace(temporary: str, path: Path | str) -> None:
+    with beside(temporary) as (left, old), beside(path) as (entered, new):
+        if left is None:
+            os.replace(old, path)  # noqa: PTH105
+        else:
+            os.replace(old, new, src_dir_fd=left, dst_dir_fd=entered)
 
 
 def temporaries(folder: Path) -> Iterator[Path]:
@@ -319,11 +331,14 @@ def checksum(path: Path | str, *, sync: bool = False) -> int:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder and everything in it, what is read-only included; links are removed, never followed."""
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        _open_up(path)
-        shutil.rmtree(path)
+    with beside(path) as (folder, name):
+        try:
+            shutil.rmtree(name, dir_fd=folder)
+        except PermissionError:
+            if os.name != "nt" and os.geteuid() == 0:  # whom no mode keeps out
+                raise
+            _open_up(path)
+            shutil.rmtree(name, dir_fd=folder)
 
 
 def _open_up(root: Path) -> None:

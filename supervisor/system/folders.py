@@ -41,8 +41,18 @@ def beside(path: Path | str) -> Iterator[tuple[int | None, str]]:
         os.close(descriptor)
 
 
-def open_folder(path: Path | str) -> int:
-    """Open a folder to work beside it. Raises `OSError`, also if another user's link leads there."""
+def refuse_foreign_links(path: Path | str) -> None:
+    """Raise `OSError` if another user's link leads to what is, or would be, at a path, and it is not that user's."""
+    if not is_closed_to_others(path):
+        with suppress(NotADirectoryError):
+            os.close(open_folder(path, missing_ok=True))
+
+
+def open_folder(path: Path | str, *, missing_ok: bool = False) -> int:
+    """Open a folder to work beside it. Raises `OSError`, also if another user's link leads there.
+
+    With `missing_ok` that is the folder above, if there is nothing at `path` itself.
+    """
     way = [*reversed(os.path.abspath(path).split("/"))]  # noqa: PTH100 - lexical, and without interning the names
     folder = os.open("/", _STEP)
     suspects: set[int] = set()
@@ -55,6 +65,8 @@ def open_folder(path: Path | str) -> int:
             try:
                 child = os.open(name, _STEP, dir_fd=folder)
             except OSError as error:
+                if error.errno == errno.ENOENT and missing_ok and not any(way):
+                    break
                 if error.errno not in {errno.ELOOP, errno.ENOTDIR} or (link := _link(folder, name)) is None:
                     raise OSError(error.errno, error.strerror, os.fspath(path)) from None
                 links += 1
@@ -154,17 +166,20 @@ class PinnedFolder:
             self.path = pinned
 
     def rename(self, source: Path, target: Path) -> None:
-        """Give it another name. Raises `FileNotFoundError` if it does not lie at `source` any more."""
+        """Give it another name. Raises `OSError`, also if it does not lie at `source` any more."""
+        if self._descriptor is None:
+            os.rename(source, target)  # noqa: PTH104
+            return
         with beside(source) as (left, old), beside(target) as (entered, new):
-            if self._identity is not None:
-                status = os.stat(old, dir_fd=left, follow_symlinks=False)
-                if (status.st_dev, status.st_ino) != self._identity:
-                    raise FileNotFoundError(errno.ENOENT, "another user has replaced it", os.fspath(source))
+            status = os.stat(old, dir_fd=left, follow_symlinks=False)
+            if (status.st_dev, status.st_ino) != self._identity:
+                raise OSError(errno.ESTALE, "another user has replaced it", os.fspath(source))
             os.rename(old, new, src_dir_fd=left, dst_dir_fd=entered)
 
     def give_to(self, user: int, group: int) -> None:
         """Give it and all that is in it to a user and a group; itself last, for until then it is closed to them."""
-        for _, folders, files, folder in os.fwalk(self.path):
+        top = self.path if self._descriptor is None else "."  # fwalk takes a pinned path for a link
+        for _, folders, files, folder in os.fwalk(top, dir_fd=self._descriptor):
             for name in (*folders, *files):
                 os.chown(name, user, group, dir_fd=folder, follow_symlinks=False)
         if self._descriptor is None:

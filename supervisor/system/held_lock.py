@@ -9,20 +9,28 @@ import errno
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 from supervisor.system.folders import beside
 from supervisor.system.inode import Inode, inode_of
 
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_LOOK = 0.02  # seconds between two tries
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+
+
+class LockTimeoutError(Exception):
+    """Another process has held a lock for too long."""
 
 
 class HeldLock:
     """The lock on the file at `path`, which is made if need be (mode 0600), in a folder that must be there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout: float = 0.0) -> None:
         self.path = path
+        self.timeout = timeout
+        """Seconds for which a `with` statement waits for it."""
         #: Those of files that have lost their name since are kept: another process may have them open.
         self._descriptors: list[int] = []
         self._inode: Inode | None = None
@@ -47,6 +55,17 @@ class HeldLock:
             self._inode = held
             if self.intact:  # else it was removed between the opening and the lock
                 return True
+
+    def __enter__(self) -> None:
+        """Wait for the lock. Raises `LockTimeoutError`, and `OSError`."""
+        deadline = time.monotonic() + self.timeout
+        while not self.take():
+            if time.monotonic() >= deadline:
+                raise LockTimeoutError
+            time.sleep(_LOOK)
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
 
     @property
     def intact(self) -> bool:

@@ -76,7 +76,7 @@ def read(cache: Path, profile: Profile) -> Baseline | None:
 
 def forget(cache: Path, profile: Profile) -> None:
     """Forget what is remembered. Raises `OSError`."""
-    _path(cache, profile).unlink(missing_ok=True)
+    fsio.unlink(_path(cache, profile))
 
 
 @lru_cache(maxsize=64)  # or pathlib would intern the name anew at each call (see supervisor.allocator)

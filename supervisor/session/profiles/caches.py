@@ -22,7 +22,7 @@ def trim(profile: Path, above: int) -> int:
         if not folder.name.endswith(TRASH_SUFFIX):
             # Renamed first: Chromium must not find half a cache, should we be killed in the midst of it.
             trash = folder.with_name(folder.name + TRASH_SUFFIX)
-            os.rename(folder, trash)  # noqa: PTH104
+            files.rename(folder, trash)
         files.remove_tree(trash)
     return size
 

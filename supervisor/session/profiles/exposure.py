@@ -10,6 +10,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.system.folders import beside
+
 _OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -61,7 +63,8 @@ def exposed_file(path: Path) -> Exposed | None:
 def close(found: Exposed) -> None:
     """Take it away from others, unless it is no longer what was looked at. Raises `OSError`."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(found.path, flags)  # held, so that nothing can be put in its place between look and change
+    with beside(found.path) as (folder, name):
+        descriptor = os.open(name, flags, dir_fd=folder)  # held, so that nothing takes its place before the change
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) == found.mode:
             os.fchmod(descriptor, found.private)

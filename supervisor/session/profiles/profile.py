@@ -13,6 +13,7 @@ from supervisor.session.profiles.singleton import MARKS
 from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
 from supervisor.system.files import TEMPORARY_SUFFIX
+from supervisor.system.folders import refuse_foreign_links
 
 # Folders that Chromium fills again by itself, at any depth: an origin's own copies lie deep in `Storage/ext/...`.
 # Measured: a linked profile without them starts linked.
@@ -143,6 +144,10 @@ def refuse_foreign_files(profile: Profile) -> None:
 def foreign_files(profile: Profile) -> str | None:
     """A sentence on what a profile's path leads to, if that is not ours to move, copy or replace."""
     path, folder = printable(profile.path), profile.folder
+    try:
+        refuse_foreign_links(profile.path)
+    except OSError as error:
+        return f"{path} leads to {printable(folder)}: {error.strerror}."
     leads = f" leads to {printable(folder)}, which" if profile.is_linked_to else ""
     if holds_foreign_files(folder):
         return f"{path}{leads} is not a Chromium profile: it holds neither Default nor Local State."

@@ -13,6 +13,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from supervisor.system import files
+
 LOCK, SOCKET, COOKIE, WINDOWS_LOCK = "SingletonLock", "SingletonSocket", "SingletonCookie", "lockfile"
 MARKS = (LOCK, SOCKET, COOKIE, WINDOWS_LOCK)
 # The lock comes last: as long as it is there, another Chromium does not take the profile for free.
@@ -96,7 +98,7 @@ def clear(profile: Path) -> list[str]:
         except FileNotFoundError:
             continue
         if stat.S_ISLNK(mode) or stat.S_ISREG(mode):
-            path.unlink(missing_ok=True)
+            files.unlink(path)
             removed.append(name)
     if directory is not None:
         for name in (SOCKET, COOKIE):

@@ -26,6 +26,7 @@ from supervisor.session.snapshot.manifest import FileRecord, Header, Manifest
 from supervisor.system import clock, files, parallel
 from supervisor.system.errors import NothingToKeepError, SessionError, explained
 from supervisor.system.escape import printable
+from supervisor.system.folders import PinnedFolder
 from supervisor.system.sparse_files import allocated
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Capture:
         self._copied_bytes = 0
         #: Where the copy lies; `None` if nothing changed since the base, which then stands for this capture.
         self.staging: Path | None = None
+        self._pinned: PinnedFolder | None = None
         if self._base_suffices():
             return
         if not self._tree.files:
@@ -106,9 +108,9 @@ class Capture:
         with explained(f"copy the profile of session {printable(profile.id)} to", cache):
             files.ensure_private_folder(cache)
             self.staging = cache / f"{names.STAGING_PREFIX}{profile.key}-{os.getpid()}-{time.monotonic_ns()}"
-            files.make_private_folder(self.staging)
+            self._pinned = PinnedFolder(self.staging)
             try:
-                self._fill(self.staging, progress)
+                self._fill(self._pinned.path, progress)
             except BaseException:
                 self.discard()
                 raise
@@ -126,16 +128,17 @@ class Capture:
         A copy that does not verify is published too, marked so with its `problems`: it is kept as a last resort, but
         never counts as good. Raises `SessionError`; then the copy is gone and the earlier snapshots are as before.
         """
-        if self.staging is None:
+        if self._pinned is None:
             assert self._base is not None
             published = self._base.snapshot
         else:
             try:
                 with explained(f"write the snapshot of session {printable(self.profile.id)} to", self._cache):
-                    published = self._write(self.staging, progress)
+                    published = self._write(self._pinned, progress)
             except BaseException:
                 self.discard()
                 raise
+            self._pinned.close()
         if note:
             self._on_publish(published)
         return published
@@ -144,6 +147,8 @@ class Capture:
         """Remove the copy. What cannot be removed now is removed at the next start."""
         if self.staging is not None:
             remove_leftover(self.staging)
+        if self._pinned is not None:
+            self._pinned.close()
 
     def _base_suffices(self) -> bool:
         """Whether the base tells all that a snapshot taken now would tell."""
@@ -201,8 +206,8 @@ class Capture:
         self._shared[path] = record
         return True
 
-    def _write(self, staging: Path, progress: Progress) -> Snapshot:
-        tree = self._tree
+    def _write(self, pinned: PinnedFolder, progress: Progress) -> Snapshot:
+        staging, tree = pinned.path, self._tree
         root = f"{staging}{os.sep}"  # paths are strings below it: pathlib interns all names (see system.malloc)
         copied = [path for path in tree.files if path not in self._shared]
         # The disk writes while the checksums are taken, so that there is little left to wait for.
@@ -220,13 +225,13 @@ class Capture:
             verifying = parallel.part(progress, self._copied_bytes, total)
             trusted.update(self._shared)
             verdicts = databases.verify(staging, wanted, trusted=trusted, progress=verifying)
-        header = self._header(verdicts)
+        header = self._header(verdicts, root)
         body = manifest.encode(Manifest(header, records, tree.folders, tree.links, tree.skipped))
         files.write_new(staging / names.MANIFEST, body)
         for folder in reversed(tree.folders):
             files.sync_folder(root + folder)
         files.sync_folder(staging)
-        return self._name(staging, header)
+        return self._name(pinned, header)
 
     def _records(self, root: str, copied: list[str], progress: Progress) -> dict[str, FileRecord]:
         """The manifest's record of each file, in the order of the walk."""
@@ -251,8 +256,8 @@ class Capture:
         if files.replace_by_link(f"{self._base.snapshot.path}{os.sep}{path}", target):
             self._shared[path] = record
 
-    def _header(self, verdicts: list[DatabaseVerdict]) -> Header:
-        sizes = {path: self._size_on_disk(path) for path in self._tree.files}
+    def _header(self, verdicts: list[DatabaseVerdict], root: str) -> Header:
+        sizes = {path: self._size_on_disk(path, root) for path in self._tree.files}
         problems = [problem for verdict in verdicts for problem in verdict.problems]
         if self._base is not None:
             problems += databases.lost(self._base.snapshot.sequences, verdicts).values()
@@ -271,24 +276,23 @@ class Capture:
             base=self._base.snapshot.name if self._base is not None and self._shared else None,
         )
 
-    def _size_on_disk(self, path: str) -> int:
+    def _size_on_disk(self, path: str, root: str) -> int:
         """The size of a file, without large holes in it: what is kept is limited by what it takes."""
         size = self._tree.files[path].size
-        if size < _LARGE or self.staging is None:
-            return size
-        return allocated(os.lstat(f"{self.staging}{os.sep}{path}"))
+        return size if size < _LARGE else allocated(os.lstat(root + path))
 
-    def _name(self, staging: Path, header: Header) -> Snapshot:
+    def _name(self, pinned: PinnedFolder, header: Header) -> Snapshot:
         """Publish by one rename, under a number larger than that of every earlier snapshot of this session.
 
         So the newest has the largest number even after the clock went back.
         """
+        assert self.staging is not None
         latest = catalog.latest_stamp(self._cache, self.profile.key)
         stamp = max(int(self._at.timestamp() * 1000), latest + 1)
         while True:
             folder = self._cache / names.snapshot_name(self.profile.id, stamp)
             try:
-                os.rename(staging, folder)  # noqa: PTH104
+                pinned.rename(self.staging, folder)
             except OSError as error:
                 if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                     raise

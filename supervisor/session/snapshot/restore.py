@@ -14,6 +14,7 @@ lies at the live name it never touches.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -32,6 +33,7 @@ from supervisor.system import parallel
 from supervisor.system.documents import parse_object
 from supervisor.system.errors import SessionError, SnapshotDamagedError, explained
 from supervisor.system.escape import printable
+from supervisor.system.folders import PinnedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +76,7 @@ def restore(
     refuse_foreign_files(profile)
     _refuse_mount(live)
     with explained(f"restore the snapshot {chosen.name} to", live):
-        live.parent.mkdir(parents=True, exist_ok=True)
+        fsio.ensure_folder(live.parent)
         fsio.ensure_private_folder(cache)
         stamp = time.time_ns() // 1_000_000
         new = live.with_name(f"{names.NEW_PREFIX}{profile.key}-{stamp}")
@@ -82,11 +84,16 @@ def restore(
         journal = cache / f"{names.JOURNAL_PREFIX}{profile.key}.json"
         try:
             fsio.replace_file(journal, _encode(swap))
-            _prepare(chosen, new, _owner(live), progress)
-            before_swap(new)
-            swap = replace(swap, ready=True)
-            fsio.replace_file(journal, _encode(swap))
-            moved = _swap_in(swap)
+            # Held from here on: a folder that another user puts in its place is neither filled nor given away.
+            with contextlib.closing(PinnedFolder(new)) as pinned:
+                _prepare(chosen, pinned.path, progress)
+                fsio.sync_folder(new.parent)
+                if (owner := _owner(live)) is not None:
+                    pinned.give_to(*owner)
+                before_swap(pinned.path)
+                swap = replace(swap, ready=True)
+                fsio.replace_file(journal, _encode(swap))
+                moved = _swap_in(swap, pinned)
         except BaseException:
             # If the old profile could not be put back, the journal must stay, for the next start to complete the swap.
             if os.path.lexists(live) or not os.path.lexists(swap.old):
@@ -124,7 +131,7 @@ def recover(cache: Path) -> list[str]:
             except ValueError:
                 # Entries are replaced by renames: one that cannot be read was damaged by something else.
                 aside = journal.with_name(f"damaged-{journal.name}-{time.time_ns() // 1_000_000}")
-                os.rename(journal, aside)  # noqa: PTH104
+                fsio.rename(journal, aside)
                 done.append(f"The restore journal {journal.name} could not be read and was moved to {aside.name}.")
                 continue
             done.append(_settle(swap, journal))
@@ -180,13 +187,14 @@ def _device(path: Path) -> int:
     return path.stat().st_dev
 
 
-def _swap_in(swap: _Swap) -> bool:
+def _swap_in(swap: _Swap, new: PinnedFolder) -> bool:
     """Put `new` in the place of `live`; says whether there was an old one. If that fails, the old one is back."""
     moved = os.path.lexists(swap.live)
     try:
         if moved:
             _rename(swap.live, swap.old)
-        _rename(swap.new, swap.live)
+        new.rename(swap.new, swap.live)
+        fsio.sync_folder(swap.live.parent)
     except OSError:
         if moved and os.path.lexists(swap.old) and not os.path.lexists(swap.live):
             _rename(swap.old, swap.live)
@@ -196,14 +204,14 @@ def _swap_in(swap: _Swap) -> bool:
 
 def _rename(source: Path, target: Path) -> None:
     """Rename a folder, durably."""
-    os.rename(source, target)  # noqa: PTH104
+    fsio.rename(source, target)
     fsio.sync_folder(target.parent)
     if source.parent != target.parent:
         fsio.sync_folder(source.parent)
 
 
 def _forget(journal: Path) -> None:
-    journal.unlink(missing_ok=True)
+    fsio.unlink(journal)
     fsio.sync_folder(journal.parent)
 
 
@@ -214,13 +222,12 @@ def _refuse_mount(live: Path) -> None:
         )
 
 
-def _prepare(chosen: Snapshot, new: Path, owner: tuple[int, int] | None, progress: Progress) -> None:
+def _prepare(chosen: Snapshot, new: Path, progress: Progress) -> None:
     known = _manifest_of(chosen)
     tree = scan(chosen.path) if known is None else _tree_of(known)
     # Its reserve is what a disk is for now.
     doing, paths = f"restore the snapshot {chosen.name} to", (chosen.path / path for path in tree.files)
-    fsio.refuse_without_room(doing, new.parent, filter(os.path.lexists, paths), reserve=False)
-    fsio.make_private_folder(new)
+    fsio.refuse_without_room(doing, new, filter(os.path.lexists, paths), reserve=False)
     for folder in tree.folders:
         fsio.make_private_folder(new / folder)
     total = tree.size
@@ -232,9 +239,6 @@ def _prepare(chosen: Snapshot, new: Path, owner: tuple[int, int] | None, progres
     _verify_formats(chosen, new, tree, deep=known is None, progress=parallel.part(progress, tree.size, total))
     for folder in [*reversed(tree.folders), ""]:
         fsio.sync_folder(new / folder)
-    fsio.sync_folder(new.parent)
-    if owner is not None:
-        _give_to(owner, new)
 
 
 def _copy_files(chosen: Snapshot, new: Path, tree: ProfileTree, known: Manifest | None, progress: Progress) -> None:
@@ -295,15 +299,8 @@ def _owner(live: Path) -> tuple[int, int] | None:
     """To whom the restored profile must belong if we are root and the bot is not."""
     if os.name == "nt" or os.geteuid() != 0:
         return None
-    status = (live if live.exists() else live.parent).stat()
+    status = (live if os.path.lexists(live) else live.parent).lstat()
     return None if (status.st_uid, status.st_gid) == (0, 0) else (status.st_uid, status.st_gid)
-
-
-def _give_to(owner: tuple[int, int], root: Path) -> None:
-    for folder, folders, files in os.walk(root):
-        for name in (*folders, *files):
-            os.chown(os.path.join(folder, name), *owner, follow_symlinks=False)  # noqa: PTH118
-    os.chown(root, *owner)
 
 
 def _entries(cache: Path, prefix: str) -> list[Path]:
