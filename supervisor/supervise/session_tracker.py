@@ -143,7 +143,7 @@ class SessionTracker:
 
     def _listed(self, profile: Profile) -> Sequence[Snapshot]:
         try:
-            return self._store.snapshots(profile.id)
+            return self._queue.published(profile.id, self._store.snapshots(profile.id))
         except SessionError:
             return ()
 

@@ -8,8 +8,9 @@ every copy there is, so `settle` publishes first what has been read, however slo
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +56,8 @@ class SnapshotQueue:
         self._captures: list[Capture] = []
         #: What has been read of profiles that were not proven quiet yet.
         self._ahead: dict[Path, Capture] = {}
+        #: Of each session whose snapshot is being published, when that was taken.
+        self._publishing: dict[str, datetime] = {}
         self._finishing: set[asyncio.Task[Any]] = set()
 
     # -- at a stop ---------------------------------------------------------------------------------------------------
@@ -206,10 +209,20 @@ class SnapshotQueue:
         with contextlib.suppress(SessionError):  # what could not be removed now is tried again after the next one
             await self._files.do(self._store.prune)
 
+    def published(self, session: str, snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+        """Those of a session's snapshots that are published: without the one whose folder is there, and no more yet."""
+        unpublished = self._publishing.get(session)
+        return [snapshot for snapshot in snapshots if snapshot.created_at != unpublished]
+
     async def _publish(self, capture: Capture) -> Snapshot:
-        began = time.monotonic()
-        progress = self._files.progress("snapshot.progress", capture.profile.id, "verifying")
-        snapshot = await self._files.do(capture.publish, progress=progress)
+        began, session = time.monotonic(), capture.profile.id
+        progress = self._files.progress("snapshot.progress", session, "verifying")
+        if capture.staging is not None:
+            self._publishing[session] = capture.taken_at
+        try:
+            snapshot = await self._files.do(capture.publish, progress=progress)
+        finally:
+            self._publishing.pop(session, None)
         self._registry.note_snapshot(snapshot)
         emit(
             "snapshot.taken",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.capture import Capture
 from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.store import SessionStore
+from supervisor.system import files
 from tests.helpers import build
 from tests.helpers.command import Project
 from tests.helpers.inside import Inside, MakeInside
@@ -194,3 +197,42 @@ async def test_the_copy_of_a_later_stop_does_not_take_the_place_of_one_that_wait
 
 def states_of(one: Inside, session: str) -> list[object]:
     return [told["state"] for told in one.told("session.state") if told["session"] == session]
+
+
+@pytest.mark.parametrize("older", [0, 1])
+@pytest.mark.parametrize("fails", [False, True], ids=["becomes durable", "does not become durable"])
+async def test_the_status_counts_a_snapshot_once_it_is_durable(
+    project: Project, inside: MakeInside, monkeypatch: pytest.MonkeyPatch, older: int, fails: bool
+) -> None:
+    profile = linked(project)
+    for _ in range(older):
+        older_snapshot(project, profile)
+    cache = project.folder / ".session-cache"
+    at_rename, go_on = threading.Event(), threading.Event()
+    sync = files.sync_folder
+
+    def slow_disk(folder: Path | str) -> None:
+        if Path(folder) == cache and len(list(cache.glob("backup-*"))) > older:
+            at_rename.set()
+            go_on.wait()
+            if fails:
+                raise OSError(errno.EIO, "Input/output error")
+        sync(folder)
+
+    async def counted() -> int:
+        [session] = (await one.supervisor.status()).sessions
+        return session.snapshots
+
+    project.configure(PAGE)
+    one = inside(BOT)
+    running = asyncio.create_task(one.run())
+    await restart_on(one, profile, lambda: monkeypatch.setattr(files, "sync_folder", slow_disk))
+    await eventually(at_rename.is_set)
+    assert await counted() == older
+    go_on.set()
+    await eventually(lambda: one.told("snapshot.failed" if fails else "snapshot.taken"))
+    assert await counted() == older + (not fails)
+    assert len(list(cache.glob("backup-*"))) == older + (not fails)
+    assert not list(cache.glob(".staging-*"))
+    monkeypatch.setattr(files, "sync_folder", sync)
+    await end(one, running)

@@ -31,6 +31,7 @@ from supervisor.system.sparse_files import allocated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from supervisor.session.profiles.baseline import Baseline
@@ -114,6 +115,11 @@ class Capture:
             except BaseException:
                 self.discard()
                 raise
+
+    @property
+    def taken_at(self) -> datetime:
+        """When the profile was read; a snapshot made of this has it as `created_at`."""
+        return self._at
 
     def still_current(self, facts: CaptureFacts) -> bool:
         """Whether a copy made now would be this one: neither the profile nor what is known of it has changed."""
@@ -299,7 +305,12 @@ class Capture:
                 stamp += 1  # another process published in this very millisecond
             else:
                 break
-        files.sync_folder(self._cache)
+        try:
+            files.sync_folder(self._cache)
+        except OSError:
+            with suppress(OSError):  # it would not outlive a power cut: `publish` removes it with the staging folder
+                pinned.rename(folder, self.staging)
+            raise
         return catalog.from_header(folder, stamp, header)
 
 
