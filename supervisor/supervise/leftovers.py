@@ -6,7 +6,7 @@ from supervisor.bot.released import Released
 from supervisor.bot.run import Run
 from supervisor.bot.spec import BotSpec
 from supervisor.bot.stop import Stop, Stopped
-from supervisor.browser.processes import is_reachable
+from supervisor.browser.processes import is_reachable, without_browsers
 from supervisor.log.logger import emit
 from supervisor.process.suspend import Suspension
 from supervisor.process.terminate import Urgency
@@ -73,6 +73,12 @@ class Leftovers:
                 emit("browser.unclean", pid=one.pid, profile=profile, reason=one.how)
         closed = {one.profile: one.clean for one in stopped.closed if is_reachable(one.profile)}
         return run.released(closed) if run else {path: Released(clean, None, None) for path, clean in closed.items()}
+
+    def report_detached(self) -> None:
+        """Report what still runs of a bot whose first process has ended by itself, and well."""
+        still = [entry for entry in without_browsers(self._spec.territory.living()) if not entry.handle.leaving]
+        if still:
+            emit("bot.detached", pids=[entry.pid for entry in still], programs=[entry.name for entry in still])
 
     async def await_death(self) -> None:
         """Return once everything has died that keeps a bot from being started."""

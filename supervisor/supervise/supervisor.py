@@ -382,6 +382,8 @@ class Supervisor:
         self._slot.report_exit(code, wanted=code in wanted)
         if code not in wanted:
             self._recorder.failed(self._restart, run)
+        if code == 0:
+            self._leftovers.report_detached()
         self._begin_restart(OngoingRestart("crash", ended))
         return self._event(EventKind.EXITED, status)
 

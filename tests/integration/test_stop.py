@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -214,6 +215,9 @@ async def test_a_shell_that_has_not_started_the_bot_yet_is_told_of_when_it_has(p
 async def test_a_bot_that_forks_away_is_found_and_ended(project: Project) -> None:
     running = await project.start("dev", "escape", f"browser={project.profile('1')}")
     await running.until("bot.exited")
+    detached = await running.until("bot.detached")
+    assert detached["pids"]
+    assert running.all("bot.started")[0]["pid"] not in detached["pids"]
     await running.until("bot.waiting")
     assert {p.pid for p in project.processes()} == {running.process.pid}
     assert [note.what for note in project.notes("bot")][-1] in {"stop", "start"}
@@ -221,6 +225,25 @@ async def test_a_bot_that_forks_away_is_found_and_ended(project: Project) -> Non
     await running.until("bot.starting")
     assert await running.stop() == 143
     project.is_left_alone()
+
+
+async def test_a_bot_that_is_started_in_the_background_is_named_as_it_is_ended(project: Project) -> None:
+    line = f"{shlex.join(project.bot())} & sleep 600 & until grep -qs up '{project.home}/journal'; do sleep 0.01; done"
+    running = await project.start("run", command=["sh", "-c", line])
+    detached = await running.until("bot.detached")
+    assert project.notes("bot", "start")[0].pid in detached["pids"]
+    assert len(detached["pids"]) == 2
+    assert "sleep" in detached["programs"]
+    assert await running.stop() == 143
+    project.is_left_alone()
+
+
+@pytest.mark.parametrize("words", [["exit=0"], ["children=1", "exit=1"], ["browser={profile}", "exit=0"]])
+async def test_a_bot_that_just_ends_is_not_called_a_detached_one(project: Project, words: list[str]) -> None:
+    running = await project.start("dev", *(word.format(profile=project.profile("1")) for word in words))
+    await running.until("bot.waiting")
+    assert not running.all("bot.detached")
+    assert await running.stop() == 143
 
 
 async def test_a_bot_that_forks_all_the_time_is_ended(project: Project) -> None:

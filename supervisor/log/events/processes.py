@@ -77,6 +77,15 @@ def _not_ready(fields: Fields) -> str:
     return f"the bot is not ready after {fields['waited_s']:g} s{seen}; see its output, or raise ready.timeout"
 
 
+def _detached(fields: Fields) -> str:
+    still = ", ".join(f"{name} (process {pid})" for name, pid in zip(fields["programs"], fields["pids"], strict=True))
+    runs = "runs, and is ended" if len(fields["pids"]) == 1 else "run, and are ended"
+    return (
+        f"the bot's first process has ended, but {still} still {runs} with it; start the bot so that it stays in the "
+        "foreground: without & and without an option such as --daemon"
+    )
+
+
 def _kept(fields: Fields) -> str:
     if fields["reason"] == "failed":
         return "not restarted: the bot keeps running as before until the problem is fixed"
@@ -235,6 +244,14 @@ BOT: Final = (
         "{detail}; restarting the bot",
         reason=string("`hang`, `stuck`, `page crash`, `http`, `watchdog` or `memory`"),
         detail=string("what was seen, in words"),
+    ),
+    warning(
+        "bot.detached",
+        "The bot's first process has exited with code 0 while others that it had started were still running, as when "
+        "it starts itself in the background; they are ended.",
+        _detached,
+        pids=integers("the process ids of those"),
+        programs=strings("their names"),
     ),
     info(
         "bot.kept",
