@@ -125,7 +125,7 @@ def write_new(path: Path | str, data: bytes, *, durable: bool = True) -> None:
     with beside(path) as (folder, name):
         fd = os.open(name, _CREATE_FLAGS, FILE_MODE, dir_fd=folder)
     try:
-        _make_private(fd)
+        make_private(fd)
         write_all(fd, data)
         if durable:
             _flush(fd)
@@ -179,6 +179,21 @@ def _replace(temporary: str, path: Path | str) -> None:
             os.replace(old, new, src_dir_fd=left, dst_dir_fd=entered)
 
 
+def open_own(path: Path | str, flags: int, mode: int = FILE_MODE) -> int:
+    """Open a regular file to write to it, and make it if `flags` say so; returns its descriptor.
+
+    Where others may write, no link at its place is followed, and nothing else there is waited for. Raises `OSError`.
+    """
+    with beside(path) as (folder, name):
+        strict = getattr(os, "O_NOFOLLOW", 0) if folder is not None else 0
+        more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        fd = os.open(name, flags | strict | more, mode, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return fd
+
+
 def temporaries(folder: Path) -> Iterator[Path]:
     """What processes that were killed left of the files that `replace_file` prepares in a folder."""
     return folder.glob(f".*{TEMPORARY_SUFFIX}")
@@ -210,7 +225,7 @@ def copy_file(source: Path | str, target: Path | str, *, mtime_ns: int) -> int:
             raise OSError(errno.EINVAL, "not a regular file", str(source))
         write_fd = os.open(target, _CREATE_FLAGS, FILE_MODE)
         try:
-            _make_private(write_fd)
+            make_private(write_fd)
             copied = _copy_data(read_fd, write_fd) if has_holes(status) else _copy_contents(read_fd, write_fd, status)
             _set_mtime(write_fd, target, mtime_ns)
         finally:
@@ -232,7 +247,7 @@ def share_blocks(source: Path | str, target: Path | str, *, mtime_ns: int) -> bo
         stack.callback(os.close, read_fd)
         write_fd = os.open(target, _CREATE_FLAGS, FILE_MODE)
         stack.callback(os.close, write_fd)
-        _make_private(write_fd)
+        make_private(write_fd)
         try:
             fcntl.ioctl(write_fd, _FICLONE, read_fd)
         except OSError as error:
@@ -366,7 +381,8 @@ def _flush(fd: int) -> None:
         os.fsync(fd)
 
 
-def _make_private(fd: int) -> None:
+def make_private(fd: int) -> None:
+    """Make an open file readable and writable by its owner only."""
     if os.name != "nt":
         os.fchmod(fd, FILE_MODE)  # the umask may have taken bits away
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 import sys
 from pathlib import Path
 
@@ -90,7 +89,16 @@ def _is_ours(folder: Path) -> bool:
 
 def _make_private(folder: Path) -> None:
     """Close a folder to others. Raises PermissionError if it belongs to another user, who may have planted it."""
-    status = folder.lstat()
-    if sys.platform != "win32" and (status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)):
-        raise PermissionError(0, "it belongs to another user")
-    folder.chmod(0o700)
+    if sys.platform == "win32":
+        folder.chmod(0o700)
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:
+        raise PermissionError(0, "it belongs to another user") from None
+    try:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            raise PermissionError(0, "it belongs to another user")
+        os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)

@@ -201,8 +201,12 @@ def _open(path: Path) -> sqlite3.Connection:
     """Open or create the database, readable by its owner only, and migrate its schema."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # SQLite would create it by the umask; its journals get the mode of the database.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
     db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
     try:
         db.execute("PRAGMA journal_mode = WAL")

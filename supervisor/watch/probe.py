@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from supervisor.config.sections.watch import WatchConfig
+from supervisor.system import files
 from supervisor.watch.rules import is_below
 from supervisor.watch.source import Source, WatchLimitError
 
@@ -89,7 +90,7 @@ async def events_arrive(source: Source, folder: str, *, within: float) -> bool |
 
 def _written(probe: Path) -> bool:
     try:
-        probe.write_bytes(b"")
+        files.rewrite(probe, b"")
     except OSError:
         return False
     return True
@@ -97,7 +98,7 @@ def _written(probe: Path) -> bool:
 
 def _remove(probe: Path) -> None:
     with suppress(OSError):  # the folder is read-only or gone by now
-        probe.unlink()
+        files.unlink(probe)
 
 
 def explain_limit(error: WatchLimitError, folders: Iterable[str], base: str) -> str:

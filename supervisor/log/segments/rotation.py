@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from supervisor.system import user_folders
+from supervisor.system import files, user_folders
 
 _OWN: Final = ".session-cache/log"
 
@@ -49,7 +49,7 @@ class Segments:
             os.close(fd)
 
     def _open_last(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.ensure_private_folder(self._folder)
         numbers = [number for number, _ in segment_files(self._folder, self._key)]
         self._open(max(numbers, default=1))
 
@@ -57,9 +57,9 @@ class Segments:
         """Open a segment, after removing the oldest: on a full disk that may be all the room there is."""
         earlier = [path for found, path in segment_files(self._folder, self._key) if found < number]
         for path in earlier[: max(0, len(earlier) - self._max_files + 1)]:
-            path.unlink(missing_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        fd = os.open(self._folder / f"{self._key}-{number:08}.jsonl", flags, 0o600)
+            files.unlink(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        fd = files.open_own(self._folder / f"{self._key}-{number:08}.jsonl", flags)
         try:
             self._size = os.fstat(fd).st_size
             if self._size and os.lseek(fd, -1, os.SEEK_END) >= 0 and os.read(fd, 1) != b"\n":

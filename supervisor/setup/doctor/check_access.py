@@ -10,7 +10,8 @@ from functools import partial
 from supervisor.session.profiles.exposure import Exposed, close
 from supervisor.setup.doctor.finding import Finding, Fix, ok, problem, unknown, warning
 from supervisor.setup.doctor.project import CheckedProject, user_name
-from supervisor.system.errors import SessionError
+from supervisor.system import files
+from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
 
 _PATIENCE = 5.0  # seconds for one git command
@@ -124,11 +125,12 @@ def _add(names: Sequence[str], project: CheckedProject) -> str:
     path = project.root / ".gitignore"
     if path.is_symlink():
         raise SessionError(f"{printable(path)} is a symbolic link: add the lines yourself.")
-    before = path.read_bytes() if path.exists() else b""
-    start = "" if not before or before.endswith(b"\n") else "\n"
     lines = "".join(f"{_pattern(name)}\n" for name in names)
-    with path.open("ab") as file:
-        file.write(f"{start}{lines}".encode("utf-8", "surrogateescape"))
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    with explained("add lines to", path), os.fdopen(files.open_own(path, flags, 0o666), "r+b", buffering=0) as file:
+        before = file.readall()
+        start = "" if not before or before.endswith(b"\n") else "\n"
+        files.write_all(file.fileno(), f"{start}{lines}".encode("utf-8", "surrogateescape"))
     return f"Added {printable(', '.join(map(_pattern, names)))} to .gitignore."
 
 

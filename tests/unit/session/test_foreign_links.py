@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from supervisor.log.segments.rotation import Segments
 from supervisor.session import names
 from supervisor.session.locks import NOTE, ProfileLocks, profile_lock_files, project_lock
 from supervisor.session.profiles.check_report import CheckContext
@@ -20,6 +22,7 @@ from supervisor.session.store import SessionStore
 from supervisor.system import files
 from supervisor.system.errors import SessionError
 from supervisor.system.folders import is_closed_to_others, open_folder, refuse_foreign_links
+from supervisor.timing.history import History
 from tests.helpers import build
 
 if TYPE_CHECKING:
@@ -215,6 +218,25 @@ def test_notes_and_locks_are_written_through_no_link(tmp_path: Path) -> None:
         pass
     files.rewrite(scene.store.cache / NOTE, b"new")
     assert target.read_text() == "root's"
+
+
+def test_history_logs_and_lists_are_written_through_no_link(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    before = scene.state_of_roots()
+    for name in ("history.db", "p-00000001.jsonl", ".gitignore", "probe"):
+        link_in_place_of(scene.project / name, scene.roots / "file")
+    link_in_place_of(scene.project / "cache", scene.roots)
+    problems: list[str] = []
+    with closing(History(scene.project / "history.db", warn=problems.append)) as history:
+        history.event("bot.started", {})
+    assert problems
+    for place in (scene.project, scene.project / "cache"):
+        with pytest.raises(OSError, match=r"symbolic link|another user's link"):
+            Segments(place, "p", max_size=100, max_files=2).write(b"line")
+    with pytest.raises(OSError, match="symbolic link"):
+        files.open_own(scene.project / ".gitignore", os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    files.rewrite(scene.project / "probe", b"")
+    assert scene.state_of_roots() == before
 
 
 def test_whose_links_are_followed(tmp_path: Path) -> None:
