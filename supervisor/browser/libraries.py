@@ -72,9 +72,11 @@ def drives_a_browser(folder: Path) -> bool:
     """Whether a bot in this folder has a library that drives a browser, its own or of the workspace that it is in."""
     workspaces = [parent for parent in folder.parents if (parent / "package.json").is_file()]
     installed = any((place / "node_modules" / name).is_dir() for place in (folder, *workspaces) for name in _NPM)
+    # Yarn's Plug'n'Play installs no folders.
+    zipped = any((place / ".pnp.cjs").is_file() for place in (folder, *workspaces))
     return (
         installed
-        or not _dependencies(folder / "package.json").isdisjoint(_NPM)
+        or (zipped and not _dependencies(folder / "package.json").isdisjoint(_NPM))
         or any(_IMPORTS.search(text) for text in _texts(folder, _PYTHON_SOURCES))
     )
 

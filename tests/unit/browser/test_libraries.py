@@ -39,17 +39,23 @@ def test_other_words_are_no_import(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["puppeteer", "venom-bot", "@wppconnect-team/wppconnect", "playwright-core"])
-@pytest.mark.parametrize("how", ["installed", "in the workspace", "only a dependency"])
+@pytest.mark.parametrize("how", ["installed", "in the workspace", "zipped"])
 def test_a_node_bot_is_known_by_its_packages(tmp_path: Path, name: str, how: str) -> None:
     bot = tmp_path / "packages" / "bot"
     bot.mkdir(parents=True)
-    if how == "only a dependency":  # Yarn Plug'n'Play installs no folders
+    if how == "zipped":  # by Yarn's Plug'n'Play
+        write(bot, ".pnp.cjs")
         write(bot, "package.json", json.dumps({"dependencies": {name: "*"}}))
     else:
         place = bot if how == "installed" else tmp_path
         (place / "node_modules" / name).mkdir(parents=True)
         write(place, "package.json", "{}")
     assert opens_a_browser(bot)
+
+
+def test_a_dependency_that_is_not_installed_tells_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "package.json", json.dumps({"dependencies": {"puppeteer": "*"}}))
+    assert not drives_a_browser(tmp_path)
 
 
 def test_what_is_installed_for_others_is_not_the_bots(tmp_path: Path) -> None:

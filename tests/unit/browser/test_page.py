@@ -492,3 +492,86 @@ def test_the_pause_grows_with_the_wait_and_follows_the_state(
 
 def test_the_pause_never_exceeds_the_interval() -> None:
     assert pause_after(None, 0, interval=0.01, ready_interval=2.0) == 0.01
+
+
+# -- pages of other applications --------------------------------------------------------------------------------------
+
+OTHER = "https://chat.example/"
+
+
+@asynccontextmanager
+async def watching_all() -> AsyncIterator[Watched]:
+    async with watching() as watched:
+        watched.watcher._read_others = True
+        yield watched
+
+
+def loaded(value: bool, url: str = OTHER) -> dict[str, Any]:
+    return reading({"loaded": value}, url)
+
+
+async def test_of_another_page_it_is_read_whether_it_has_loaded() -> None:
+    async with watching_all() as watched:
+        has_loaded = False
+        watched.browser.answers["Runtime.evaluate"] = lambda _: loaded(has_loaded)
+        await watched.page("targetCreated", "A", OTHER)
+        await watched.expect(SessionStatus.UNKNOWN)
+        has_loaded = True
+        await watched.expect(SessionStatus.OPEN)
+        (asked, *_) = watched.browser.named("Runtime.evaluate")
+        assert asked["params"]["expression"] == "[location.href, ({loaded: document.readyState === 'complete'})]"
+
+
+async def test_the_page_that_is_known_goes_before_others() -> None:
+    async with watching_all() as watched:
+        watched.browser.answers["Runtime.evaluate"] = lambda message: (
+            loaded(True) if message["sessionId"] == "session-A" else reading(READY)
+        )
+        await watched.page("targetCreated", "A", OTHER)
+        await watched.expect(SessionStatus.OPEN)
+        await watched.page("targetCreated", "B", URL)
+        await watched.expect(SessionStatus.READY)
+        await watched.page("targetCreated", "C", OTHER)
+        await watched.browser.wait_for("Runtime.evaluate", 3)
+        assert watched.statuses == [SessionStatus.OPEN, SessionStatus.READY]
+
+
+async def test_a_page_that_goes_on_at_once_is_followed_and_one_that_does_later_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with watching_all() as watched:
+        has_loaded = True
+        watched.browser.answers["Runtime.evaluate"] = lambda _: loaded(has_loaded)
+        await watched.page("targetCreated", "A", OTHER)
+        await watched.expect(SessionStatus.OPEN)
+        has_loaded = False
+        await watched.page("targetInfoChanged", "A", OTHER + "next")
+        await watched.expect(SessionStatus.UNKNOWN)
+        has_loaded = True
+        await watched.expect(SessionStatus.OPEN)
+        monkeypatch.setattr(module, "OPEN_FOR", 0.0)
+        has_loaded = False
+        asked = len(watched.browser.named("Runtime.evaluate"))
+        for number in (1, 2):  # the second reading begins when the first has been judged
+            await watched.page("targetInfoChanged", "A", f"{OTHER}{number}")
+            await watched.browser.wait_for("Runtime.evaluate", asked + number)
+        assert watched.states[-1].status is SessionStatus.OPEN
+
+
+@pytest.mark.parametrize("url", ["about:blank", "chrome-error://chromewebdata/", "data:,"])
+async def test_a_page_of_the_browsers_own_is_none(url: str) -> None:
+    async with watching_all() as watched:
+        watched.browser.answers["Runtime.evaluate"] = lambda _: loaded(True, url)
+        await watched.page("targetCreated", "A", url)
+        await watched.page("targetCreated", "B", OTHER)  # the address that failed to load
+        await watched.browser.wait_for("Runtime.evaluate", 2)
+        assert SessionStatus.OPEN not in watched.statuses
+
+
+async def test_the_context_of_the_page_is_told() -> None:
+    async with watching_all() as watched:
+        watched.readings["session-A"] = READY
+        target = {"targetId": "A", "type": "page", "url": URL, "browserContextId": "incognito"}
+        await watched.browser.emit("Target.targetCreated", targetInfo=target)
+        await watched.expect(SessionStatus.READY)
+        assert watched.watcher.context == "incognito"
