@@ -142,14 +142,15 @@ class Inventory:
         """Sentences on what was found wrong with the state file meanwhile, and what was done about it."""
         said = list(self.store.state.problems)
         self.store.state.problems.clear()
-        return said
+        foreign = self.store.state.foreign()
+        return [*said, *([foreign] if foreign is not None and foreign not in said else [])]
 
 
 class _ConfiguredStore(SessionStore):
     """A store that counts the configured profiles among the project's, also before a bot has ever run on them."""
 
     def __init__(self, like: SessionStore, configured: Sequence[Path]) -> None:
-        super().__init__(like.project, cache=like.cache, state_file=like.state.path, policy=like.policy)
+        super().__init__(like.project, cache=like.cache, state_file=like.state.public, policy=like.policy)
         self._configured = tuple(configured)
 
     def profiles(self, configured: Sequence[Path] = ()) -> list[Profile]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 CACHE = ".session-cache"
 STATE_FILE = "session-state.json"
 STATE_COPY = "state-copy.json"
+STATE_ELSEWHERE = "state.json"
 LOCK_FILE = "supervisor.lock"
 STATE_LOCK = "state.lock"
 MANIFEST = ".scanonce-manifest.jsonl"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from supervisor.session.state_file import Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from supervisor.session.snapshot.catalog import Snapshot
@@ -49,6 +49,11 @@ class Exhausted:
 
 
 Decision = Try | CoolDown | Exhausted
+
+
+def linked_snapshot_at(snapshots: Iterable[Snapshot]) -> datetime | None:
+    """When the newest sound snapshot of a linked session was taken."""
+    return max((one.created_at for one in snapshots if one.good and one.linked), default=None)
 
 
 def candidates(snapshots: Sequence[Snapshot], *, linked_at: datetime | None = None) -> list[Snapshot]:

@@ -1,22 +1,27 @@
 """`session-state.json`: what is known of each session, kept across restarts.
 
-    {"version": 1, "sessions": {"97150": {"isLinked": true, "authMethod": "qr", ...}}}
+    {"writtenBy": "scanonce", "version": 1, "serial": 7, "digest": "9f2c...", "sessions": {"97150": {...}}}
 
-Keys that this version does not know are kept. The flat form of the JavaScript original, which held one session, is
-read and rewritten in this form. A file that makes no sense is kept under another name, never lost.
+Only what scanonce has written is believed: `digest` is of the rest, so that a program that reads the file, changes it
+and writes it back is found out, and `serial` rises with each write, so that an old state that is written back is. Keys
+that this version does not know are kept. A file of that name that another program has written is never changed: from
+then on the state is in another file, in the cache. Our own file, damaged, is kept under another name and made anew.
 
 Each write leaves a copy elsewhere, with the file's own path in it: a file that is gone comes back from there, unless
-the folder is another one by now. Two copies of a linked profile would be one device, twice.
+the folder is another one by now. Two copies of a linked profile would be one device, twice. Reading changes nothing.
 """
 
+import hashlib
 import json
+import os
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 from supervisor.system import clock, files
 from supervisor.system.documents import parse_object
@@ -29,10 +34,17 @@ _SEEN_STEP = timedelta(minutes=1)  # lastSeen alone is not worth a write more of
 _LOCK_PATIENCE = 10  # seconds; a writer holds the lock for as long as the disk takes to sync a small file
 _COPY_OF = "copyOf"  # in the copy: the path of the file
 _LARGEST = 16 << 20  # bytes; a state file larger than this is none of ours
+_WRITER: Final = "scanonce"
+_HEADS: Final = (b'{\n  "writtenBy": "scanonce",', b'{\n  "version": 1,\n  "sessions":')  # of ours, now and before 0.1
+_OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a FIFO would be waited for
 
 
 LOGGED_OUT = "logged_out"
 """The `last_state` of a session that the phone has logged out."""
+
+
+class ForeignStateError(ValueError):
+    """The contents of a state file are not what scanonce has written. The message is a clause that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,8 @@ class SessionState:
     created_at: datetime | None = None
     linked_at: datetime | None = None
     """When it last became linked, after it was not or nothing was known."""
+    unlinked_at: datetime | None = None
+    """When it last became known to be unlinked: its page said so, or the user cleared it."""
     new_profile_at: datetime | None = None
     """When a bot was last about to be started without a profile, to make a new one."""
     last_seen: datetime | None = None
@@ -79,10 +93,30 @@ class SessionState:
         now = clock.now()
         return max((at for at in (self.linked_at, self.new_profile_at) if at is not None and at <= now), default=None)
 
+    def link(self, newest: datetime | None) -> bool | None:
+        """Whether it is linked, given when the `newest` sound snapshot of it as a linked session was taken.
+
+        That it is not counts only if it was learnt later than that: what a stale file said must not cost a link.
+        """
+        learnt = self.unlinked_at or self.last_seen
+        if self.is_linked is False and newest is not None and (learnt is None or learnt < newest):
+            return True
+        return self.is_linked
+
     @property
     def logged_out(self) -> bool:
         """Whether the phone has logged the session out, which no snapshot can undo."""
         return self.last_state == LOGGED_OUT
+
+
+class Document(NamedTuple):
+    """The contents of a state file."""
+
+    sessions: dict[str, SessionState]
+    rest: dict[str, Any]
+    """Keys that this version does not know."""
+    serial: int
+    """The number of the write; 0 for a file of a version that did not count."""
 
 
 class StateChanges(TypedDict, total=False):
@@ -92,6 +126,7 @@ class StateChanges(TypedDict, total=False):
     auth_method: str | None
     created_at: datetime | None
     linked_at: datetime | None
+    unlinked_at: datetime | None
     new_profile_at: datetime | None
     last_seen: datetime | None
     last_state: str | None
@@ -105,8 +140,8 @@ class StateChanges(TypedDict, total=False):
 class StateFile:
     """The state file of a project. Every method may be called from any thread, and any number of processes may write.
 
-    `lock` is the file whose lock they take for that, `copy` is where the copy goes. `rebuild` is asked for what can be
-    known from elsewhere when neither makes sense.
+    `lock` is the file whose lock they take for that, `copy` is where the copy goes, `elsewhere` the file to use if
+    another program writes to `path`. `rebuild` returns what can be known from elsewhere when no file makes sense.
     """
 
     def __init__(
@@ -115,44 +150,75 @@ class StateFile:
         *,
         lock: Path | None = None,
         copy: Path | None = None,
+        elsewhere: Path | None = None,
         rebuild: Callable[[], Mapping[str, SessionState]] = dict,
     ) -> None:
-        self.path = path
-        self._copy = copy
+        self.public = path
+        """Where the state is unless another program uses that file."""
         self.problems: list[str] = []
         """Sentences on what was found wrong with the file, and what was done about it."""
+        self._elsewhere = elsewhere
+        self._copy = copy
         self._rebuild = rebuild
         self._threads = threading.RLock()
         lock = lock or path.with_name(f".{path.name}.lock")
         self._processes = HeldLock(lock, timeout=_LOCK_PATIENCE)
-        self._seen: tuple[int, int, int] | None = None
-        self._sessions: dict[str, SessionState] = {}
-        self._rest: dict[str, Any] = {}
+        self._seen: tuple[Path, int, int, int] | None = None
+        self._known = Document({}, {}, 0)
+
+    @property
+    def path(self) -> Path:
+        """The file that holds the state."""
+        return self._elsewhere if self._elsewhere is not None and os.path.lexists(self._elsewhere) else self.public
 
     def load(self) -> dict[str, SessionState]:
-        """Every session's state, by id. Raises `SessionError` if the file cannot be read."""
+        """Every session's state, by id. Changes no file. Raises `SessionError` if the file cannot be read."""
         with self._threads, explained("read the session state", self.path):
             try:
                 self._refresh()
             except ValueError:
-                with self._exclusively():
-                    pass  # what makes no sense is replaced there
-            return dict(self._sessions)
+                self._known = self._restored()[0]
+            return dict(self._known.sessions)
 
     def get(self, session_id: str) -> SessionState:
         """One session's state; for a session that is not known, an empty one."""
         return self.load().get(session_id, SessionState())
 
     def trouble(self) -> str | None:
-        """Why the file makes no sense, in a clause; `None` if it does or is not there. Leaves it as it is, where `load`
-        puts it right. Raises `SessionError` if it cannot be read.
+        """Why the file makes no sense, in a clause; `None` if it does, is not there, or is another program's.
+
+        Raises `SessionError` if it cannot be read.
         """
         with self._threads, explained("read the session state", self.path):
             try:
                 self._refresh()
+            except ForeignStateError:
+                return None
             except ValueError as error:
                 return str(error)
         return None
+
+    def foreign(self) -> str | None:
+        """A sentence on a file of another program in our place; `None` if there is none. Raises `SessionError`."""
+        with self._threads, explained("read the session state", self.public):
+            if self.path != self.public:
+                return self._left_alone() if os.path.lexists(self.public) else None
+            try:
+                self._refresh()
+            except ForeignStateError as error:
+                return self._left_alone(str(error))
+            except ValueError:
+                return None
+        return None
+
+    def look(self) -> None:
+        """Look whether another program has written to the file; then leave it to it. Raises `SessionError`."""
+        with self._threads, explained("look after the session state", self.path):
+            try:
+                self._refresh()
+            except ForeignStateError:
+                with self._exclusively():
+                    pass
 
     def update(self, session_id: str, **changes: Unpack[StateChanges]) -> SessionState:
         """Change fields of a session's state, and add the session if it is not known.
@@ -167,33 +233,45 @@ class StateFile:
             if known is not None and not _is_news(known, changed(known, changes)):
                 return known
             with self._exclusively():
-                before = self._sessions.get(session_id) or SessionState(created_at=clock.now())
+                before = self._known.sessions.get(session_id) or SessionState(created_at=clock.now())
                 after = changed(before, changes)
-                self._write({**self._sessions, session_id: after})
+                self._write({**self._known.sessions, session_id: after})
             return after
 
     def forget(self, session_id: str) -> None:
         """Remove a session from the file. Raises `SessionError`."""
         with self._threads, explained("write the session state", self.path), self._exclusively():
-            if session_id in self._sessions:
-                self._write({name: state for name, state in self._sessions.items() if name != session_id})
+            if session_id in self._known.sessions:
+                self._write({name: state for name, state in self._known.sessions.items() if name != session_id})
 
     def bring_back(self) -> None:
         """Write a file that is gone anew from its copy, which has stood for it until now. Raises `SessionError`."""
         with self._threads, explained("bring back the session state", self.path), self._exclusively():
-            if self._seen is None and self._sessions:
-                self._write(self._sessions)
+            if self._seen is None and self._known.sessions:
+                self._write(self._known.sessions)
                 self.problems.append(f"{printable(self.path)} was gone, and was put back from its copy.")
 
-    def _copied(self) -> tuple[dict[str, SessionState], dict[str, Any]] | None:
+    def _copied(self) -> Document | None:
         """What the copy holds, if it makes sense and is of this very file."""
         if self._copy is None:
             return None
         try:
-            sessions, rest = parse(self._copy.read_bytes())
+            copied = parse(_read(self._copy))
         except (OSError, ValueError):
             return None
-        return (sessions, rest) if sessions and rest.pop(_COPY_OF, None) == str(self.path) else None
+        of = copied.rest.pop(_COPY_OF, None)
+        return copied if copied.sessions and of in {str(self.path), str(self.public)} else None
+
+    def _restored(self) -> tuple[Document, bool]:
+        """What the copy and the snapshots tell, without the file; and whether there was a copy. Raises `OSError`."""
+        rebuilt = dict(self._rebuild())
+        copied = self._copied()
+        for name, state in copied.sessions.items() if copied is not None else ():
+            linked = rebuilt[name].is_linked if state.is_linked is None and name in rebuilt else state.is_linked
+            rebuilt[name] = replace(state, is_linked=linked)
+        if copied is None:
+            return Document(rebuilt, {}, 0), False
+        return Document(rebuilt, copied.rest, copied.serial), True
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
@@ -209,56 +287,97 @@ class StateFile:
                 ) from None
             try:
                 self._refresh()
+            except ForeignStateError as error:
+                self._move_elsewhere(error)
             except ValueError as error:
                 self._replace_damaged(error)
             yield
 
     def _refresh(self) -> None:
-        """Read the file again if it is not the one we know. Raises `OSError`, and `ValueError` if it makes no sense."""
+        """Read the file again if it is not the one we know.
+
+        Raises `OSError`, `ForeignStateError` if another program has written it, and else `ValueError` if it makes no
+        sense.
+        """
+        path = self.path
         try:
-            status = self.path.stat()
+            status = path.stat()
         except FileNotFoundError:
             self._seen = None
-            self._sessions, self._rest = self._copied() or ({}, {})
+            self._known = self._copied() or Document({}, {}, 0)
             return
-        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+        seen = (path, status.st_ino, status.st_size, status.st_mtime_ns)
         if seen == self._seen:
             return
-        if status.st_size > _LARGEST:
-            raise ValueError("it is far too large")
-        self._sessions, self._rest = parse(self.path.read_bytes())
-        self._seen = seen
+        # Before the file, which is written first: the copy is never ahead of it (a race with another process).
+        copied = self._copied()
+        known = parse(_read(path))
+        if copied is not None and known.serial < copied.serial:
+            raise ForeignStateError("an older state was written back")
+        self._known, self._seen = known, seen
+
+    def _move_elsewhere(self, why: ForeignStateError) -> None:
+        if self._elsewhere is None or self.path == self._elsewhere:
+            self._replace_damaged(why)
+            return
+        self._known, _ = self._restored()
+        self._write(self._known.sessions, self._elsewhere)
+        self.problems.append(self._left_alone(str(why)))
+
+    def _left_alone(self, why: str = "another program has written it") -> str:
+        return (
+            f"{printable(self.public)} is not, or no longer, scanonce's ({why}). It is left alone and not believed; "
+            f"scanonce keeps what it knows in {printable(self._elsewhere or self.public)}."
+        )
 
     def _replace_damaged(self, why: ValueError) -> None:
         # Named after the file's own time: killed before the next line is done, the next run uses the same name.
         aside = self.path.with_name(f"{self.path.name}.damaged-{self.path.stat().st_mtime_ns // 1_000_000}")
         files.keep_a_copy(self.path, aside)
-        rebuilt = dict(self._rebuild())
-        copied, self._rest = self._copied() or ({}, {})
-        for name, state in copied.items():
-            linked = rebuilt[name].is_linked if state.is_linked is None and name in rebuilt else state.is_linked
-            rebuilt[name] = replace(state, is_linked=linked)
-        self._write(rebuilt)
+        self._known, from_copy = self._restored()
+        self._write(self._known.sessions)
         self.problems.append(
             f"{printable(self.path)} could not be read ({why}). It is kept as {printable(aside.name)}, and "
-            f"{len(rebuilt)} session(s) were rebuilt from {'its copy and ' if copied else ''}their snapshots."
+            f"{len(self._known.sessions)} session(s) were rebuilt from {'its copy and ' if from_copy else ''}their "
+            "snapshots."
         )
 
-    def _write(self, sessions: dict[str, SessionState]) -> None:
-        files.replace_file(self.path, serialise(sessions, self._rest))
+    def _write(self, sessions: dict[str, SessionState], path: Path | None = None) -> None:
+        path = path or self.path
+        known = Document(sessions, self._known.rest, self._known.serial + 1)
+        files.replace_file(path, serialise(known))
         if self._copy is not None:
             with suppress(OSError):  # a second chance, no more: what counts is written
-                copied = serialise(sessions, {**self._rest, _COPY_OF: str(self.path)})
+                copied = serialise(known._replace(rest={**known.rest, _COPY_OF: str(path)}))
                 files.replace_file(self._copy, copied, durable=False)
-        status = self.path.stat()
-        self._sessions = sessions
-        self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+        status = path.stat()
+        self._known = known
+        self._seen = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _read(path: Path) -> bytes:
+    """The contents of a file. Raises `OSError`, and `ForeignStateError` for what cannot be a state file."""
+    descriptor = os.open(path, _OPEN)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ForeignStateError("it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > _LARGEST:
+        raise ForeignStateError("it is far too large")
+    return data
 
 
 def changed(before: SessionState, changes: StateChanges) -> SessionState:
-    """A state with changes; `linked_at` is set by itself when `is_linked` becomes true."""
+    """A state with changes; `linked_at` and `unlinked_at` are set by themselves when `is_linked` changes."""
     after = replace(before, **changes)
-    return replace(after, linked_at=clock.now()) if after.is_linked and not before.is_linked else after
+    if after.is_linked and not before.is_linked:
+        return replace(after, linked_at=clock.now())
+    if after.is_linked is False and (before.is_linked is not False or before.unlinked_at is None):
+        return replace(after, unlinked_at=clock.now())
+    return after
 
 
 def _is_news(before: SessionState, after: SessionState) -> bool:
@@ -274,6 +393,7 @@ _NAMES = {
     "auth_method": "authMethod",
     "created_at": "createdAt",
     "linked_at": "linkedAt",
+    "unlinked_at": "unlinkedAt",
     "new_profile_at": "newProfileAt",
     "last_seen": "lastSeen",
     "last_state": "lastState",
@@ -281,40 +401,59 @@ _NAMES = {
     "profile": "profile",
     "browser": "browser",
 }
-_TIMES = frozenset({"created_at", "linked_at", "new_profile_at", "last_seen"})
+_TIMES = frozenset({"created_at", "linked_at", "unlinked_at", "new_profile_at", "last_seen"})
 _KNOWN = frozenset(_NAMES.values()) | {"recovery"}
-# The original wrote one session at the top of the file; the number was under one of these keys.
-_FLAT_IDS = ("masterNumber", "phoneNumber", "sessionId", "number")
+_OURS = ("writtenBy", "version", "serial", "digest", "sessions")
 
 
-def serialise(sessions: Mapping[str, SessionState], rest: Mapping[str, Any]) -> bytes:
+def serialise(known: Document) -> bytes:
     """The bytes of the state file."""
-    document = {**rest, "version": VERSION, "sessions": {name: _to_json(s) for name, s in sessions.items()}}
-    return (json.dumps(document, indent=2) + "\n").encode("ascii")
+    sessions = {name: _to_json(state) for name, state in known.sessions.items()}
+    head = {"writtenBy": _WRITER, "version": VERSION, "serial": known.serial}
+    digest = _digest(known.serial, sessions, known.rest)
+    return (json.dumps({**head, "digest": digest, **known.rest, "sessions": sessions}, indent=2) + "\n").encode("ascii")
 
 
-def parse(data: bytes) -> tuple[dict[str, SessionState], dict[str, Any]]:
-    """The sessions in a state file, and its other keys. Raises `ValueError` if it makes no sense."""
-    document = parse_object(data)
-    if "sessions" not in document:
-        return _from_flat(document)
-    sessions = document.pop("sessions")
-    if document.pop("version", None) != VERSION:
+def parse(data: bytes) -> Document:
+    """The contents of a state file.
+
+    Raises `ForeignStateError` if scanonce has not written it, and else `ValueError` if it makes no sense.
+    """
+    ours = data.startswith(_HEADS) or not data.strip(b"\0")  # a file system's crash may leave zeros, or nothing
+    try:
+        document = parse_object(data)
+    except ValueError as error:
+        raise (error if ours else ForeignStateError(str(error))) from None
+    if document.get("writtenBy") != _WRITER:
+        return _parse_unmarked(document)
+    if document.get("version") != VERSION:
         raise ValueError("it was written by another version")
-    if not isinstance(sessions, dict) or not all(isinstance(item, dict) for item in sessions.values()):
-        raise ValueError("its sessions are not JSON objects")
-    return {name: _from_json(item) for name, item in sessions.items()}, document
+    serial, digest, sessions = (document.get(key) for key in ("serial", "digest", "sessions"))
+    rest = {key: value for key, value in document.items() if key not in _OURS}
+    if not isinstance(serial, int) or not _are_objects(sessions) or digest != _digest(serial, sessions, rest):
+        raise ForeignStateError("another program has changed it")
+    assert isinstance(sessions, dict)
+    return Document({name: _from_json(item) for name, item in sessions.items()}, rest, serial)
 
 
-def _from_flat(document: dict[str, Any]) -> tuple[dict[str, SessionState], dict[str, Any]]:
-    for key in _FLAT_IDS:
-        number = document.get(key)
-        if isinstance(number, str | int) and str(number):
-            item = {name: value for name, value in document.items() if name != key}
-            return {str(number): _from_json(item)}, {}
-    if document:
-        raise ValueError("it names no session")
-    return {}, {}
+def _parse_unmarked(document: dict[str, Any]) -> Document:
+    """The contents as versions before 0.1 wrote them, without a mark. Raises `ForeignStateError`."""
+    sessions = document.get("sessions")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool | float) or not _are_objects(sessions):
+        raise ForeignStateError("it does not have scanonce's mark")
+    assert isinstance(sessions, dict)
+    rest = {key: value for key, value in document.items() if key not in _OURS}
+    return Document({name: _from_json(item) for name, item in sessions.items()}, rest, 0)
+
+
+def _are_objects(sessions: object) -> bool:
+    return isinstance(sessions, dict) and all(isinstance(item, dict) for item in sessions.values())
+
+
+def _digest(serial: int, sessions: object, rest: object) -> str:
+    text = json.dumps([serial, sessions, rest], sort_keys=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
 def _to_json(state: SessionState) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from supervisor.session.profiles.profile import (
     with_distinct_ids,
 )
 from supervisor.session.profiles.scan import holds_files, scan
+from supervisor.session.recovery import linked_snapshot_at
 from supervisor.session.snapshot import capture, catalog, manifest, restore, retention, verify
 from supervisor.session.snapshot.capture import BaseSnapshot, Capture, CaptureFacts
 from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
@@ -38,7 +39,7 @@ from supervisor.system.errors import ProfileInUseError, SessionError, SnapshotDa
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.restore import Restored
@@ -86,6 +87,7 @@ class SessionStore:
             state_file or self.project / layout.STATE_FILE,
             lock=self.cache / layout.STATE_LOCK,
             copy=self.cache / layout.STATE_COPY,
+            elsewhere=self.cache / layout.STATE_ELSEWHERE,
             rebuild=partial(rebuild.states, self.cache),
         )
 
@@ -197,9 +199,12 @@ class SessionStore:
         be written down, the report says so. Raises `SessionError` if the profile cannot be read at all.
         """
         state = self.state.get(profile.id)
-        if context.linked is None:
-            context = replace(context, linked=state.is_linked)
+        listed: Callable[[], Sequence[Snapshot]]
         listed = partial(self.snapshots, profile.id) if snapshots is None else lambda: snapshots
+        if context.linked is None:
+            # To list the snapshots takes a while; it is done only where they may outvote the state.
+            newest = linked_snapshot_at(listed()) if state.is_linked is False else None
+            context = replace(context, linked=state.link(newest))
         known = Reference(baseline.read(self.cache, profile), listed, state.began_at, recorded=state != SessionState())
         report = checks.run(profile, known, context, deep=deep, progress=progress)
         good = (context.free and report.may_start) or (context.closed and report.spotless)
@@ -380,7 +385,7 @@ class SessionStore:
         restore.recover(self.cache)
         # First the mark: killed in between, the profile is still there, unlinked only in name.
         path, ended = self.relative(profile.path), self.state.get(profile.id).logged_out
-        self.state.update(profile.id, is_linked=False, recovery=Recovery(), profile=path)
+        self.state.update(profile.id, is_linked=False, unlinked_at=clock.now(), recovery=Recovery(), profile=path)
         if not ended:  # what the phone has ended stays known
             self.state.update(profile.id, last_state=None)
         moved = restore.move_to_quarantine(profile, self.cache)

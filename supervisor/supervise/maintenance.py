@@ -18,7 +18,7 @@ from supervisor.log.logger import emit, report_fault
 from supervisor.session.profiles import singleton
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.profile import Profile, holds_foreign_files
-from supervisor.session.recovery import candidates
+from supervisor.session.recovery import candidates, linked_snapshot_at
 from supervisor.session.snapshot.catalog import Snapshot
 from supervisor.session.state_file import Recovery, SessionState, StateChanges
 from supervisor.session.store import SessionStore
@@ -146,11 +146,12 @@ class Maintenance:
         and the bot starts for a new link. Raises `SessionError`.
         """
         state = self._registry.state(profile.id)
-        if state.is_linked is not False:
-            await self._queue.settle(profile)
-            snapshots = await self._files.do(self._store.snapshots, profile.id)
-            if await self.restore(profile, candidates(snapshots, linked_at=state.began_at), damage):
-                return
+        await self._queue.settle(profile)
+        snapshots = await self._files.do(self._store.snapshots, profile.id)
+        linked = state.link(linked_snapshot_at(snapshots))
+        best = candidates(snapshots, linked_at=state.began_at) if linked is not False else []
+        if await self.restore(profile, best, damage):
+            return
         moved = await self._files.do(self._store.clear, profile, free=True)
         cleared = StateChanges(is_linked=False, recovery=Recovery(), new_profile_at=datetime.now(UTC))
         if not state.logged_out:

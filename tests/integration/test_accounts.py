@@ -68,9 +68,9 @@ async def test_identities_are_given_one_after_the_other_and_stay(tmp_path: Path)
 
 
 async def test_a_session_that_is_known_by_its_number_alone_gets_its_folder(tmp_path: Path) -> None:
-    """As in the state file of the original, which does not name the profile."""
+    """As in a state file that does not name the profile."""
     store, files = SessionStore(tmp_path), FileWorker()
-    (tmp_path / "session-state.json").write_text('{"masterNumber": "97150", "isLinked": true}')
+    (tmp_path / "session-state.json").write_text('{"version": 1, "sessions": {"97150": {"isLinked": true}}}')
     try:
         registry = SessionRegistry.load(store, (), StateWriter(store.state, files))
         path = tmp_path / "sessions" / "session-97150"

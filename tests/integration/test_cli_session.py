@@ -465,17 +465,54 @@ class TestClear:
             assert invoke(tmp_path, "session", "clear", "--yes").status == 0
 
 
+def tree(folder: Path) -> dict[str, tuple[int, int, bytes | None]]:
+    """Every file below a folder: its mode, its time and its contents."""
+    return {
+        str(path.relative_to(folder)): (
+            (status := path.lstat()).st_mode,
+            status.st_mtime_ns,
+            path.read_bytes() if path.is_file() else None,
+        )
+        for path in folder.rglob("*")
+    }
+
+
 class TestWhatGoesWrong:
-    def test_a_damaged_state_file_is_told_and_kept(self, tmp_path: Path) -> None:
+    def test_a_state_file_of_another_program_is_told_and_left_alone(self, tmp_path: Path) -> None:
         take(tmp_path, make_session(tmp_path))
-        (tmp_path / "session-state.json").write_text('{"version": 1, "sess')
-        ended = run(tmp_path, "session", "list", "--json")
-        assert ended.status == 0
-        assert [one["id"] for one in ended.json["sessions"]] == ["97150"]
-        assert ended.json["sessions"][0]["linked"] is True
-        assert "session-state.json could not be read" in ended.err
-        [kept] = tmp_path.glob("session-state.json.damaged-*")
-        assert kept.read_text() == '{"version": 1, "sess'
+        theirs = '{"timestamp": 1, "version": "1.0", "accounts": {}}'
+        (tmp_path / "session-state.json").write_text(theirs)
+        for words in (["session", "list"], ["session", "info"], ["session", "check"], ["snapshot", "list"]):
+            ended = run(tmp_path, *words, "--json")
+            assert ended.status == 0
+            assert "session-state.json is not, or no longer, scanonce's" in ended.err
+        assert run(tmp_path, "session", "list", "--json").json["sessions"][0]["linked"] is True
+        assert (tmp_path / "session-state.json").read_text() == theirs
+
+    @pytest.mark.parametrize(
+        "state", [None, "{}", '{\n  "writtenBy": "scanonce",\n  "ver', '{"masterNumber": "97150"}']
+    )
+    def test_commands_that_only_look_change_nothing(self, tmp_path: Path, state: str | None) -> None:
+        take(tmp_path, make_session(tmp_path))
+        if state is not None:
+            (tmp_path / "session-state.json").write_text(state)
+        (tmp_path / "index.js").write_text("console.log(1)\n")
+        before = tree(tmp_path)
+        looking = [
+            *(["session", name] for name in ("list", "info", "check")),
+            ["session", "check", "--deep"],
+            ["snapshot", "list"],
+            ["snapshot", "restore", "--dry-run"],
+            ["snapshot", "prune", "--dry-run"],
+            *([name] for name in ("status", "ps", "timings", "doctor", "logs")),
+            ["config", "show"],
+            ["dev", "--explain-watch"],
+            ["service", "print", "--for", "systemd", "--", "node", "index.js"],
+        ]
+        for words in looking:
+            ended = run(tmp_path, *words)
+            assert "Traceback" not in ended.err
+            assert tree(tmp_path) == before, words
 
     @pytest.mark.parametrize("command", ["list", "info", "check", "clear"])
     def test_a_bad_configuration(self, tmp_path: Path, command: str) -> None:

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterator
 
 from supervisor import __version__
-from supervisor.setup.doctor.finding import Finding, ok, problem, sentence
+from supervisor.setup.doctor.finding import Finding, ok, problem, sentence, warning
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system.escape import printable
 
@@ -31,6 +31,10 @@ def _state_file(project: CheckedProject) -> Finding:
     name = printable(project.shown(project.state_file))
     if project.state_error is not None:
         return problem("state-file", project.state_error, "Until then scanonce does not start.")
+    if (foreign := project.store.state.foreign()) is not None:
+        return warning(
+            "state-file", foreign, "Nothing needs to be done; session.state_file gives scanonce another name."
+        )
     if project.state_trouble is None:
         return ok("state-file", f"{name} is valid, or does not exist yet.")
     remedy = "The next start renames it and creates a new one from the snapshots."

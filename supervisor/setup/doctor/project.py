@@ -14,7 +14,6 @@ from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.session.locks import running_supervisor
 from supervisor.session.profiles.profile import Profile
-from supervisor.session.state_file import StateFile
 from supervisor.session.store import SessionStore
 from supervisor.setup.doctor.source_files import SourceFiles, read_sources
 from supervisor.setup.package_json import Package, read_package
@@ -45,7 +44,7 @@ class CheckedProject:
     def state_error(self) -> str | None:
         """Why the state file cannot be read, and what to do about it; `None` if it can."""
         try:
-            StateFile(self.state_file).trouble()
+            Inventory(self.root, self.config).store.state.trouble()
         except SessionError as error:
             return str(error)
         return None
@@ -53,14 +52,13 @@ class CheckedProject:
     @cached_property
     def state_trouble(self) -> str | None:
         """Why the state file is of no use; `None` if it is valid or does not exist. The file is not changed."""
-        return self.state_error or StateFile(self.state_file).trouble()
+        return self.state_error or self.store.state.trouble()
 
     @cached_property
     def inventory(self) -> Inventory:
         """The project's sessions."""
-        if self.state_trouble is None:
+        if self.state_error is None:
             return Inventory(self.root, self.config)
-        # Reading an invalid state file through the store would replace it; the doctor only looks.
         missing = self.config.session.state_file.with_name(".scanonce-doctor-reads-no-state")
         session = self.config.session.model_copy(update={"state_file": missing})
         return Inventory(self.root, self.config.model_copy(update={"session": session}))

@@ -237,13 +237,14 @@ def test_writing_the_state(scene: Scene) -> None:
 
 def test_moving_a_damaged_state_file_aside(scene: Scene) -> None:
     take(scene.store, scene.profile)
-    scene.store.state.path.write_bytes(b'{"version": 1, "sess')
+    scene.store.state.path.write_bytes(b'{\n  "version": 1,\n  "sessions": {"1": ')
     scene.ready()
-    for _ in killpoints.at_every_kill_point(scene.template, scene.place, lambda: scene.store.state.load()):
+    for _ in killpoints.at_every_kill_point(scene.template, scene.place, lambda: scene.store.recover()):
         store = scene.store
         assert store.state.load()["1"].is_linked is True
+        store.recover()
         damaged = list(scene.place.glob("session-state.json.damaged-*"))
-        assert [path.read_bytes() for path in damaged] == [b'{"version": 1, "sess']
+        assert [path.read_bytes() for path in damaged] == [b'{\n  "version": 1,\n  "sessions": {"1": ']
 
 
 def test_remembering_a_clean_stop(scene: Scene) -> None:

@@ -31,21 +31,28 @@ class TestConfiguration:
 
     def test_a_state_file_that_makes_no_sense_is_left_as_it_is(self, bot: Bot) -> None:
         assert bot.one(check_configuration.configuration, "state-file").verdict == "ok"
-        bot.write({"session-state.json": "{ no"})
+        damaged = '{\n  "writtenBy": "scanonce", no'
+        bot.write({"session-state.json": damaged})
         build.profile(bot.folder / "sessions/session-1")
         project = bot.project()
         assert only(check_configuration.configuration(project), "state-file").verdict == "problem"
         assert [profile.id for profile in project.profiles] == ["1"]
         assert list(check_sessions.sessions(project))
         assert sorted(path.name for path in bot.folder.iterdir()) == ["session-state.json", "sessions"]
-        assert (bot.folder / "session-state.json").read_text() == "{ no"
+        assert (bot.folder / "session-state.json").read_text() == damaged
 
-    def test_a_folder_in_the_place_of_the_state_file_is_one_problem_and_hides_nothing_else(self, bot: Bot) -> None:
-        (bot.folder / "session-state.json").mkdir()
+    @pytest.mark.parametrize("contents", [None, "{}", '{"timestamp": 1, "version": "1.0", "accounts": {}}'])
+    def test_a_state_file_of_another_program_is_named_and_hides_nothing_else(
+        self, bot: Bot, contents: str | None
+    ) -> None:
+        if contents is None:
+            (bot.folder / "session-state.json").mkdir()
+        else:
+            bot.write({"session-state.json": contents})
         build.profile(bot.folder / "sessions/session-1")
         project = bot.project()
         found = only(check_configuration.configuration(project), "state-file")
-        assert found.verdict == "problem"
-        assert "session-state.json: a folder is in its place: move it away" in found.seen
+        assert found.verdict == "warning"
+        assert "is left alone and not believed" in found.seen
         assert [profile.id for profile in project.profiles] == ["1"]
         assert list(check_sessions.sessions(project))
