@@ -40,6 +40,7 @@ from supervisor.supervise.maintenance import Maintenance, report_findings
 from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.supervise.session_tracker import SessionTracker
 from supervisor.supervise.snapshot_queue import SnapshotQueue
+from supervisor.supervise.state_keeper import state_kept
 from supervisor.supervise.state_machine import Policy
 from supervisor.supervise.state_writer import StateWriter
 from supervisor.supervise.supervisor import Supervisor
@@ -153,7 +154,11 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
         if spec.mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(config.restart.schedule, inbox, supervisor, slot, plans).cancel)
         _listen(supervisor, slot, Target(config.timing.target_low, config.timing.target_high))
-        async with keeping(lock, spec.locks, project), _services(supervisor, spec, linked):
+        async with (
+            keeping(lock, spec.locks, project),
+            state_kept(store.state, files),
+            _services(supervisor, spec, linked),
+        ):
             if spec.mode is Mode.RUN:
                 return await supervisor.run()
             # Only here: production does not pay for the watcher's libraries.

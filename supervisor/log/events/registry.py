@@ -264,6 +264,13 @@ _OTHER: Final = (
         line=string("one line"),
     ),
     warning(
+        "state.foreign",
+        "Another program has written to `session-state.json`. The file is left to it; what scanonce knows is in "
+        "`.session-cache/state.json` from now on.",
+        "{what}",
+        what=string("which file, and what was seen, in a sentence"),
+    ),
+    warning(
         "history.problem",
         "The history of restarts cannot be written, or had to be begun anew.",
         "{problem}",

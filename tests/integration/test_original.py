@@ -1,0 +1,73 @@
+"""Bots with a session manager of their own, which use the names that scanonce uses: `session-state.json` above all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from supervisor.session.profiles.profile import Profile
+from supervisor.session.store import SessionStore
+from tests.helpers import build
+from tests.helpers.build import take
+from tests.helpers.command import Project
+from tests.helpers.waiting import eventually
+
+#: As such a bot keeps its accounts, before the link and for good.
+THEIRS = {"timestamp": 1, "version": "1.0", "masterPhoneNumber": "971", "accounts": {"971": {"isLinked": False}}}
+FLAT = {"masterNumber": "971", "lastSeen": 1, "isLinked": False, "authMethod": "qr", "deviceStatus": None}
+
+
+def linked_session(project: Project) -> Profile:
+    """A linked session with a sound snapshot."""
+    profile = Profile.at(project.profile("971"))
+    build.profile(profile.path)
+    take(SessionStore(project.folder), profile)
+    return profile
+
+
+def own_state(folder: Path) -> dict[str, object]:
+    """The state of the session as scanonce knows it."""
+    document = json.loads((folder / ".session-cache" / "state.json").read_text())
+    state: dict[str, object] = document["sessions"]["971"]
+    return state
+
+
+@pytest.mark.parametrize("theirs", [THEIRS, FLAT])
+async def test_a_state_file_of_the_bots_own_is_left_alone_and_said_once(project: Project, theirs: object) -> None:
+    linked_session(project)
+    file = project.folder / "session-state.json"
+    file.write_text(json.dumps(theirs))
+    async with project.supervised("run", f"browser={project.profile('971')},devtools") as running:
+        assert "is left alone" in running.all("supervisor.recovered")[0]["what"]
+        assert running.all("session.found")[0]["linked"] is True
+    assert json.loads(file.read_text()) == theirs
+    assert own_state(project.folder)["isLinked"] is True
+    async with project.supervised("run", f"browser={project.profile('971')},devtools") as running:
+        assert not running.all("supervisor.recovered")
+        assert not running.all("state.foreign")
+    assert json.loads(file.read_text()) == theirs
+
+
+@pytest.mark.parametrize("stale", ["as it was", "changed", "flat"])
+async def test_what_the_bot_writes_back_later_is_reported_and_costs_no_link(project: Project, stale: str) -> None:
+    profile = linked_session(project)
+    file = project.folder / "session-state.json"
+    SessionStore(project.folder).state.update("971", is_linked=False)
+    held = json.loads(file.read_text())  # as the bot reads it at its start
+    running = await project.start("run", f"browser={profile.path},devtools")
+    await running.until("session.linked")
+    await eventually(lambda: '"isLinked": true' in file.read_text())
+    if stale == "changed":
+        held["sessions"]["971"]["lastState"] = "waiting"
+    file.write_text(json.dumps(FLAT if stale == "flat" else held))
+    told = await running.until("state.foreign")
+    assert "is left alone and not believed" in told["what"]
+    assert await running.stop() == 143
+    await eventually(lambda: own_state(project.folder)["isLinked"] is True)
+    build.remove(profile.path)
+    running = await project.start("run", f"browser={profile.path},devtools")
+    restored = await running.until("session.restored")
+    assert restored["session"] == "971"
+    assert len(running.all("state.foreign")) == 0, "said once"
