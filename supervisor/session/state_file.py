@@ -36,6 +36,7 @@ _COPY_OF = "copyOf"  # in the copy: the path of the file
 _LARGEST = 16 << 20  # bytes; a state file larger than this is none of ours
 _WRITER: Final = "scanonce"
 _HEADS: Final = (b'{\n  "writtenBy": "scanonce",', b'{\n  "version": 1,\n  "sessions":')  # of ours, now and before 0.1
+_UNREAD: Final = (Path(), 0, 0, 0)
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a FIFO would be waited for
 
 
@@ -350,9 +351,9 @@ class StateFile:
             with suppress(OSError):  # a second chance, no more: what counts is written
                 copied = serialise(known._replace(rest={**known.rest, _COPY_OF: str(path)}))
                 files.replace_file(self._copy, copied, durable=False)
-        status = path.stat()
         self._known = known
-        self._seen = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        # To be read again: its time and size may be those of what another program has written since (a race).
+        self._seen = _UNREAD
 
 
 def _read(path: Path) -> bytes:
