@@ -16,6 +16,7 @@ from supervisor.system.folders import beside
 from supervisor.system.inode import Inode, inode_of
 
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_MODE = 0o600
 _LOOK = 0.02  # seconds between two tries
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
@@ -39,10 +40,14 @@ class HeldLock:
         """Take the lock; false if another process has it. Raises `OSError`."""
         while True:
             with beside(self.path) as (folder, name):
-                descriptor = os.open(name, _FLAGS | os.O_CREAT, 0o600, dir_fd=folder)
+                descriptor = os.open(name, _FLAGS | os.O_CREAT, _MODE, dir_fd=folder)
             try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     raise OSError(errno.EINVAL, "not a regular file", str(self.path))
+                if stat.S_IMODE(status.st_mode) != _MODE and sys.platform != "win32":  # by the umask, or made by hand
+                    with contextlib.suppress(PermissionError):  # another user's
+                        os.fchmod(descriptor, _MODE)
                 if not _lock(descriptor):
                     os.close(descriptor)
                     return False
