@@ -61,6 +61,7 @@ class ProjectLock:
         self._locks = [HeldLock(runtime() / RUNTIME_LOCK)] if runtime is not None else []
         self._locks.append(HeldLock(cache / names.LOCK_FILE))
         self._taken = False
+        self._since = time.time()
 
     def take(self) -> None:
         """Take what is not held. Raises `ProjectBusyError` if another process holds it, else `OSError`."""
@@ -75,7 +76,7 @@ class ProjectLock:
         self._taken = True
         for lock in self._locks:
             with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
-                files.rewrite(lock.path.with_name(NOTE), _note(runtime=str(runtime) if runtime else None))
+                files.rewrite(lock.path.with_name(NOTE), _note(self._since, runtime=str(runtime) if runtime else None))
 
     @property
     def lost(self) -> list[Path]:
@@ -176,6 +177,7 @@ class ProfileLocks:
 
     def __init__(self) -> None:
         self._held: dict[Path, HeldLock] = {}
+        self._since = time.time()
         self._threads = threading.Lock()  # a second descriptor of ours on one file would be refused as another's
 
     def take(self, profile: Path, project: Path) -> None:
@@ -204,7 +206,7 @@ class ProfileLocks:
             return
         self._held[profile] = lock
         with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
-            files.rewrite(note, _note(project=str(project)))
+            files.rewrite(note, _note(self._since, project=str(project)))
 
     def renew(self, project: Path) -> None:
         """Take those again whose files were removed or replaced. Raises as `take` does."""
@@ -234,8 +236,8 @@ def _runtime_folders(project: Path) -> list[Path]:
     return []
 
 
-def _note(**more: str | None) -> bytes:
-    return json.dumps({"pid": os.getpid(), "started": time.time(), **more}).encode("ascii")
+def _note(since: float, **more: str | None) -> bytes:
+    return json.dumps({"pid": os.getpid(), "started": since, **more}).encode("ascii")
 
 
 def _read_note(note: Path) -> dict[str, Any] | None:

@@ -107,6 +107,7 @@ def test_a_lock_that_is_lost_is_taken_anew_unless_another_has_it(tmp_path: Path)
     first = ProjectLock(cache, lambda: runtime)
     first.take()
     assert first.lost == []
+    note = (cache / "supervisor.json").read_bytes()
     shutil.rmtree(cache)
     assert first.lost == [cache / "supervisor.lock"]
     with pytest.raises(ProjectBusyError):
@@ -118,6 +119,7 @@ def test_a_lock_that_is_lost_is_taken_anew_unless_another_has_it(tmp_path: Path)
     stranger.release()
     first.take()
     assert first.lost == []
+    assert (cache / "supervisor.json").read_bytes() == note, "it has not just started"
     with pytest.raises(ProjectBusyError):
         stranger.take()
     (runtime / "project.lock").unlink()
