@@ -16,10 +16,13 @@ _INTERVAL = 0.02  # seconds between two looks at what is left
 _INTERRUPT = 2  # SIGINT
 
 
-async def end_regardless(look: Callable[[], Sequence[ProcessEntry]], close_timeout: float, timeout: float) -> list[int]:
-    """End what `look` returns, or, if that fails, all that descends from this process; return the pids of survivors.
+async def end_regardless(
+    look: Callable[[], Sequence[ProcessEntry]], close_timeout: float, timeout: float
+) -> tuple[list[int], bool]:
+    """End what `look` returns, or, if that fails, all that descends from this process.
 
-    Browsers have `close_timeout` seconds to close; then `timeout` seconds are spent on killing what is left.
+    Browsers have `close_timeout` seconds to close; then `timeout` seconds are spent on killing what is left. Returns
+    the pids of survivors, and whether every browser has closed by itself.
     """
 
     def left() -> Sequence[ProcessEntry]:
@@ -36,13 +39,14 @@ async def end_regardless(look: Callable[[], Sequence[ProcessEntry]], close_timeo
     for handle in closing:
         _try(partial(handle.signal, _INTERRUPT))
     await _gone(closing, close_timeout)
+    clean = not any(handle.alive for handle in closing)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     while (tree := left()) and loop.time() < deadline:
         for entry in tree:
             _try(entry.handle.kill)
         await _gone([entry.handle for entry in tree], deadline - loop.time())
-    return [entry.pid for entry in tree]
+    return [entry.pid for entry in tree], clean
 
 
 def _may_be_browser(entry: ProcessEntry) -> bool:

@@ -283,8 +283,11 @@ class Supervisor:
                     self._stopped = await self._sequence.stop(self._restart, run, plan, suspension)
                     self._leftovers.note(self._stopped, run)
         except Exception as error:  # noqa: BLE001
-            self._restart.mark_unclean()
-            left = await end_regardless(lambda: territory.left_behind(())[0], stop.close_timeout, stop.prove_timeout)
+            left, clean = await end_regardless(
+                lambda: territory.left_behind(())[0], stop.close_timeout, stop.prove_timeout
+            )
+            if not clean:
+                self._restart.mark_unclean()
             self._stopped = Stopped(survivors=tuple(left))
             with contextlib.suppress(Exception):
                 report_error(error)

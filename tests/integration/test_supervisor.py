@@ -643,6 +643,7 @@ async def test_an_error_of_our_own_ends_the_bot_cleanly_and_is_reported(
     assert await running == 70
     assert "internal error: FileNotFoundError" in str(one.told("error")[0]["problem"])
     assert one.told("supervisor.stopped")[0]["exit_code"] == 70
+    assert one.told("supervisor.stopped")[0]["clean"] is True
     assert [note.pid for note in project.notes("browser", "clean")] == [browser.pid]
     project.is_left_alone()
 
