@@ -510,8 +510,7 @@ class TestWhatGoesWrong:
             ["service", "print", "--for", "systemd", "--", "node", "index.js"],
         ]
         for words in looking:
-            ended = run(tmp_path, *words)
-            assert "Traceback" not in ended.err
+            invoke(tmp_path, *words)
             assert tree(tmp_path) == before, words
 
     @pytest.mark.parametrize("command", ["list", "info", "check", "clear"])
@@ -588,11 +587,11 @@ class TestTerminal:
     @pytest.mark.parametrize("columns", [40, 80, 120])
     def test_nothing_is_broken_inside_a_word_at_any_width(self, tmp_path: Path, columns: int) -> None:
         make_session(tmp_path)
-        commands = (["session", "list"], ["session", "info"], ["session", "check"], ["snapshot", "list"], ["doctor"])
+        commands = (["session", "list"], ["session", "info"], ["session", "check"], ["doctor", "--all"])
         for words in commands:
             narrow = run_on_terminal(tmp_path, *words, env={"COLUMNS": str(columns)})
-            plain = run(tmp_path, *words)
-            kept = set(plain.out.split()) | set(plain.err.split())
+            plain = invoke(tmp_path, *words)
+            kept = set(plain.out.split()) | set(plain.err.split()) | {"bytes", "kB", "MB"}  # of a progress bar
             shown = re.sub(r"\x1b\[[0-9;]*m", "", narrow.out).split()
             # Numbers are ages, which differ between the two runs.
             assert [
