@@ -17,10 +17,12 @@ from typer.testing import CliRunner
 from supervisor import __version__
 from supervisor.cli.app import SECTIONS, app
 from supervisor.cli.completion import VARIABLE, Shell
+from supervisor.cli.manual import manual
 from supervisor.config.docgen import json_schema
 from supervisor.log import logger
 from supervisor.system import user_folders
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
+from tests import ROOT
 from tests.helpers import build
 from tests.helpers.command import Project, Running
 from tests.helpers.shell import SCANONCE, Ended, run
@@ -170,6 +172,13 @@ def test_commands_and_options_are_completed(
 @pytest.mark.parametrize("shell", Shell)
 def test_every_shell_has_its_script(tmp_path: Path, shell: Shell) -> None:
     assert VARIABLE in run(tmp_path, "completion", shell).out
+
+
+def test_the_manual_page_is_current() -> None:
+    page = (ROOT / "docs" / "scanonce.1").read_text()
+    assert page == manual(), "print it anew: python -m supervisor.cli.manual > docs/scanonce.1"
+    for words in (("dev",), ("session", "check"), ("service", "install")):
+        assert f"\n.SS scanonce {' '.join(words)}" in page
 
 
 def test_no_running_supervisor_is_a_document_too(tmp_path: Path) -> None:
