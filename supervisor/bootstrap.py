@@ -29,6 +29,7 @@ from supervisor.process.reaper import Reaper, become_subreaper
 from supervisor.process.spawn import resolve_command
 from supervisor.session.locks import ProfileLocks, ProjectLock, project_lock
 from supervisor.session.open import open_store
+from supervisor.session.profiles.profile import Profile
 from supervisor.session.store import SessionStore
 from supervisor.supervise import service_notify
 from supervisor.supervise.browser_events import BrowserEvents
@@ -149,7 +150,7 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
             writer=writer,
             registry=registry,
             history=history,
-            opens_browser=bool(profiles) or await files.do(opens_a_browser, spec.directory),
+            opens_browser=await files.do(_opens_a_browser, store, profiles, spec.directory),
         )
         if spec.mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(config.restart.schedule, inbox, supervisor, slot, plans).cancel)
@@ -167,6 +168,13 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
             async with watching(project, watch_rules(project, config, profiles), spec, slot, inbox) as watched:
                 supervisor.follow(watched)
                 return await supervisor.run()
+
+
+def _opens_a_browser(store: SessionStore, profiles: Sequence[Profile], directory: Path) -> bool:
+    """Whether the bot is known to open a browser: by the sessions that there are, else by its libraries and source."""
+    if profiles:
+        return any(map(store.is_of_browser, profiles))
+    return opens_a_browser(directory)
 
 
 def assemble(

@@ -86,7 +86,8 @@ class Inventory:
 
     def overview(self, profile: Profile) -> Overview:
         """One session."""
-        state, snapshots = self.store.state.get(profile.id), self.store.snapshots(profile.id)
+        state = self.store.with_files(profile, self.store.state.get(profile.id))
+        snapshots = self.store.snapshots(profile.id)
         [seen] = self._overviews([SessionRecord(profile, state, tuple(snapshots))])
         return seen
 

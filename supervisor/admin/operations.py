@@ -104,7 +104,7 @@ def take(store: SessionStore, profile: Profile, config: Config, progress: Progre
         return _take_live(store, profile, holder.browser, config, progress)
     with store.held(instead="Try again when its bot is up.") as settled:
         refuse_in_use(profile, store)
-        state = store.state.get(profile.id)
+        state = store.with_files(profile, store.state.get(profile.id))
         linked = live_snapshot.linked_when_last_seen(profile, state)
         capture = store.capture(profile, linked=linked, browser_version=None, progress=progress)
         return _taken(capture, capture.publish(progress=progress), pause=None, remarks=settled)

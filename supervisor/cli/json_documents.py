@@ -36,6 +36,7 @@ def session(seen: Overview) -> Document:
     return {
         "id": seen.profile.id,
         "profile": seen.profile.path,
+        "kind": seen.profile.kind.name,
         "exists": seen.exists,
         "linked": seen.state.is_linked,
         **fields(seen.state, "last_state", "last_seen"),

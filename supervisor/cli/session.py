@@ -130,6 +130,7 @@ def _facts(seen: Overview, inventory: Inventory, *, can_restore: bool) -> list[t
     newest = seen.snapshots[0] if seen.snapshots else None
     facts = [
         ("profile", inventory.shown(seen.profile)),
+        ("kind", "" if seen.profile.kind.has_browser else seen.profile.kind.name),
         ("exists", f"yes, {console.size(seen.size)}" if seen.exists else "no"),
         ("in use", f"by {seen.occupant.who}" if seen.occupant else "no"),
         ("can restore", "yes" if can_restore else _no_restore(seen)),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from supervisor.session.profiles.baseline import Baseline
     from supervisor.session.profiles.databases import DatabaseVerdict
+    from supervisor.session.profiles.kinds import SessionKind
     from supervisor.session.profiles.profile import Profile
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.system.parallel import Progress
@@ -81,12 +82,15 @@ def run(
         if held.outcome is CheckOutcome.BLOCKED:
             return CheckReport(profile, (first, held))
         tree = scan(folder)
-        around = [_linked(context), _version(folder, context), _room(folder, tree)]
+        kind = profile.kind
         then = known.baseline if not deep else None
-        around += optional_data.check(folder, tree, then.files if then is not None else {})
+        around = [_linked(context), _room(folder, tree)]
+        if kind.has_browser:
+            around.insert(1, _version(folder, context))
+            around += optional_data.check(folder, tree, then.files if then is not None else {})
         if then is not None and then.files == tree.files:
-            return CheckReport(profile, (first, held, *_as_before(), *around), True, tree.files, then.sequences)
-        contents = _Contents(folder, tree, known, context, deep=deep)
+            return CheckReport(profile, (first, held, *_as_before(kind), *around), True, tree.files, then.sequences)
+        contents = _Contents(folder, kind, tree, known, context, deep=deep)
         checks = (first, held, *contents.checks(progress), *around)
         if contents.mended:
             tree = scan(folder)
@@ -204,15 +208,25 @@ def _room(folder: Path, tree: ProfileTree) -> Check:
     return Check("disk", CheckOutcome.OK, f"{free >> 20} MB are free.")
 
 
-def _as_before() -> list[Check]:
+def _as_before(kind: SessionKind) -> list[Check]:
     seen = "As it was at the last clean stop."
-    return [Check(name, CheckOutcome.OK, seen) for name in ("indexed-db", "local-storage", "time")]
+    return [Check(name, CheckOutcome.OK, seen) for name in (*kind.checks.values(), "time")]
 
 
 class _Contents:
     """The checks of what the link needs: two kinds of database, and that time did not go back."""
 
-    def __init__(self, folder: Path, tree: ProfileTree, known: Reference, context: CheckContext, *, deep: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: SessionKind,
+        tree: ProfileTree,
+        known: Reference,
+        context: CheckContext,
+        *,
+        deep: bool,
+    ) -> None:
+        self._names = kind.checks
         self._folder, self._tree, self._known, self._context, self._deep = folder, tree, known, context, deep
         self._then = known.baseline.files if known.baseline else {}
         self._expected = known.expected() if context.linked is not False else {}
@@ -227,10 +241,10 @@ class _Contents:
         self.verdicts = databases.verify(self._folder, found, deep=self._deep, trusted=trusted, progress=progress)
         # The clock first: what a mend cuts off is what a clean stop would have kept.
         clock = self._clock()
-        return [*(self._soundness(kind) for kind in databases.KINDS), clock]
+        return [*(self._soundness(kind) for kind in self._names), clock]
 
     def _soundness(self, kind: str) -> Check:
-        name = {databases.INDEXED_DB: "indexed-db", databases.LOCAL_STORAGE: "local-storage"}[kind]
+        name = self._names[kind]
         verdicts = [verdict for verdict in self.verdicts if verdict.database.kind == kind]
         problems = [problem for verdict in verdicts for problem in verdict.problems]
         gone = databases.lost(self._expected, self.verdicts).get(kind)
@@ -241,7 +255,7 @@ class _Contents:
             seen = f"{kind} cannot be judged: {printable('; '.join(problems))}."
             return Check(name, CheckOutcome.BLOCKED, seen, _OWNER)
         if problems:
-            seen = f"{kind} is damaged: {printable('; '.join(problems))}."
+            seen = f"{kind} {_is(kind)} damaged: {printable('; '.join(problems))}."
             if self._context.linked is False:
                 return Check(name, CheckOutcome.WARNING, f"{seen} The session is not linked, so nothing is lost.")
             return Check(name, CheckOutcome.DAMAGED, seen, _RESTORE)
@@ -250,12 +264,19 @@ class _Contents:
     def _mended(self, name: str, kind: str, verdicts: list[DatabaseVerdict]) -> Check:
         if not any(verdict.torn for verdict in verdicts):
             count = sum(verdict.made for verdict in verdicts)
-            return Check(name, CheckOutcome.OK, f"{kind} is sound." if count else f"There is no {kind} yet.")
+            sound = f"{kind} {_is(kind)} sound."
+            return Check(name, CheckOutcome.OK, sound if count else f"There is no {kind} yet.")
+        torn = printable(", ".join(path for verdict in verdicts for path in verdict.torn_files))
         if not self._context.free:
             seen = f"{kind} ends in a half-written record, as after a crash; the next start will cut it off."
+            if torn:
+                seen = f"half-written, as after a kill: {torn}; the next start will set them aside."
             return Check(name, CheckOutcome.WARNING, seen)
         cut = databases.mend(self._folder, verdicts)
         self.mended = True
+        if torn:
+            seen = f"half-written, as after a kill: {torn}; set aside, and the bot makes or asks for them anew."
+            return Check(name, CheckOutcome.MENDED, seen)
         seen = f"{kind} ended in a half-written record, as after a crash; it was cut off ({printable(', '.join(cut))})."
         return Check(name, CheckOutcome.MENDED, seen)
 
@@ -302,6 +323,10 @@ class _Contents:
             and all(record.source.size == files[path].size for path, record in wanted.items())
             and all(fsio.checksum(self._folder / path) == record.crc32c for path, record in wanted.items())
         )
+
+
+def _is(kind: str) -> str:
+    return "are" if kind == databases.AUTH_FILES else "is"
 
 
 def _only_grows(path: str, folders: tuple[str, ...]) -> bool:

@@ -102,7 +102,8 @@ class SessionManager:
 
     def get_session_info(self, session_id: str) -> SessionInfo:
         """What there is to know about a session, also one that does not exist."""
-        profile, state = self._profile(session_id), self.store.state.get(session_id)
+        profile = self._profile(session_id)
+        state = self.store.with_files(profile, self.store.state.get(session_id))
         return self._info(profile, state, self.store.snapshots(session_id))
 
     def _info(self, profile: Profile, state: SessionState, snapshots: Sequence[Snapshot]) -> SessionInfo:
@@ -185,7 +186,7 @@ class SessionManager:
         profile = self._profile(session_id)
         with self._locked():
             self.store.refuse_held(profile)
-            linked = self.store.state.get(session_id).is_linked
+            linked = self.store.with_files(profile, self.store.state.get(session_id)).is_linked
             return self.store.capture(profile, linked=linked, browser_version=None).publish()
 
     def restore_from_backup(self, session_id: str, name: str | None = None) -> Restored:

@@ -21,6 +21,7 @@ from supervisor.session.profiles import baseline, caches, databases, exposure, s
 from supervisor.session.profiles.baseline import Baseline
 from supervisor.session.profiles.check_report import Check, CheckContext, CheckOutcome, CheckReport
 from supervisor.session.profiles.exposure import Exposed
+from supervisor.session.profiles.kinds import BROWSER_PROFILE, kind_of
 from supervisor.session.profiles.profile import (
     Profile,
     discover,
@@ -114,6 +115,18 @@ class SessionStore:
         known = (profile for profile in self.profiles() if profile.id == session_id)
         return next(known, Profile(session_id, self.default_path(session_id)))
 
+    def with_files(self, profile: Profile, state: SessionState) -> SessionState:
+        """What is known of a session, and what its files say of its link, if they do."""
+        linked = profile.kind.is_linked(profile.folder)
+        if linked is None or linked is state.is_linked:
+            return state
+        return replace(state, is_linked=linked, last_state="linked" if linked else "needs_link")
+
+    def is_of_browser(self, profile: Profile) -> bool:
+        """Whether a browser opens a profile; one that is gone is judged by its snapshot. Raises `SessionError`."""
+        places = [profile.folder, *(snapshot.path for snapshot in self.snapshots(profile.id)[:1])]
+        return next((kind for kind in map(kind_of, places) if not kind.has_browser), BROWSER_PROFILE).has_browser
+
     def sessions(self) -> list[SessionRecord]:
         """Every session that has a profile, a snapshot, or a note in the state file, sorted by id.
 
@@ -121,14 +134,12 @@ class SessionStore:
         """
         profiles = {profile.id: profile for profile in self.profiles()}
         states, snapshots = self.state.load(), self.all_snapshots()
-        return [
-            SessionRecord(
-                profiles.get(session_id) or Profile(session_id, self.default_path(session_id)),
-                states.get(session_id, SessionState()),
-                tuple(snapshots.get(session_id, ())),
-            )
-            for session_id in sorted({*profiles, *states, *snapshots})
-        ]
+        found = []
+        for session_id in sorted({*profiles, *states, *snapshots}):
+            profile = profiles.get(session_id) or Profile(session_id, self.default_path(session_id))
+            state = self.with_files(profile, states.get(session_id, SessionState()))
+            found.append(SessionRecord(profile, state, tuple(snapshots.get(session_id, ()))))
+        return found
 
     def default_path(self, session_id: str) -> Path:
         """Where the profile of a session lies that was never seen: where `LocalAuth` puts it with `./sessions`."""
@@ -201,6 +212,8 @@ class SessionStore:
         state = self.state.get(profile.id)
         listed: Callable[[], Sequence[Snapshot]]
         listed = partial(self.snapshots, profile.id) if snapshots is None else lambda: snapshots
+        if context.linked is None:
+            context = replace(context, linked=profile.kind.is_linked(profile.folder))
         if context.linked is None:
             # To list the snapshots takes a while; it is done only where they may outvote the state.
             newest = linked_snapshot_at(listed()) if state.is_linked is False else None
@@ -319,9 +332,17 @@ class SessionStore:
             return verify.verify(chosen, others, progress)
 
     def restore(
-        self, profile: Profile, chosen: Snapshot, *, progress: Progress = parallel.silent, free: bool = False
+        self,
+        profile: Profile,
+        chosen: Snapshot,
+        *,
+        progress: Progress = parallel.silent,
+        free: bool = False,
+        keep_newer: bool = False,
     ) -> Restored:
         """Put a snapshot in the place of a profile; the profile there goes to quarantine.
+
+        `keep_newer`: not what is sound there and must not go back (`SessionKind.keep_newer`).
 
         Raises `ProfileInUseError` if a browser of this host may hold the profile, unless the caller has proven it
         `free`, `SnapshotDamagedError` if the snapshot is not what was written (it is then marked so), and
@@ -337,7 +358,9 @@ class SessionStore:
             self._remember(profile, Baseline(clock.now(), scan(new).files, chosen.sequences))
 
         try:
-            return restore.restore(profile, chosen, self.cache, before_swap=remember, progress=progress)
+            return restore.restore(
+                profile, chosen, self.cache, keep_newer=keep_newer, before_swap=remember, progress=progress
+            )
         except SnapshotDamagedError:
             with suppress(SessionError):  # it is the damage that must be told; it is found again the next time
                 self.verify(chosen)
@@ -350,12 +373,13 @@ class SessionStore:
         *,
         progress: Progress = parallel.silent,
         free: bool = False,
+        keep_newer: bool = False,
     ) -> RestoreAttempts:
         """Restore the first of some snapshots that can be. Raises `ProfileInUseError`, as `restore` does."""
         failures: list[tuple[Snapshot, SessionError]] = []
         for snapshot in snapshots:
             try:
-                restored = self.restore(profile, snapshot, progress=progress, free=free)
+                restored = self.restore(profile, snapshot, progress=progress, free=free, keep_newer=keep_newer)
             except ProfileInUseError:
                 raise
             except SessionError as error:

@@ -43,6 +43,8 @@ class Maintenance:
         self._looking: asyncio.Task[None] | None = None
         self._not_ours: set[str] = set()
         self._reported: set[tuple[Path, str]] = set()
+        #: The sessions without a browser that the bot has been started with.
+        self._given: set[str] = set()
 
     def leave_alone(self, profile: Profile) -> None:
         """Another supervisor has this profile: neither check nor copy nor restore it."""
@@ -111,12 +113,33 @@ class Maintenance:
         if missing:
             # Its only good copy may be one that is not published yet.
             await self._queue.settle(profile)
+            if profile.id in self._given:
+                # It was there when the bot was started: the bot itself has removed it, as most do at a logout.
+                self._given.discard(profile.id)
+                await self._registry.persist(profile.id, StateChanges(is_linked=False, last_state=None))
+                emit("session.remark", session=profile.id, check="profile", seen=_REMOVED, remedy=_PUT_BACK)
         report = await self._check(profile, released) if self._config.session.check else None
         if missing and (report is None or report.may_start):
             await self._note_new_profile(profile)
         elif report is None and released is not None and released.clean:
             await self._record_clean_stop(profile)
         return report
+
+    async def quiet(self, profile: Profile) -> Released | None:
+        """How a session is left that no browser opens: by its files, now that nothing of the bot lives.
+
+        None for one that a browser opens. Also notes what the files say of its link.
+        """
+        state = self._registry.state(profile.id)
+        kind, seen = await self._files.do(lambda: (profile.kind, self._store.with_files(profile, state)))
+        if kind.has_browser:
+            return None
+        self._given.add(profile.id)
+        changes = StateChanges(is_linked=seen.is_linked, last_state=seen.last_state, last_seen=datetime.now(UTC))
+        changes["profile"] = self._store.relative(profile.path)
+        if seen.is_linked is not None:
+            self._registry.note(profile.id, changes)
+        return Released(clean=True, linked=seen.is_linked, version=None)
 
     async def _note_new_profile(self, profile: Profile) -> None:
         changes = await self._files.do(self._store.note_new_profile, profile)
@@ -168,7 +191,9 @@ class Maintenance:
     async def restore(self, profile: Profile, snapshots: Iterable[Snapshot], why: str) -> bool:
         """Restore the first snapshot that proves sound; False, and the profile as it was, if none does."""
         progress = self._files.progress("session.progress", profile.id, "restoring")
-        attempts = await self._files.do(self._store.restore_first, profile, snapshots, free=True, progress=progress)
+        attempts = await self._files.do(
+            self._store.restore_first, profile, snapshots, free=True, keep_newer=True, progress=progress
+        )
         for snapshot, error in attempts.failures:
             emit("session.restore_failed", session=profile.id, snapshot=snapshot.name, problem=str(error))
         restored = attempts.restored
@@ -184,6 +209,9 @@ class Maintenance:
             age_s=round(age.total_seconds()),
             moved_to=str(restored.quarantine) if restored.quarantine else None,
         )
+        if restored.note:
+            self._given.add(profile.id)
+            self._remark(profile, Check("restored", CheckOutcome.MENDED, restored.note))
         return True
 
     async def trim(self, profile: Profile) -> None:
@@ -225,6 +253,10 @@ class Maintenance:
         await self._end_looking()
         self._queue.drop_ahead()
         await self._queue.finished()
+
+
+_REMOVED = "The bot has removed its files, so it is not linked any more."
+_PUT_BACK = "If that was not meant, stop the bot: scanonce snapshot restore puts them back."
 
 
 def _next_version(state: SessionState) -> str | None:

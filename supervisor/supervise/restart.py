@@ -107,6 +107,7 @@ class RestartSequence:
             await self._maintenance.restore(profile, [wanted], "a QR code appeared although the session was linked")
             return True
         report = await self._maintenance.check(profile, released)
+        released = released or await self._maintenance.quiet(profile)
         if report is not None and report.blocked:
             return False
         if report is not None and report.damage:

@@ -19,6 +19,7 @@ from supervisor.bot.slot import Slot
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
+from supervisor.session.profiles.kinds import SessionKind
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.recovery import CoolDown, Exhausted, RecoveryPolicy, Try, attempted, decide
 from supervisor.session.snapshot.catalog import Snapshot
@@ -77,6 +78,7 @@ class KnownSession:
     """A session that is open or known, and its snapshots, newest first."""
 
     profile: Profile
+    kind: SessionKind
     state: SessionState
     snapshots: Sequence[Snapshot]
 
@@ -134,12 +136,13 @@ class SessionTracker:
         found = {profile.path: profile for profile in await self._registry.profiles()}
         for live in list(run.observer.live.values()) if run is not None else ():
             found.setdefault(live.profile, await self._registry.identify(live.profile))
+        states = self._registry.states()
         # Not on the file worker, which may be at work on a snapshot for long.
-        snapshots = await asyncio.to_thread(lambda: [self._listed(profile) for profile in found.values()])
-        return [
-            KnownSession(profile, self._registry.state(profile.id), listed)
-            for profile, listed in zip(found.values(), snapshots, strict=True)
-        ]
+        return await asyncio.to_thread(lambda: [self._known(profile, states) for profile in found.values()])
+
+    def _known(self, profile: Profile, states: Mapping[str, SessionState]) -> KnownSession:
+        state = self._store.with_files(profile, states.get(profile.id, SessionState()))
+        return KnownSession(profile, profile.kind, state, self._listed(profile))
 
     def _listed(self, profile: Profile) -> Sequence[Snapshot]:
         try:
@@ -408,7 +411,13 @@ class SessionTracker:
                 linked = live_snapshot.linked_now(profile, live.state.status, state)
                 taken = await self._queue.take(profile, live.browser, linked=linked, version=live.version)
                 return taken, live_snapshot.too_fresh(state, self._config)
+            kind, state = await asyncio.to_thread(lambda: (profile.kind, self._store.with_files(profile, state)))
             linked = live_snapshot.linked_when_last_seen(profile, state)
+            if self._slot.run is not None and not kind.has_browser:
+                raise NotNowError(
+                    f"Session {printable(profile.id)} is a folder of files, which is copied while no bot runs: at the "
+                    "next restart (scanonce restart), or now if the bot is stopped."
+                )
             if self._slot.run is not None:
                 # It may open the profile at any moment, and then the copy would be of something that changes.
                 raise NotNowError(

@@ -190,6 +190,8 @@ def _session(session: KnownSession, shown: str | None, page: PageStatus | None) 
     if shown is not None:
         since = page.since if page is not None and page.state == shown else None
     newest = session.snapshots[0] if session.snapshots else None
+    if shown is None and not session.kind.has_browser:
+        shown = session.state.last_state
     return SessionView(
         id=session.profile.id,
         profile=str(session.profile.path),

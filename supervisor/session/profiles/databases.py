@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from supervisor.session.leveldb import check
 from supervisor.session.leveldb.damage import LevelDbReport, ProblemKind
 from supervisor.session.leveldb.truncate import trim_torn_tails
-from supervisor.session.profiles import sqlite
+from supervisor.session.profiles import auth_files, sqlite
 from supervisor.system import parallel
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 INDEXED_DB = "IndexedDB"
 LOCAL_STORAGE = "Local Storage"
+AUTH_FILES = "auth files"
 KINDS = (INDEXED_DB, LOCAL_STORAGE)
 _NOT_MADE_YET = frozenset({ProblemKind.ABSENT, ProblemKind.EMPTY})
 _SQLITE_MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat.html
@@ -45,10 +46,11 @@ class Format(StrEnum):
 
     LEVELDB = "LevelDB"
     SQLITE = "SQLite"
+    JSON = "JSON"
 
 
 class Database(NamedTuple):
-    """A database that the link needs: its kind, its LevelDB folder or SQLite file relative to the profile."""
+    """A database that the link needs: its kind, its LevelDB folder or file relative to the profile."""
 
     kind: str
     path: str
@@ -70,11 +72,13 @@ class DatabaseVerdict:
     """LevelDB: the number of the newest record. It only grows: a smaller one means that time went backwards.
     SQLite: 0, there is no such number (a page may delete a database and make it anew)."""
     report: LevelDbReport | None = None
+    torn_files: tuple[str, ...] = ()
+    """Of an account that is a folder of files: those that are half-written, and that it can do without."""
 
     @property
     def torn(self) -> bool:
-        """Whether a half-written record must be cut off before a browser appends to it."""
-        return self.report is not None and bool(self.report.to_trim)
+        """Whether something half-written must be cut off, or set aside, before a bot is started."""
+        return bool(self.torn_files) or (self.report is not None and bool(self.report.to_trim))
 
 
 def needed(root: Path, tree: ProfileTree, expected: Iterable[str] = ()) -> list[Database]:
@@ -83,6 +87,8 @@ def needed(root: Path, tree: ProfileTree, expected: Iterable[str] = ()) -> list[
     `expected` are the paths of databases that were there before: such a file is one even if its first bytes no longer
     say so. Raises `OSError`.
     """
+    if any(map(auth_files.is_key_file, tree.files)) and auth_files.is_auth_folder(root):
+        return [Database(AUTH_FILES, auth_files.CREDS, Format.JSON)]
     found = []
     for folder in sorted(tree.folders):
         parent, _, name = folder.rpartition("/")
@@ -163,6 +169,8 @@ def verify(
     for database in databases:
         if database.format is Format.LEVELDB:
             verdicts.append(_verify_leveldb(root, database, deep, trusted, checked))
+        elif database.format is Format.JSON:
+            verdicts.append(_verify_auth_files(root, database, trusted))
         elif database.path in trusted:
             verdicts.append(DatabaseVerdict(database))
         else:
@@ -180,11 +188,15 @@ def size_to_read(root: Path, databases: Iterable[Database], trusted: Collection[
 def mend(root: Path, verdicts: Iterable[DatabaseVerdict]) -> list[str]:
     """Cut off half-written records, durably; returns the paths of the files that were cut. Raises `OSError`.
 
+    Of a folder of files those that are half-written are set aside.
+
     Chromium appends after such a record, cannot read back what it appended, and deletes the whole database at the
     start after that.
     """
-    cut = []
+    cut: list[str] = []
     for verdict in verdicts:
+        auth_files.set_aside(root, verdict.torn_files)
+        cut += verdict.torn_files
         if verdict.report is not None and verdict.torn:
             path = verdict.database.path
             cut += [f"{path}/{name}" for name in trim_torn_tails(root / path, verdict.report)]
@@ -238,6 +250,16 @@ def _verify_leveldb(
         return verdict(made=False)
     problems = tuple(f"{database.path}/{problem}" for problem in report.problems)
     return verdict(problems=problems, unreadable=ProblemKind.UNREADABLE in kinds)
+
+
+def _verify_auth_files(root: Path, database: Database, trusted: Collection[str]) -> DatabaseVerdict:
+    try:
+        files = [name for name in os.listdir(root) if auth_files.is_key_file(name)]  # noqa: PTH208
+        problems = auth_files.problems(root, files, trusted)
+        torn = auth_files.torn(root, files, trusted)
+    except OSError as error:
+        return DatabaseVerdict(database, (f"{error.filename}: {error.strerror}",), unreadable=True)
+    return DatabaseVerdict(database, tuple(problems), torn_files=tuple(torn))
 
 
 def _verify_sqlite(path: Path, database: Database) -> DatabaseVerdict:

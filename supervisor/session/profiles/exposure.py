@@ -2,7 +2,7 @@
 
 A folder is as private as the most private one on the way to it. Of a profile the folder `Default` counts as well:
 whatsapp-web.js makes the profile's own folder with the usual mode, readable by all, and Chromium makes `Default`, in
-which the account is, private. No walk: a handful of looks.
+which the account is, private. In a folder of auth files `creds.json` counts. No walk: a handful of looks.
 """
 
 import os
@@ -10,6 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.session.profiles.auth_files import CREDS
 from supervisor.system.folders import beside
 
 _OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
@@ -37,10 +38,11 @@ class Exposed:
 
 def exposed_profile(folder: Path) -> Exposed | None:
     """The profile in a folder, if others can read it."""
-    mode, inner = _mode(folder), _mode(folder / "Default")
-    if mode is None or inner is None:
+    mode = _mode(folder)
+    inner = [found for name in ("Default", CREDS) if (found := _mode(folder / name)) is not None]
+    if mode is None or not inner:
         return None
-    enter = mode & _OTHERS_ENTER & _spread(inner)
+    enter = mode & _OTHERS_ENTER & _spread(inner[0])
     return Exposed(folder, mode, 0o700) if enter and _reachable(folder) else None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from supervisor.session.names import MANIFEST, safe_name
+from supervisor.session.profiles import auth_files
+from supervisor.session.profiles.kinds import SessionKind, is_session_folder, kind_of
 from supervisor.session.profiles.singleton import MARKS
 from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
@@ -99,13 +100,21 @@ _TOP_FILES = frozenset(
 # opened, and never reads it: of the files that a restart of a bot changes every second one is such a log.
 _INFO_LOGS = frozenset({"LOG", "LOG.old"})
 TRASH_SUFFIX = ".scanonce-trash"
+_OWN_SUFFIXES = (TEMPORARY_SUFFIX, auth_files.TORN_SUFFIX)
 
-_USUAL_PLACES = (("sessions", "session-"), (".wwebjs_auth", "session"), ("tokens", ""))
+# `LocalAuth` of whatsapp-web.js and its `RemoteAuth`, WPPConnect and venom, open-wa.
+_USUAL_PLACES = (
+    ("sessions", "session-"),
+    (".wwebjs_auth", "session"),
+    (".wwebjs_auth", "RemoteAuth-"),
+    ("tokens", ""),
+    ("", "_IGNORE_"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One Chromium user data folder of a project, and the id under which its session is known.
+    """The folder of one session of a project, most often a Chromium user data folder, and the session's id.
 
     `id` comes from the folder's name and may hold anything that a file name may: use `key` to build file names.
     """
@@ -128,6 +137,11 @@ class Profile:
     def folder(self) -> Path:
         """The real folder, links on the way resolved: what a restore replaces when `path` itself is a link."""
         return self.path.resolve()
+
+    @property
+    def kind(self) -> SessionKind:
+        """The kind of session, by what lies there now."""
+        return kind_of(self.folder)
 
     @property
     def is_linked_to(self) -> bool:
@@ -171,7 +185,8 @@ def id_from_folder(name: str) -> str:
 
 
 def discover(project: Path) -> Iterator[Path]:
-    """The profile folders in the places where the known libraries put them, sorted by name."""
+    """The profile folders in the places where the known libraries put them, sorted by name; then the accounts that are
+    folders of files, wherever they lie in the project."""
     for parent, prefix in _USUAL_PLACES:
         try:
             with os.scandir(project / parent) as entries:
@@ -180,6 +195,7 @@ def discover(project: Path) -> Iterator[Path]:
             continue
         for name in names:
             yield project / parent / name
+    yield from auth_files.find(project)
 
 
 def with_distinct_ids(paths: Iterable[Path], known: dict[str, Path], project: Path) -> list[Profile]:
@@ -208,25 +224,20 @@ def is_cache(name: str) -> bool:
 def is_left_out(name: str, *, top: bool, folder: bool) -> bool:
     """Whether an entry of a profile is left out of snapshots. `top`: it lies directly in the user data folder."""
     if not folder:
-        return name in _INFO_LOGS or (top and name in _RUN_FILES) or name.endswith(TEMPORARY_SUFFIX)
+        return name in _INFO_LOGS or (top and name in _RUN_FILES) or name.endswith(_OWN_SUFFIXES)
     if is_cache(name):
         return True
     return top and (name in _COMPONENTS or name.startswith(_COMPONENT_PREFIXES))
 
 
-def is_user_data_folder(folder: Path) -> bool:
-    """Whether a folder is a Chromium user data folder: it holds `Default/` or `Local State`, neither being a link."""
-    return _has_mode(folder / "Default", stat.S_ISDIR) or _has_mode(folder / "Local State", stat.S_ISREG)
-
-
 def holds_foreign_files(folder: Path) -> bool:
-    """Whether something is there that is no user data folder, nor what is left of one.
+    """Whether something is there that is no session's folder, nor what is left of one.
 
     Such a thing is never moved, emptied or removed: a profile's path may be a link to anything. An empty folder holds
     nothing foreign. What may not be looked into counts as foreign.
     """
     try:
-        return not is_user_data_folder(folder) and not all(map(_is_left_of_one, os.listdir(folder)))  # noqa: PTH208
+        return not is_session_folder(folder) and not all(map(_is_left_of_one, os.listdir(folder)))  # noqa: PTH208
     except NotADirectoryError:
         return folder.lstat().st_size > 0
     except OSError:
@@ -235,13 +246,6 @@ def holds_foreign_files(folder: Path) -> bool:
 
 def _is_left_of_one(name: str) -> bool:
     return name in _TOP_FILES or is_left_out(name, top=True, folder=False) or is_left_out(name, top=True, folder=True)
-
-
-def _has_mode(path: Path, wanted: Callable[[int], bool]) -> bool:
-    try:
-        return wanted(path.lstat().st_mode)
-    except OSError:
-        return False
 
 
 def last_version(folder: Path) -> str | None:

@@ -51,6 +51,8 @@ class Restored:
     snapshot: Snapshot
     quarantine: Path | None
     """Where the profile that was there before lies now; `None` if there was none."""
+    note: str = ""
+    """One sentence on what else the restore means for the session, if there is anything to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,18 @@ class _Swap:
 
 
 def restore(
-    profile: Profile, chosen: Snapshot, cache: Path, *, before_swap: Callable[[Path], None], progress: Progress
+    profile: Profile,
+    chosen: Snapshot,
+    cache: Path,
+    *,
+    keep_newer: bool,
+    before_swap: Callable[[Path], None],
+    progress: Progress,
 ) -> Restored:
     """Put a snapshot in the place of the profile; the old profile goes to quarantine.
 
-    The profile must be free. `before_swap` is given the copy when it is complete. Raises `SessionError`, and then
-    the profile is as before.
+    With `keep_newer` what must not go back, and is sound, is taken over from there. The profile must be free.
+    `before_swap` is given the copy when it is complete. Raises `SessionError`, and then the profile is as before.
     """
     live = profile.folder
     refuse_foreign_files(profile)
@@ -87,6 +95,7 @@ def restore(
             # Held from here on: a folder that another user puts in its place is neither filled nor given away.
             with contextlib.closing(PinnedFolder(new)) as pinned:
                 _prepare(chosen, pinned.path, progress)
+                kept = profile.kind.keep_newer(live, pinned.path) if keep_newer else 0
                 fsio.sync_folder(new.parent)
                 if (owner := _owner(live)) is not None:
                     pinned.give_to(*owner)
@@ -101,7 +110,7 @@ def restore(
                     _undo(swap, journal)
             raise
         _forget(journal)
-    return Restored(chosen, swap.old if moved else None)
+    return Restored(chosen, swap.old if moved else None, profile.kind.after_restore(kept))
 
 
 def move_to_quarantine(profile: Profile, cache: Path) -> Path | None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from supervisor.bot.slot import Slot
@@ -12,6 +13,7 @@ from supervisor.bot.spec import BotSpec
 from supervisor.config.schema import Config
 from supervisor.log.logger import emit, report_fault
 from supervisor.preflight.checker import PreflightResult
+from supervisor.session.profiles import auth_files
 from supervisor.session.profiles.profile import Profile
 from supervisor.supervise.inbox import Inbox
 from supervisor.supervise.triggers.preflight_setup import preflight
@@ -30,6 +32,8 @@ class WatchedFiles:
         self._cache = project / config.session.cache
         self._slot = slot
         self._inbox = inbox
+        #: What has been left out since it belongs to an account without a browser.
+        self._accounts: set[Path] = set()
         self._storms = StormDetector(project, holds_sources=self._holds_sources)
         #: Whether what has changed is checked.
         self.checks = config.preflight.enabled
@@ -162,6 +166,19 @@ class WatchedFiles:
         await self._preflight.halt()
 
     def _changed(self, change: Change) -> None:
+        accounts = {
+            path: auth_files.place_of(path, self._project)
+            for path in change.paths
+            if auth_files.is_written_by_library(path)
+        }
+        for place in set(accounts.values()) - self._accounts:
+            self._accounts.add(place)
+            self._watcher.exclude(place)
+            if place not in accounts:
+                emit("watch.notice", notice=f"{self._name(place)}/ is a session's folder: it is not watched")
+        change = replace(change, paths=tuple(path for path in change.paths if path not in accounts))
+        if not change.paths:
+            return
         storm = self._storms.observe(change.first_seen, change.paths, self._slot.spawned_at)
         if storm is not None:
             self._watcher.exclude(storm.path)

@@ -11,7 +11,8 @@ import pytest
 
 from supervisor.session import names
 from supervisor.session.profiles.check_report import CheckContext, CheckOutcome
-from supervisor.session.profiles.profile import Profile, holds_foreign_files, is_user_data_folder
+from supervisor.session.profiles.kinds import BROWSER_PROFILE
+from supervisor.session.profiles.profile import Profile, holds_foreign_files
 from supervisor.session.store import SessionStore
 from supervisor.supervise.maintenance import _free
 from supervisor.system.errors import SessionError
@@ -125,7 +126,7 @@ def test_a_linked_profile_is_checked_copied_restored_and_cleared_in_its_place(
     assert store.check(profile, context=LINKED).damage
     moved = store.restore(profile, snapshot, free=True).quarantine
     assert moved is not None
-    assert is_user_data_folder(moved)
+    assert BROWSER_PROFILE.recognises(moved)
     assert build.kept(place) == wanted
     assert store.check(profile, context=LINKED).may_start
     assert store.clear(profile, free=True) is not None
@@ -142,10 +143,10 @@ def test_what_is_left_of_a_profile_is_replaced(store: SessionStore, profile: Pro
     profile.path.mkdir()
     for name in left:
         (profile.path / name).write_text("")
-    assert not is_user_data_folder(profile.path)
+    assert not BROWSER_PROFILE.recognises(profile.path)
     assert not holds_foreign_files(profile.path)
     store.restore(profile, snapshot, free=True)
-    assert is_user_data_folder(profile.path)
+    assert BROWSER_PROFILE.recognises(profile.path)
 
 
 def test_pruning_removes_old_profiles_and_copies_of_them_and_nothing_else(
