@@ -268,7 +268,9 @@ def _signals(inbox: Inbox, slot: Slot, reaper: Reaper) -> Iterator[None]:
         # Under nohup SIGHUP is ignored from the start, and that is what was asked for.
         if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
     }
-    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: slot.resize}
+    handlers |= {signal.SIGCHLD: reaper.reap, signal.SIGWINCH: slot.resize, signal.SIGCONT: slot.resume}
+    if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:  # as a shell without job control leaves it
+        handlers[signal.SIGTSTP] = partial(_suspend, loop, slot)
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     try:
@@ -278,6 +280,16 @@ def _signals(inbox: Inbox, slot: Slot, reaper: Reaper) -> Iterator[None]:
             loop.remove_signal_handler(number)
             # The bot is gone and the end is near: one more Ctrl+C must not turn it into a traceback.
             signal.signal(number, signal.SIG_IGN if number in requests else signal.SIG_DFL)
+
+
+def _suspend(loop: asyncio.AbstractEventLoop, slot: Slot) -> None:
+    """Ctrl+Z: stop with the bot as one job, the terminal as it was found; SIGCONT is what comes next."""
+    assert sys.platform != "win32"
+    slot.suspend()
+    loop.remove_signal_handler(signal.SIGTSTP)
+    signal.raise_signal(signal.SIGTSTP)
+    loop.add_signal_handler(signal.SIGTSTP, partial(_suspend, loop, slot))
+    slot.resume()  # also where the kernel has not stopped us: no shell is there to continue us
 
 
 def _columns() -> int | None:
@@ -301,4 +313,5 @@ def _listen(supervisor: Supervisor, slot: Slot, target: Target) -> None:
         if run is not None:
             run.child.stdio.write(data)
 
-    Keys(Keyboard(supervisor, supervisor, target).commands, pass_on, slot.end_input).start()
+    end = partial(slot.end_input, for_good=not typed)
+    Keys(Keyboard(supervisor, supervisor, target).commands, pass_on, end).start()

@@ -1,7 +1,5 @@
 """The place of the one bot there may be, from run to run; threads with input for it wait here for the next one."""
 
-import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -67,13 +65,23 @@ class Slot:
             self._running.wait()
         return run
 
-    def end_input(self) -> None:
-        """No more input will come, neither for this bot nor for any later one. For the thread that reads the input."""
-        self._input_ended = True
+    def end_input(self, *, for_good: bool = True) -> None:
+        """No more input will come for this bot, nor, if `for_good`, for any later one. For the thread that reads it."""
+        self._input_ended = for_good
         if (run := self.run) is not None:
             run.child.stdio.end_input()
 
     def resize(self) -> None:
         """Our terminal has another size: so has the bot's."""
-        if self.run is not None and self.run.child.stdio.resize() and sys.platform != "win32":
-            self.run.child.handle.signal(signal.SIGWINCH)
+        if self.run is not None:
+            self.run.child.stdio.resize()
+
+    def suspend(self) -> None:
+        """Ctrl+Z: stop the bot as well, and leave the terminal to the shell."""
+        if self.run is not None:
+            self.run.child.suspend()
+
+    def resume(self) -> None:
+        """We go on, or have come to the foreground: so has the bot."""
+        if self.run is not None:
+            self.run.child.resume()

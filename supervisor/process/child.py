@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
+
+import psutil
 
 from supervisor.process.handle import open_handle
 from supervisor.process.helper import kill_family
@@ -14,6 +20,7 @@ from supervisor.process.spawn import CommandError, SpawnSpec, spawn_error
 from supervisor.process.start_gate import StartGate
 from supervisor.process.stdio import NO_WRITERS, ChildStdio, OnOutput, OutputWriter
 from supervisor.process.table import ENVIRONMENT_MARK
+from supervisor.process.tty import take_as_controlling
 from supervisor.system.inode import Inode, inode_of
 
 
@@ -21,17 +28,21 @@ class Child:
     """The running leader, with `handle`, `stdio` and, for a node that can be made to wait, `gate`.
 
     It leads a session of its own: a Ctrl+C in our terminal reaches us alone, and a signal to its group cannot reach us.
-    The terminal that it writes to is deliberately not its controlling one: the kernel would send SIGHUP to all of it
-    the moment the supervisor died, and puppeteer answers SIGHUP by killing the browser.
+    The terminal that it writes to is its controlling one, for programs that ask on /dev/tty. It inherits the master,
+    too: else the kernel would send it SIGHUP the moment the supervisor died, and puppeteer answers SIGHUP by killing
+    the browser.
     """
 
     def __init__(self, spec: SpawnSpec, reaper: Reaper, *, gated: bool = False) -> None:
         """Start it; a `gated` node waits before its program until `gate.open`. Raises CommandError."""
         self._reaper = reaper
         self.gate: StartGate | None = None
+        self._suspended = False
         self.stdio = ChildStdio()
         try:
             self.gate = StartGate() if gated else None
+            controlling = self.stdio.controlling
+            inherited = (None if self.gate is None else self.gate.descriptor, self.stdio.master)
             self._popen = subprocess.Popen(
                 spec.command,
                 cwd=spec.directory,
@@ -41,7 +52,9 @@ class Child:
                 stderr=self.stdio.child_stderr,
                 start_new_session=sys.platform != "win32",
                 umask=spec.umask,
-                pass_fds=() if self.gate is None else (self.gate.descriptor,),
+                pass_fds=[fd for fd in inherited if fd is not None],
+                # One system call, and no lock that another thread could hold.
+                preexec_fn=None if controlling is None else partial(take_as_controlling, controlling),
             )
         except (OSError, ValueError) as error:
             self._close_streams()
@@ -96,6 +109,26 @@ class Child:
         code = self._popen.wait()
         self._reaper.release(self.pid)
         return code
+
+    def suspend(self) -> None:
+        """Stop it as Ctrl+Z stops a job, and leave our terminal to the shell."""
+        assert sys.platform != "win32"
+        with contextlib.suppress(OSError, psutil.Error):  # it has ended
+            # One that stands still already does so for a check or a stop, and is thawed after that.
+            if not self._suspended and psutil.Process(self.pid).status() != psutil.STATUS_STOPPED:
+                # Not SIGTSTP: the kernel ignores that in a session of one job.
+                os.killpg(self.pid, signal.SIGSTOP)
+                self._suspended = True
+        self.stdio.suspend()
+
+    def resume(self) -> None:
+        """Let it go on after `suspend`; also called when we come to the foreground."""
+        assert sys.platform != "win32"
+        if self._suspended:
+            self._suspended = False
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGCONT)
+        self.stdio.resume()
 
     def release(self) -> None:
         """Close streams and handle, once the whole tree is gone."""

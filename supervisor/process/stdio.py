@@ -12,10 +12,11 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from supervisor.process.tty import TerminalMode
+from supervisor.process.tty import TerminalMode, prepare_terminal, unread
 
 if sys.platform == "linux":
     import fcntl
@@ -36,20 +37,35 @@ _NAMES = {_STDOUT: "stdout", _STDERR: "stderr"}
 #: Seconds that `ChildStdio.close` waits for a thread that our own reader blocks.
 _CLOSE_TIMEOUT = 0.25
 
+#: Seconds that the end of the input waits for the bot to read what comes before it.
+_END_TIMEOUT = 1.0
+
 #: Bytes of a pipe: what a bot may write at once while this process is not scheduled. Linux has 64 KiB, and grants any
 #: user this much (pipe(7), /proc/sys/fs/pipe-max-size).
 _PIPE_SIZE = 1024 * 1024
 
 
 def _pump(
-    source: int, target: int, on_output: OnOutput | None, writer: OutputWriter | None, mode: TerminalMode | None
+    source: int,
+    target: int,
+    on_output: OnOutput | None,
+    writer: OutputWriter | None,
+    mode: TerminalMode | None,
+    packets: bool,
 ) -> None:
-    """Copy one stream until every holder of its other end is gone; the body of a thread."""
+    """Copy one stream until every holder of its other end is gone; the body of a thread.
+
+    In `packets` the first byte says what follows: 0 is output, anything else a change of the terminal's mode.
+    """
     write = writer or _blocking_writer(target)
     try:
         while chunk := _read(source):
             if mode is not None:
                 mode.follow()
+            if packets:
+                if chunk[0] or len(chunk) == 1:
+                    continue
+                chunk = chunk[1:]
             if on_output is not None:
                 on_output(_NAMES[target], chunk)
             write(chunk)
@@ -82,20 +98,18 @@ def _blocking_writer(target: int) -> OutputWriter:
     return write
 
 
-def _open_terminal() -> tuple[int | None, dict[int, int]]:
-    """A pseudo-terminal and which of the child's streams it stands for; none on Windows, which uses pipes."""
+def _open_terminal() -> tuple[int | None, dict[int, int], bool]:
+    """A pseudo-terminal, which of the child's streams it stands for, and whether it is read in packets.
+
+    None on Windows, which uses pipes.
+    """
     if sys.platform == "win32":
-        return None, {}
+        return None, {}, False
     import pty
-    import termios
 
     terminal, slave = pty.openpty()
-    # Our own terminal does this already: it shows what is typed, and puts a carriage return before each newline.
-    settings = termios.tcgetattr(slave)
-    settings[1] &= ~termios.OPOST
-    settings[3] &= ~termios.ECHO
-    termios.tcsetattr(slave, termios.TCSANOW, settings)
-    return terminal, {fd: slave for fd in (_STDIN, _STDOUT, _STDERR) if os.isatty(fd)}
+    packets = prepare_terminal(terminal, slave)
+    return terminal, {fd: slave for fd in (_STDIN, _STDOUT, _STDERR) if os.isatty(fd)}, packets
 
 
 def _widen(pipe: int) -> None:
@@ -111,7 +125,9 @@ class ChildStdio:
         """Open a pseudo-terminal wherever our own stream is a terminal, pipes elsewhere."""
         self._pumps: list[threading.Thread] = []
         self._input_lock = threading.Lock()
-        self._terminal, ends = _open_terminal() if os.isatty(_STDOUT) else (None, {})
+        self._terminal, ends, self._packets = _open_terminal() if os.isatty(_STDOUT) else (None, {}, False)
+        #: The child's end of the terminal, which is to be its controlling one.
+        self.controlling = None if self._terminal is None else ends[_STDOUT]
         self.resize()
         self._mode = None if self._terminal is None or _STDIN not in ends else TerminalMode(self._terminal)
         #: The ends from which the child's output is read, by the descriptor of ours that it is for.
@@ -131,10 +147,26 @@ class ChildStdio:
         self._ends = set(ends.values())
         self.child_stdin, self.child_stdout, self.child_stderr = ends[_STDIN], ends[_STDOUT], ends[_STDERR]
 
-    def resize(self) -> bool:
-        """Give the bot's terminal the size of ours; False where there is none."""
+    @property
+    def master(self) -> int | None:
+        """Our end of the terminal, for the child to inherit: without it the kernel would hang up when we die."""
+        return self._terminal
+
+    def suspend(self) -> None:
+        """Leave our terminal to the shell, as it was found, until `resume`."""
+        if self._mode is not None:
+            self._mode.suspend()
+
+    def resume(self) -> None:
+        """Set up our terminal again for what the bot does."""
+        self.resize()
+        if self._mode is not None:
+            self._mode.resume()
+
+    def resize(self) -> None:
+        """Give the bot's terminal the size of ours; the kernel sends SIGWINCH if it is another."""
         if self._terminal is None:
-            return False
+            return
         import fcntl
         import termios
 
@@ -142,8 +174,7 @@ class ChildStdio:
             size = fcntl.ioctl(_STDOUT, termios.TIOCGWINSZ, b"\0" * 8)
             fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
         except OSError:  # our terminal is gone
-            return False
-        return True
+            return
 
     def start(self, on_output: OnOutput | None = None, writers: Mapping[int, OutputWriter] = NO_WRITERS) -> None:
         """Begin to copy, once the child has its ends and ours of them are closed (`close_child_ends`).
@@ -154,7 +185,9 @@ class ChildStdio:
         self.resize()  # the child may have been started a while ago
         while self._sources:
             fd, source = self._sources.popitem()
-            work = (source, fd, on_output, writers.get(fd), self._mode if fd == _STDOUT else None)
+            at_terminal = fd == _STDOUT and self._terminal is not None
+            mode = self._mode if at_terminal else None
+            work = (source, fd, on_output, writers.get(fd), mode, self._packets and at_terminal)
             pump = threading.Thread(target=_pump, args=work, name=f"pump-{fd}", daemon=True)
             self._pumps.append(pump)
             pump.start()
@@ -170,9 +203,19 @@ class ChildStdio:
                     return
 
     def end_input(self) -> None:
-        """Close the bot's input; a terminal cannot be closed like that."""
-        if self._terminal is None:
+        """Close the bot's input, or do what Ctrl+D does on its terminal. Blocks like `write`."""
+        if self._mode is None:
             self._close_input()
+            return
+        if sys.platform == "linux":
+            # Only a character that comes alone is an end there (n_tty.c, EXTPROC).
+            deadline = time.monotonic() + _END_TIMEOUT
+            while (terminal := self._terminal) is not None and time.monotonic() < deadline:
+                with contextlib.suppress(OSError):
+                    if not unread(terminal):
+                        break
+                time.sleep(0.01)
+        self.write(self._mode.end_of_input())
 
     def close(self) -> None:
         """Close everything once what the bot wrote has been passed on. Call it when the bot's tree is gone."""

@@ -96,20 +96,21 @@ class Terminal:
 
 @contextlib.asynccontextmanager
 async def on_terminal(
-    folder: Path, command: Sequence[str], environment: Mapping[str, str] = os.environ
+    folder: Path, command: Sequence[str], environment: Mapping[str, str] = os.environ, *, in_shell: bool = False
 ) -> AsyncIterator[Terminal]:
-    """`scanonce dev -- COMMAND` in `folder`, with a terminal that is its controlling one."""
+    """`scanonce dev -- COMMAND` in `folder`, with a terminal that is its controlling one.
+
+    `in_shell`: only a shell with job control, in which `$BOT` is that whole command.
+    """
+    whole = [SCANONCE, "dev", "--", *command]
     fd, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     try:
         process = await asyncio.create_subprocess_exec(
-            SCANONCE,
-            "dev",
-            "--",
-            *command,
+            *(["sh", "-i"] if in_shell else whole),
             cwd=folder,
             env={name: value for name, value in environment.items() if name not in _OTHERS}
-            | {"TERM": "xterm-256color"},
+            | {"TERM": "xterm-256color", "BOT": " ".join(map(str, whole)), "PS1": "PROMPT$ ", "ENV": ""},
             stdin=end,
             stdout=end,
             stderr=end,

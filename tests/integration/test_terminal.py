@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 
 import psutil
+import pytest
 
 from tests.helpers import build
 from tests.helpers.command import AHEAD, Project
@@ -207,6 +208,134 @@ async def test_a_prompt_that_reads_single_keys_gets_them_and_they_are_not_shown(
         screen.type(CTRL_C)
         assert await screen.ended() == 130
         assert screen.echoes, "the terminal is left as it was found"
+
+
+_SECRETS = {
+    "getpass": ("python3", "import getpass; print('length', len(getpass.getpass('Token: ')))\nwhile True: input()\n"),
+    "stty": ("sh", "printf 'Token: '; stty -echo; read x; stty echo; echo length ${#x}; sleep 1000\n"),
+    "stty of the terminal": (
+        "sh",
+        "printf 'Token: '; exec </dev/tty; stty -echo; read x; stty echo; echo length ${#x}; sleep 1000\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _SECRETS)
+async def test_a_secret_is_not_shown_and_what_follows_is(project: Project, name: str) -> None:
+    program, text = _SECRETS[name]
+    (project.folder / "ask").write_text(text)
+    async with terminal(project, command=[program, "ask"]) as screen:
+        await screen.shows("Token: ")
+        await eventually(lambda: not screen.echoes)
+        screen.type("s3cret-word\n")
+        await screen.shows("length 11")
+        assert "s3cret-word" not in screen.screen
+        await eventually(lambda: screen.echoes)
+        screen.type("in the open")
+        await screen.shows("in the open")
+
+
+async def test_the_echo_follows_a_bot_that_writes_nothing(project: Project) -> None:
+    (project.folder / "ask").write_text("echo up; sleep 0.3; stty -echo; read x; stty echo; sleep 1000\n")
+    async with terminal(project, command=["sh", "ask"]) as screen:
+        await screen.shows("up")
+        await eventually(lambda: not screen.echoes)
+        screen.type("hidden\n")
+        await eventually(lambda: screen.echoes)
+        assert "hidden" not in screen.screen
+
+
+_READER = """
+process.stdin.on('data', (text) => console.log(`got <${String(text).trim()}>`)).on('end', () => console.log('the end'));
+console.log('up'); setInterval(() => {}, 1e6);
+"""
+
+
+async def test_ctrl_d_ends_the_input_of_this_bot_and_the_keys_stay_ours(project: Project) -> None:
+    (project.folder / "reader.js").write_text(_READER)
+    async with terminal(project, command=["node", "reader.js"]) as screen:
+        await screen.shows("up")
+        screen.type("a line\n\x04")
+        await screen.shows("got <a line>")
+        await screen.shows("the end")
+        screen.type("rs\n")
+        await screen.shows("up\r\n")
+        screen.type("another\n")
+        await screen.shows("got <another>")
+
+
+async def test_half_a_line_is_passed_on_by_ctrl_d(project: Project) -> None:
+    (project.folder / "reader.js").write_text(_READER)
+    async with terminal(project, command=["node", "reader.js"]) as screen:
+        await screen.shows("up")
+        screen.type("half\x04")
+        await screen.shows("got <half>")
+        assert "the end" not in screen.screen
+
+
+@pytest.mark.parametrize("command", [["node", "ask.js"], ["sh", "-c", "node ask.js; exit 0"]], ids=["bot", "wrapped"])
+async def test_a_bot_asks_on_its_controlling_terminal(project: Project, command: list[str]) -> None:
+    (project.folder / "ask.js").write_text(
+        "const fs = require('fs'); const fd = fs.openSync('/dev/tty', 'rs+'); fs.writeSync(fd, 'Number? ');"
+        "const b = Buffer.alloc(99); const n = fs.readSync(fd, b, 0, 99);"
+        "console.log(`answer <${b.toString('utf8', 0, n).trim()}>`); setInterval(() => {}, 1e6);"
+    )
+    async with terminal(project, command=command) as screen:
+        await screen.shows("Number? ")
+        screen.type("4711\n")
+        await screen.shows("answer <4711>")
+
+
+def _is_stopped(screen: Terminal) -> bool:
+    """Whether the bot stands still; a node that was started ahead waits anyway, and is not stopped."""
+    found = psutil.Process(screen.process.pid).children(recursive=True)
+    return any(one.status() == psutil.STATUS_STOPPED for one in found if one.cmdline()[1:] == ["menu.js"])
+
+
+@pytest.mark.parametrize("raw", [True, False], ids=["single keys", "lines"])
+async def test_ctrl_z_stops_the_bot_and_leaves_the_terminal_to_the_shell(project: Project, raw: bool) -> None:
+    (project.folder / "menu.js").write_text(f"if ({str(raw).lower()}) process.stdin.setRawMode(true);\n{_READER}")
+    async with on_terminal(project.folder, ["node", "menu.js"], project.environment, in_shell=True) as screen:
+        await screen.shows("PROMPT$ ")
+        screen.type("$BOT\n")
+        await screen.shows("online in")
+        await eventually(lambda: screen.echoes is not raw)
+        for _ in range(2):
+            screen.type("\x1a")
+            await screen.shows("Stopped")
+            assert screen.echoes
+            assert _is_stopped(screen)
+            screen.type("fg\n")
+            await eventually(lambda: screen.echoes is not raw and not _is_stopped(screen))
+        screen.type("hello\n")
+        await screen.shows("got <h" if raw else "got <hello>")
+        screen.type(CTRL_C)
+        await screen.shows("PROMPT$ ")
+        assert screen.echoes
+    project.is_left_alone()
+
+
+async def test_keys_work_once_it_is_in_the_foreground(project: Project) -> None:
+    (project.folder / "reader.js").write_text(_READER)
+    async with on_terminal(project.folder, ["node", "reader.js"], project.environment, in_shell=True) as screen:
+        await screen.shows("PROMPT$ ")
+        screen.type("$BOT &\n")
+        await screen.shows("online in")
+        screen.type("fg\n")
+        await screen.shows("BOT")
+        screen.type("hello\n")
+        await screen.shows("got <hello>")
+        screen.type("\x1a")
+        await screen.shows("Stopped")
+        screen.type("bg\n")
+        await screen.shows("BOT")
+        screen.type("fg\n")
+        await screen.shows("BOT")
+        screen.type("rs\n")
+        await screen.shows("online in")
+        screen.type("q\n")
+        await screen.shows("PROMPT$ ")
+    project.is_left_alone()
 
 
 async def test_ctrl_c_stops_cleanly(project: Project) -> None:

@@ -1,11 +1,13 @@
 """The keys: lines typed on the terminal that are for the supervisor and not for the bot."""
 
 import asyncio
+import errno
 import os
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ _CHUNK = 4096
 
 #: Seconds that the beginning of a command is kept from the bot, in case the rest of it follows.
 _HOLD = 1.0
+
+#: Seconds between two looks whether we are in the foreground again.
+_IN_BACKGROUND = 0.2
 
 
 class Sorter:
@@ -71,7 +76,8 @@ class Keys(threading.Thread):
     """Reads standard input in a thread of its own, so that a bot that does not read holds up nothing but its input.
 
     On a terminal a line that is one of `commands` is carried out on the event loop; everything else goes to
-    `pass_on`. Where standard input is no terminal nothing is looked at: all of it belongs to the bot, its end included.
+    `pass_on`, and Ctrl+D ends the bot's input, not ours. Where standard input is no terminal nothing is looked at: all
+    of it belongs to the bot, its end included.
     """
 
     def __init__(
@@ -95,19 +101,30 @@ class Keys(threading.Thread):
             if terminal and sys.platform != "win32":
                 # A supervisor in the background would be stopped by the kernel for reading; it gets an error instead.
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTIN})
-            while chunk := self._read():
-                if terminal:
-                    self._sort(chunk)
-                else:
+            while (chunk := self._read()) or (terminal and os.isatty(_STDIN)):
+                if not terminal:
                     self._pass_on(chunk)
-        except OSError:  # EIO: in the background, or the terminal is gone; EBADF: there never was an input
+                elif chunk:
+                    self._sort(chunk)
+                else:  # Ctrl+D
+                    self._pass_on(self._sorter.release())
+                    self._end()
+        except OSError:  # EIO: the terminal is gone; EBADF: there never was an input
             return
         self._end()
 
     def _read(self) -> bytes:
         if self._sorter.held and not select.select([_STDIN], [], [], _HOLD)[0]:
             self._pass_on(self._sorter.release())
-        return os.read(_STDIN, _CHUNK)
+        while True:
+            try:
+                return os.read(_STDIN, _CHUNK)
+            except BlockingIOError:  # another process that shares our input has made it non-blocking
+                select.select([_STDIN], [], [])
+            except OSError as error:
+                if error.errno != errno.EIO or not os.isatty(_STDIN):
+                    raise
+                time.sleep(_IN_BACKGROUND)  # a shell has put us there, and may bring us back
 
     def _sort(self, chunk: bytes) -> None:
         for piece, is_command in self._sorter.sort(chunk):
