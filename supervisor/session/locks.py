@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.session import names
 from supervisor.system import clock, files
-from supervisor.system.documents import parse_object
 from supervisor.system.errors import ProfileInUseError, ScanonceError, explained
 from supervisor.system.escape import printable
 from supervisor.system.held_lock import HeldLock, is_held
+from supervisor.system.reading import parse_object, read_file
 from supervisor.system.runtime_dir import RuntimeFolderError, places, project_key
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ NOTE: Final = "supervisor.json"
 RUNTIME_LOCK: Final = "project.lock"
 PROFILE_LOCK_PREFIX: Final = ".scanonce-lock-"
 PROFILE_NOTE_PREFIX: Final = ".scanonce-holder-"
+_LONGEST_NOTE: Final = 64 << 10  # bytes; a note holds a process id and a path or two
 _CLOCK_SLACK: Final = 2.0  # seconds; a process's start time is rounded, and not taken from the clock of the note
 
 
@@ -243,7 +244,7 @@ def _note(since: float, **more: str | None) -> bytes:
 def _read_note(note: Path) -> dict[str, Any] | None:
     """The contents of a note, empty if it is; `None` if there is none or it makes no sense."""
     try:
-        written = note.read_bytes()
+        written = read_file(note, _LONGEST_NOTE)
         return parse_object(written) if written else {}
     except (OSError, ValueError):
         return None

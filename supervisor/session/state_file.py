@@ -14,7 +14,6 @@ the folder is another one by now. Two copies of a linked profile would be one de
 import hashlib
 import json
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,20 +23,19 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 from supervisor.system import clock, files
-from supervisor.system.documents import parse_object
 from supervisor.system.errors import SessionError, explained
 from supervisor.system.escape import printable
+from supervisor.system.folders import is_closed_to_others
 from supervisor.system.held_lock import HeldLock, LockTimeoutError
+from supervisor.system.reading import DamagedFileError, is_a_path, is_text, parse_object, read_file
 
 VERSION = 1
 _SEEN_STEP = timedelta(minutes=1)  # lastSeen alone is not worth a write more often than this
 _LOCK_PATIENCE = 10  # seconds; a writer holds the lock for as long as the disk takes to sync a small file
 _COPY_OF = "copyOf"  # in the copy: the path of the file
-_LARGEST = 16 << 20  # bytes; a state file larger than this is none of ours
 _WRITER: Final = "scanonce"
 _HEADS: Final = (b'{\n  "writtenBy": "scanonce",', b'{\n  "version": 1,\n  "sessions":')  # of ours, now and before 0.1
 _UNREAD: Final = (Path(), 0, 0, 0)
-_OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a FIFO would be waited for
 
 
 LOGGED_OUT = "logged_out"
@@ -358,17 +356,12 @@ class StateFile:
 
 def _read(path: Path) -> bytes:
     """The contents of a file. Raises `OSError`, and `ForeignStateError` for what cannot be a state file."""
-    descriptor = os.open(path, _OPEN)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ForeignStateError("it is not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(_LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > _LARGEST:
-        raise ForeignStateError("it is far too large")
-    return data
+        return read_file(path, follow=is_closed_to_others(path.parent))
+    except IsADirectoryError:
+        raise ForeignStateError("it is not a regular file") from None
+    except DamagedFileError as error:
+        raise ForeignStateError(str(error)) from error
 
 
 def changed(before: SessionState, changes: StateChanges) -> SessionState:
@@ -403,6 +396,7 @@ _NAMES = {
     "browser": "browser",
 }
 _TIMES = frozenset({"created_at", "linked_at", "unlinked_at", "new_profile_at", "last_seen"})
+_FILES = frozenset({"last_snapshot", "profile", "browser"})
 _KNOWN = frozenset(_NAMES.values()) | {"recovery"}
 _OURS = ("writtenBy", "version", "serial", "digest", "sessions")
 
@@ -449,11 +443,16 @@ def _parse_unmarked(document: dict[str, Any]) -> Document:
 
 
 def _are_objects(sessions: object) -> bool:
-    return isinstance(sessions, dict) and all(isinstance(item, dict) for item in sessions.values())
+    return isinstance(sessions, dict) and all(
+        is_text(name) and isinstance(item, dict) for name, item in sessions.items()
+    )
 
 
 def _digest(serial: int, sessions: object, rest: object) -> str:
-    text = json.dumps([serial, sessions, rest], sort_keys=True)
+    try:
+        text = json.dumps([serial, sessions, rest], sort_keys=True)
+    except RecursionError:  # writing goes less deep than reading
+        raise ValueError("it is nested too deeply") from None
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
@@ -482,11 +481,16 @@ def _from_json(item: dict[str, Any]) -> SessionState:
             value = _moment(value)
         elif name == "is_linked":
             value = value if isinstance(value, bool) else None
-        elif value is not None and not isinstance(value, str):
-            value = str(value)
+        elif value is not None:
+            value = _usable(name, str(value))
         values[name] = value
     extra = {key: value for key, value in item.items() if key not in _KNOWN}
     return SessionState(**values, recovery=_recovery(item.get("recovery")), extra=extra)
+
+
+def _usable(name: str, text: str) -> str | None:
+    """A text as the value of a field; `None` if it cannot be one, which is then as if it were missing."""
+    return text if is_text(text) and (name not in _FILES or is_a_path(text)) else None
 
 
 def _recovery(item: object) -> Recovery:
@@ -494,8 +498,8 @@ def _recovery(item: object) -> Recovery:
         return Recovery()
     attempts, tried = item.get("attempts"), item.get("tried")
     return Recovery(
-        attempts=attempts if isinstance(attempts, int) else 0,
-        tried=tuple(str(name) for name in tried) if isinstance(tried, list) else (),
+        attempts=attempts if type(attempts) is int and attempts >= 0 else 0,
+        tried=tuple(filter(is_text, map(str, tried))) if isinstance(tried, list) else (),
         last_attempt=_moment(item.get("lastAttempt")),
         cooldown_until=_moment(item.get("cooldownUntil")),
     )
@@ -507,7 +511,7 @@ def _moment(value: object) -> datetime | None:
         if isinstance(value, str):
             return clock.parse(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return clock.trimmed(datetime.fromtimestamp(value / 1000, UTC))
+            return clock.parse(datetime.fromtimestamp(value / 1000, UTC).isoformat())
     except (ValueError, OverflowError, OSError):
         return None
     return None

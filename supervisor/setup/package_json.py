@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from supervisor.system.documents import parse_object
+from supervisor.system.reading import parse_object
 
 _LARGEST = 4 << 20  # bytes; the largest package.json files are lists of some hundred kilobytes
 

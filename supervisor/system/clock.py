@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+_FIRST_YEAR, _LAST_YEAR = 2, 9998  # datetime.MINYEAR and MAXYEAR, less one for a change of the zone
+
 
 def now() -> datetime:
     """The time, aware, UTC, in whole milliseconds."""
@@ -24,8 +26,13 @@ def iso(moment: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """An ISO 8601 text, without a zone taken for UTC, as such a moment. Raises `ValueError`."""
+    """An ISO 8601 text, without a zone taken for UTC, as such a moment.
+
+    Raises `ValueError`, also for a year in which a moment of another zone might have no date.
+    """
     moment = datetime.fromisoformat(text)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"the year {moment.year} is out of range")
     return trimmed(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 

@@ -264,9 +264,10 @@ def keep_a_copy(source: Path, target: Path) -> None:
     if target.exists():
         return
     try:
-        os.link(source, target)
+        os.link(source, target, follow_symlinks=False)
     except OSError:
-        replace_file(target, source.read_bytes())
+        copy_file(source, target, mtime_ns=source.stat().st_mtime_ns)
+        sync_file(target)
     sync_folder(target.parent)
 
 

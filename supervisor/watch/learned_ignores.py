@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from supervisor.system import files
-from supervisor.system.documents import parse_object
+from supervisor.system.reading import read_object
 
 _NAME = "written.json"
 
@@ -19,7 +19,7 @@ _MOST = 200  # patterns that are kept, the latest ones
 def seen(cache: Path) -> tuple[str, ...]:
     """The patterns, the oldest first; none if the file is missing or cannot be read: they are then learned again."""
     try:
-        found = parse_object((cache / _NAME).read_bytes()).get("patterns")
+        found = read_object(cache / _NAME).get("patterns")
     except (OSError, ValueError):
         return ()
     return tuple(one for one in found if isinstance(one, str) and one) if isinstance(found, list) else ()

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from supervisor.session.leveldb.damage import Damage, LevelDbReport, ProblemKind, Tail
-from supervisor.session.leveldb.database_files import open_regular
 from supervisor.session.leveldb.encoding import LARGEST_SEQUENCE, DamageError
 from supervisor.session.leveldb.log_cache import PREFIXES
 from supervisor.session.leveldb.log_format import RecordReader
 from supervisor.session.leveldb.sorted_table import check_table
 from supervisor.session.leveldb.version_edits import manifest_reader, read_version
+from supervisor.system.reading import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from supervisor.session.leveldb.database_files import open_regular
+from supervisor.system.reading import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,13 +16,12 @@ import binascii
 import json
 import os
 import re
-import stat
 import time
 from typing import TYPE_CHECKING, Any
 
 from supervisor.session.names import parse_stamped
 from supervisor.system import files as fsio
-from supervisor.system.documents import parse_object
+from supervisor.system.reading import parse_object, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -192,10 +191,7 @@ def _read_creds(folder: Path) -> dict[str, Any] | None:
     """The creds in a folder, if they are those of an account."""
     try:
         path = folder / CREDS
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_CREDS:
-            return None
-        creds = parse_object(path.read_bytes())
+        creds = parse_object(read_file(path, _LARGEST_CREDS), strict=False)
     except (OSError, ValueError):
         return None
     return creds if all(isinstance(creds.get(name), dict) for name in _KEY_PAIRS) else None
@@ -205,7 +201,7 @@ def _parsed(path: Path) -> object:
     """The value in a JSON file, read again if its writer may be at work. Raises `ValueError` and `OSError`."""
     data = b""
     for reading in range(_READINGS):
-        data = path.read_bytes()
+        data = read_file(path)
         try:
             value: object = json.loads(data.decode("utf-8"))
         except (ValueError, RecursionError):

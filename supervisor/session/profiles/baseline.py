@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from supervisor.session import names
 from supervisor.session.profiles.scan import FileStat
 from supervisor.system import clock
 from supervisor.system import files as fsio
-from supervisor.system.documents import parse_object
+from supervisor.system.reading import read_object
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from supervisor.session.profiles.scan import ProfileTree
 
 _FORMAT = 1
+_LARGEST = 64 << 20  # bytes; as of a manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,18 @@ class Baseline:
         )
 
 
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    id: str
+    at: str
+    sequences: dict[str, int]
+    unverified: list[str]
+    files: dict[str, Annotated[list[int], Field(min_length=4, max_length=4)]]
+    """Per path, the values of a `FileStat`."""
+
+
 def write(cache: Path, profile: Profile, baseline: Baseline) -> None:
     """Remember a profile's state. Raises `OSError`."""
     document = {
@@ -61,16 +76,17 @@ def write(cache: Path, profile: Profile, baseline: Baseline) -> None:
 def read(cache: Path, profile: Profile) -> Baseline | None:
     """The remembered state, or `None` if there is none that can be read."""
     try:
-        document = parse_object(_path(cache, profile).read_bytes())
-        if document["format"] != _FORMAT or document["id"] != profile.id:
+        document = read_object(_path(cache, profile), _LARGEST)
+        known = _Document.model_validate(document)
+        if known.id != profile.id:
             return None
         return Baseline(
-            at=clock.parse(document["at"]),
-            files={path: FileStat(*values) for path, values in document["files"].items()},
-            sequences={path: int(number) for path, number in document["sequences"].items()},
-            unverified=frozenset(document["unverified"]),
+            at=clock.parse(known.at),
+            files={path: FileStat(*values) for path, values in known.files.items()},
+            sequences=known.sequences,
+            unverified=frozenset(known.unverified),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return None
 
 

@@ -21,6 +21,7 @@ from supervisor.session.leveldb.damage import LevelDbReport, ProblemKind
 from supervisor.session.leveldb.truncate import trim_torn_tails
 from supervisor.session.profiles import auth_files, sqlite
 from supervisor.system import parallel
+from supervisor.system.reading import read_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -214,8 +215,7 @@ def _kind_of_file(path: str) -> str | None:
 
 
 def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    return read_start(path, len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
 
 
 def _to_read(root: Path, path: str, trusted: Collection[str]) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from supervisor.session.profiles import sqlite
 from supervisor.session.profiles.check_report import Check, CheckOutcome
-from supervisor.system.documents import parse_object
 from supervisor.system.escape import printable
+from supervisor.system.reading import parse_object, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,9 +55,7 @@ def _each(name: str, folder: Path, paths: list[str], problem_of: Callable[[Path]
 
 def _json_problem(path: Path) -> str | None:
     try:
-        if path.lstat().st_size > _LARGEST_JSON:
-            return "it is far too large"
-        parse_object(path.read_bytes())
+        parse_object(read_file(path, _LARGEST_JSON), strict=False)
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
     except ValueError as error:

@@ -15,6 +15,7 @@ from supervisor.system.errors import SessionError
 from supervisor.system.escape import printable
 from supervisor.system.files import TEMPORARY_SUFFIX
 from supervisor.system.folders import refuse_foreign_links
+from supervisor.system.reading import read_start
 
 # Folders that Chromium fills again by itself, at any depth: an origin's own copies lie deep in `Storage/ext/...`.
 # Measured: a linked profile without them starts linked.
@@ -251,8 +252,7 @@ def _is_left_of_one(name: str) -> bool:
 def last_version(folder: Path) -> str | None:
     """The version of Chromium that wrote a profile last, as it notes in the file `Last Version`."""
     try:
-        with (folder / "Last Version").open("rb") as file:
-            return file.read(100).decode("ascii", "replace").strip() or None
+        return read_start(folder / "Last Version", 100).decode("ascii", "replace").strip() or None
     except OSError:
         return None
 

@@ -5,6 +5,8 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+from supervisor.system.reading import read_start
+
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # sqlite.org/fileformat.html, "The Rollback Journal"
 _MOST_PROBLEMS = 20
 
@@ -32,10 +34,8 @@ def quick_check(path: Path) -> list[str]:
 def _unfinished(path: Path) -> str | None:
     """What a journal beside the file says of a transaction that was under way when the writer died."""
     journal = path.with_name(f"{path.name}-journal")
-    if _is_file(journal):
-        with journal.open("rb") as file:
-            if file.read(len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC:
-                return "a hot journal stands beside it: a transaction was cut short and will be rolled back"
+    if _is_file(journal) and read_start(journal, len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC:
+        return "a hot journal stands beside it: a transaction was cut short and will be rolled back"
     wal = path.with_name(f"{path.name}-wal")
     if _is_file(wal) and wal.stat().st_size:
         return "a write-ahead log stands beside it: it will be taken in when the database is next opened"

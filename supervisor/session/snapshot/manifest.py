@@ -6,17 +6,18 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from supervisor.session.names import MANIFEST
 from supervisor.session.profiles.scan import FileStat, Skipped, stays_inside
 from supervisor.system import clock
-from supervisor.system.documents import parse_object
-
-T = TypeVar("T")
+from supervisor.system.reading import DamagedFileError, is_text, open_regular, parse_object, read_file
 
 FORMAT = 1
 _LONGEST_HEADER = 16 << 20  # bytes; a header line longer than this is no header of ours
+_LARGEST = 64 << 20  # bytes; some 400,000 files, a thousand times what a profile holds
 
 
 class ManifestError(ValueError):
@@ -111,7 +112,7 @@ def encode(manifest: Manifest) -> bytes:
 def read_header(folder: Path) -> Header:
     """The header alone, without a look at the rest. Raises `ManifestError`, `OSError`."""
     try:
-        with (folder / MANIFEST).open("rb") as file:
+        with open_regular(folder / MANIFEST) as file:
             return _header(_object(file.readline(_LONGEST_HEADER)))
     except FileNotFoundError:
         raise ManifestError("it is missing") from None
@@ -120,9 +121,11 @@ def read_header(folder: Path) -> Header:
 def read(folder: Path) -> Manifest:
     """The whole manifest, its own checksum verified. Raises `ManifestError`, `OSError`."""
     try:
-        return decode((folder / MANIFEST).read_bytes())
+        return decode(read_file(folder / MANIFEST, _LARGEST))
     except FileNotFoundError:
         raise ManifestError("it is missing") from None
+    except DamagedFileError as error:
+        raise ManifestError(str(error)) from error
 
 
 def decode(data: bytes) -> Manifest:
@@ -136,25 +139,25 @@ def decode(data: bytes) -> Manifest:
     manifest = Manifest(_header(_object(lines[0])), {}, [])
     try:
         for line in lines[1:-1]:
-            _add(manifest, _object(line))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ManifestError(f"a line of it makes no sense: {error}") from error
+            _add(manifest, _line_of(_object(line)))
+    except ValidationError as error:
+        raise ManifestError(f"a line of it makes no sense: {_reason(error)}") from error
     return manifest
 
 
-def _add(manifest: Manifest, item: dict[str, Any]) -> None:
-    if "file" in item:
-        source = FileStat(int(item["size"]), int(item["mtime"]), int(item["ctime"]), int(item["inode"]))
-        manifest.files[_inside(item["file"])] = FileRecord(source, int(item["crc32c"], 16))
-    elif "folder" in item:
-        manifest.folders.append(_inside(item["folder"]))
-    elif "link" in item:
-        path = _inside(item["link"])
-        if not stays_inside(path, item["to"]):
-            raise ManifestError(f"the link {path!r} leads out of the profile")
-        manifest.links[path] = item["to"]
-    else:
-        manifest.skipped.append(Skipped(str(item["skipped"]), str(item["reason"])))
+def _add(manifest: Manifest, line: "_FileLine | _FolderLine | _LinkLine | _SkippedLine") -> None:
+    match line:
+        case _FileLine():
+            source = FileStat(line.size, line.mtime, line.ctime, line.inode)
+            manifest.files[line.file] = FileRecord(source, int(line.crc32c, 16))
+        case _FolderLine():
+            manifest.folders.append(line.folder)
+        case _LinkLine():
+            if not stays_inside(line.link, line.to):
+                raise ManifestError(f"the link {line.link!r} leads out of the profile")
+            manifest.links[line.link] = line.to
+        case _SkippedLine():
+            manifest.skipped.append(Skipped(line.skipped, line.reason))
 
 
 def _inside(path: str) -> str:
@@ -165,32 +168,101 @@ def _inside(path: str) -> str:
     return path
 
 
+def _text(text: str) -> str:
+    if not is_text(text):
+        raise ManifestError(f"{text!a:.100} is no text")
+    return text
+
+
+def _moment(text: object) -> datetime:
+    if not isinstance(text, str):
+        raise ManifestError(f"{text!r:.100} is no time")
+    return clock.parse(text)
+
+
+_Text = Annotated[str, AfterValidator(_text)]
+_Inside = Annotated[_Text, AfterValidator(_inside)]
+_Number = Annotated[int, Field(ge=0, lt=1 << 64)]
+_Time = Annotated[int, Field(gt=-(1 << 63), lt=1 << 63)]  # nanoseconds since the epoch
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _HeaderLine(_Line):
+    format: Literal[1]
+    id: _Text
+    profile: _Text
+    createdAt: Annotated[datetime, BeforeValidator(_moment)]  # noqa: N815 - as in the file
+    linked: bool | None
+    live: bool
+    browserVersion: _Text | None  # noqa: N815
+    verified: bool
+    problems: list[_Text]
+    sequences: dict[_Text, _Number]
+    bytes: _Number
+    ownBytes: _Number  # noqa: N815
+    base: _Text | None
+
+
+class _FileLine(_Line):
+    file: _Inside
+    size: _Number
+    mtime: _Time
+    ctime: _Time
+    inode: _Number
+    crc32c: Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
+
+
+class _FolderLine(_Line):
+    folder: _Inside
+
+
+class _LinkLine(_Line):
+    link: _Inside
+    to: _Text
+
+
+class _SkippedLine(_Line):
+    skipped: _Text
+    reason: _Text
+
+
+def _line_of(item: dict[str, Any]) -> _FileLine | _FolderLine | _LinkLine | _SkippedLine:
+    if "file" in item:
+        return _FileLine.model_validate(item)
+    if "folder" in item:
+        return _FolderLine.model_validate(item)
+    return _LinkLine.model_validate(item) if "link" in item else _SkippedLine.model_validate(item)
+
+
 def _header(item: dict[str, Any]) -> Header:
     if item.get("format") != FORMAT:
-        raise ManifestError(f"its format is {item.get('format')!r}; this version reads {FORMAT}")
+        raise ManifestError(f"its format is {item.get('format')!r:.100}; this version reads {FORMAT}")
     try:
-        return Header(
-            session_id=str(item["id"]),
-            profile=str(item["profile"]),
-            created_at=clock.parse(item["createdAt"]),
-            linked=_optional(item["linked"], bool),
-            live=bool(item["live"]),
-            browser_version=_optional(item["browserVersion"], str),
-            verified=bool(item["verified"]),
-            problems=tuple(map(str, item["problems"])),
-            sequences={str(path): int(number) for path, number in item["sequences"].items()},
-            bytes=int(item["bytes"]),
-            own_bytes=int(item["ownBytes"]),
-            base=_optional(item["base"], str),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ManifestError(f"its header makes no sense: {error}") from error
+        line = _HeaderLine.model_validate(item)
+    except ValidationError as error:
+        raise ManifestError(f"its header makes no sense: {_reason(error)}") from error
+    return Header(
+        session_id=line.id,
+        profile=line.profile,
+        created_at=line.createdAt,
+        linked=line.linked,
+        live=line.live,
+        browser_version=line.browserVersion,
+        verified=line.verified,
+        problems=tuple(line.problems),
+        sequences=line.sequences,
+        bytes=line.bytes,
+        own_bytes=line.ownBytes,
+        base=line.base,
+    )
 
 
-def _optional(value: object, kind: type[T]) -> T | None:
-    if value is None or isinstance(value, kind):
-        return value
-    raise TypeError(f"{value!r} is no {kind.__name__}")
+def _reason(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _object(line: bytes) -> dict[str, Any]:

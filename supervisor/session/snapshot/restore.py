@@ -30,10 +30,10 @@ from supervisor.session.profiles.scan import ProfileTree, scan
 from supervisor.session.snapshot import manifest
 from supervisor.system import files as fsio
 from supervisor.system import parallel
-from supervisor.system.documents import parse_object
 from supervisor.system.errors import SessionError, SnapshotDamagedError, explained
 from supervisor.system.escape import printable
 from supervisor.system.folders import PinnedFolder
+from supervisor.system.reading import is_a_path, parse_object, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def recover(cache: Path) -> list[str]:
     for journal in journals(cache):
         with explained("complete the restore that was cut off, recorded in", journal):
             try:
-                swap = _decode(journal.read_bytes())
+                swap = _decode(read_file(journal))
             except ValueError:
                 # Entries are replaced by renames: one that cannot be read was damaged by something else.
                 aside = journal.with_name(f"damaged-{journal.name}-{time.time_ns() // 1_000_000}")
@@ -327,9 +327,12 @@ def _encode(swap: _Swap) -> bytes:
 def _decode(data: bytes) -> _Swap:
     try:
         item = parse_object(data)
-        swap = _Swap(Path(item["live"]), Path(item["new"]), Path(item["old"]), ready=item["ready"] is True)
+        live, new, old = item["live"], item["new"], item["old"]
+        swap = _Swap(Path(live), Path(new), Path(old), ready=item["ready"] is True)
     except (KeyError, TypeError) as error:
         raise ValueError("not a journal entry") from error
+    if not all(map(is_a_path, (live, new, old))):
+        raise ValueError("not a path in a journal entry")
     # What we would remove must be a folder that a restore prepares, whatever the file says.
     if not swap.new.name.startswith(names.NEW_PREFIX) or swap.new.parent != swap.live.parent:
         raise ValueError("not a journal entry of ours")

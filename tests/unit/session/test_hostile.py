@@ -6,7 +6,7 @@ import contextlib
 import os
 import posixpath
 import socket
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from supervisor.session.store import SessionStore
 from supervisor.system import clock
 from supervisor.system import files as fsio
 from supervisor.system.errors import SessionError
+from supervisor.system.reading import is_a_path
 from tests.helpers import build
 from tests.helpers.build import take
 
@@ -187,8 +188,9 @@ def test_sessions_never_see_each_others_snapshots(tmp_path_factory: pytest.TempP
     assert store.all_snapshots().keys() == set(ids)
 
 
-NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20).filter(lambda n: n not in {".", ".."})
+NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20).filter(is_a_path)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+YEAR_2, YEAR_9998 = datetime(2, 1, 1), datetime(9998, 1, 1)  # noqa: DTZ001 - as Hypothesis takes them
 NUMBERS = st.integers(0, 2**63 - 1)
 
 
@@ -197,7 +199,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     header = Header(
         session_id=draw(IDS),
         profile=draw(PATHS),
-        created_at=clock.trimmed(draw(st.datetimes(timezones=st.just(UTC)))),
+        created_at=clock.trimmed(draw(st.datetimes(max_value=YEAR_9998, min_value=YEAR_2, timezones=st.just(UTC)))),
         linked=draw(st.none() | st.booleans()),
         live=draw(st.booleans()),
         browser_version=draw(st.none() | st.text(max_size=20)),

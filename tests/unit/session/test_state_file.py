@@ -19,6 +19,7 @@ from supervisor.session.state_file import Document, Recovery, SessionState, Stat
 from supervisor.session.store import SessionStore
 from supervisor.system import clock
 from supervisor.system.errors import SessionError
+from supervisor.system.reading import is_a_path
 from tests.helpers.build import take
 
 if TYPE_CHECKING:
@@ -407,9 +408,10 @@ def test_fields_of_the_wrong_type_are_passed_over(state: StateFile) -> None:
     assert state.get("1") == SessionState(last_state="5")
 
 
-MOMENTS = st.datetimes(timezones=st.just(UTC)).map(clock.trimmed)
+YEAR_2, YEAR_9998 = datetime(2, 1, 1), datetime(9998, 1, 1)  # noqa: DTZ001 - as Hypothesis takes them
+MOMENTS = st.datetimes(YEAR_2, YEAR_9998, timezones=st.just(UTC)).map(clock.trimmed)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
 )
 KNOWN = {
@@ -423,6 +425,7 @@ KNOWN = {
     "profile",
     "recovery",
 }
+NAMES = st.text(max_size=5).filter(is_a_path)
 STATES = st.builds(
     SessionState,
     is_linked=st.none() | st.booleans(),
@@ -431,8 +434,8 @@ STATES = st.builds(
     linked_at=st.none() | MOMENTS,
     last_seen=st.none() | MOMENTS,
     last_state=st.none() | st.text(max_size=5),
-    last_snapshot=st.none() | st.text(max_size=5),
-    profile=st.none() | st.text(max_size=5),
+    last_snapshot=st.none() | NAMES,
+    profile=st.none() | NAMES,
     recovery=st.builds(
         Recovery, st.integers(0, 9), st.lists(st.text(max_size=5)).map(tuple), st.none() | MOMENTS, st.none() | MOMENTS
     ),
