@@ -208,10 +208,12 @@ class Stop:
         """Wait until the bot has ended, its grace is over or it has done nothing for `idle` seconds; what is left.
 
         puppeteer handles the signal without ending the bot, so one with a timer or a server of its own would live on
-        for the whole grace; only its activity distinguishes it from a bot that cleans up.
+        for the whole grace; only its activity distinguishes it from a bot that cleans up. One that opens a browser
+        again does not clean up: that browser is closed next, and writes down what it holds.
         """
         loop = asyncio.get_running_loop()
         over = loop.time() + grace
+        before = {entry.pid for entry in self._tree}
         if idle is None:
             idle, activity = math.inf, None
         else:
@@ -226,6 +228,8 @@ class Stop:
             if self._urgency.hurried:
                 return _still_bot(await self._urgency.wait_all(handles, over - now))
             handles = _still_bot(await self._urgency.wait_all(handles, min(look, over - now)))
+            if find_browsers(entry for entry in self._look() if entry.pid not in before):
+                break
             if activity is not None and activity.look():
                 quiet = loop.time() + idle
         return handles

@@ -18,6 +18,7 @@ from supervisor.browser.devtools import DevTools, DevToolsError, close_browser
 from supervisor.browser.endpoint import live_endpoint
 from supervisor.browser.processes import Browser
 from supervisor.process.handle import Handle
+from supervisor.process.procfs import dies_of
 from supervisor.process.terminate import TerminationStep, Urgency, escalate, kill, terminate
 from supervisor.session.profiles import singleton
 
@@ -118,4 +119,22 @@ async def _ask(browser: Browser, devtools: DevTools | None, timeout: float, note
             return
     if sys.platform != "win32":  # where it cannot be sent to another process
         note("SIGINT")
-        browser.main.handle.signal(signal.SIGINT)
+        await _interrupt(browser, timeout / 2)
+
+
+async def _interrupt(browser: Browser, timeout: float) -> None:
+    """Send SIGINT, to a browser that has just locked its profile once it handles that; some 20 ms lie between the two.
+
+    Before that the signal would end it with the lock left behind. `timeout` in seconds.
+    """
+    over = time.monotonic() + timeout
+    while _would_leave_its_lock(browser) and time.monotonic() < over:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(_POLL)
+    browser.main.handle.signal(signal.SIGINT)
+
+
+def _would_leave_its_lock(browser: Browser) -> bool:
+    try:
+        return bool(singleton.remaining(browser.profile)) and dies_of(browser.main.pid, signal.SIGINT)
+    except OSError:  # it is gone, or this is not Linux
+        return False

@@ -21,6 +21,20 @@ def thread_stats(pid: int) -> Iterator[list[bytes]]:
             yield stat.rpartition(b")")[2].split()  # the name may contain blanks and brackets
 
 
+def zombie_status(pid: int) -> int | None:
+    """Return the wait status of a process that has exited and not been reaped; None for any other."""
+    with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - see above
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[-1]) if fields[0] == b"Z" else None
+
+
+def dies_of(pid: int, number: int) -> bool:
+    """Return whether a process neither handles nor ignores a signal (proc_pid_status(5))."""
+    with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - see above
+        fields = dict(line.split(b":\t", 1) for line in file.read().splitlines() if line.startswith(b"Sig"))
+    return not (int(fields[b"SigCgt"], 16) | int(fields[b"SigIgn"], 16)) & 1 << (number - 1)
+
+
 def sockets(pid: int) -> Iterator[str]:
     """Yield the inodes of the sockets that a process has open (proc_pid_fd(5))."""
     folder = f"/proc/{pid}/fd"

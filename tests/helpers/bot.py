@@ -25,6 +25,8 @@
     until=FILE              wait until FILE is there before what follows
     exit=CODE               exit by itself
     exit-killing=CODE       the same, killing the browsers at the last moment, as puppeteer does
+    close=DIR               close the browser on the profile DIR in good order, and wait until it is gone
+    remove=DIR, empty=DIR   remove a profile, or what it holds
     crash-browsers=NUMBER   have each browser die of a signal
     die=NUMBER              die of a signal
     write=TEXT              write a line to its standard output
@@ -43,7 +45,7 @@ Everything is noted in the journal. A start beside another living bot is noted a
 """
 
 # pathlib takes longer to import than all the rest:
-# ruff: noqa: PTH110, PTH118, PTH120, PTH123
+# ruff: noqa: PTH102, PTH110, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -98,6 +100,22 @@ class Bot:
     def do_crash_browsers(self, value: str) -> None:
         for pid in self.browsers:
             os.kill(pid, int(value))
+
+    def do_close(self, value: str) -> None:
+        for pid in [pid for pid, (profile, _) in self.browsers.items() if profile == value]:
+            del self.browsers[pid]
+            os.kill(pid, signal.SIGINT)
+            os.waitpid(pid, 0)
+
+    def do_remove(self, value: str) -> None:
+        import shutil
+
+        shutil.rmtree(value)
+        journal.note("bot", "removed", value)
+
+    def do_empty(self, value: str) -> None:
+        self.do_remove(value)
+        os.mkdir(value)
 
     def do_relaunch_on_term(self, _: str) -> None:
         self.on_term = "relaunch"
@@ -341,7 +359,8 @@ def launch_browser(profile: str, words: str) -> int:
     switches = ["--incognito"] * ("incognito" in given) + ["--remote-debugging-pipe"] * ("pipe" in given)
     switches += [f"--remote-debugging-port={given['port']}"] if "port" in given else []
     argv = [program, "-I", "-S", script, "browser", f"--user-data-dir={profile}", f"--fake={words}", *switches]
-    return os.posix_spawn(program, argv, os.environ, setsid=True)
+    # Python would make an exception of an early SIGINT, and swallow it at times; the browser lets it through when ready.
+    return os.posix_spawn(program, argv, os.environ, setsid=True, setsigmask=[signal.SIGINT])
 
 
 def idle(*, here: bool = False) -> None:

@@ -10,6 +10,7 @@ Run it by `run.py`, under the name `chromium` (`Bot.open`). `--user-data-dir=DIR
                     has the port
     incognito       `--incognito` is on its command line
     pipe            `--remote-debugging-pipe` is on its command line
+    page=STATE      have DIR/page say so if it is not there
     deaf-close      never answer Browser.close
     deaf-int, deaf-term   ignore the signal
     bare-children   give the children an empty environment, as sandboxed renderers have
@@ -52,12 +53,16 @@ def main(argv: list[str]) -> int:
     signal.set_wakeup_fd(waker)
     for number, word in ((signal.SIGINT, "deaf-int"), (signal.SIGTERM, "deaf-term")):
         signal.signal(number, signal.SIG_IGN if word in script else lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     os.makedirs(f"{profile}/Default", exist_ok=True)
     if (holder := lock(profile)) is not None:
         journal.note("browser", "conflict", f"{profile} {holder}")
         return IN_USE
     tether = spawn_children(profile, int(script.get("children", 2)), bare="bare-children" in script)
     journal.note("browser", "start", profile)
+    if "page" in script and not os.path.exists(f"{profile}/page"):
+        with open(f"{profile}/page", "w") as file:
+            file.write(script["page"])
     devtools: DevToolsPort | None = None
     if "devtools" in script or "port" in script:
         from tests.helpers.devtools import DevToolsPort  # its imports cost more than all the rest

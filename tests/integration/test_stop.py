@@ -288,6 +288,19 @@ async def test_a_browser_whose_devtools_do_not_answer_is_asked_by_signal(project
     assert running.events[-1]["clean"] is True
 
 
+async def test_a_bot_that_opens_its_browsers_again_does_not_use_up_its_grace(project: Project) -> None:
+    project.configure('[stop]\ngrace = "120s"\nidle = "off"\n')
+    words = ["relaunch-on-term", f"browser={project.profile('1')},devtools", f"browser={project.profile('2')}"]
+    running = await project.start("run", *words)
+    await opened(project, running, 2)
+    assert await running.stop() == 143
+    assert running.events[-1]["clean"] is True
+    starts = project.notes("browser", "start")
+    assert len(starts) > 2
+    assert len(clean_exits(project)) == len(starts)
+    project.is_left_alone()
+
+
 async def test_a_browser_that_is_lost_and_comes_back_needs_no_restart(project: Project) -> None:
     project.configure('[browser]\nlost_patience = "2500ms"\n')
     words = ["relaunch=0.2", f"browser={project.profile('1')}", f"browser={project.profile('2')}"]
