@@ -38,6 +38,7 @@ from supervisor.supervise.inbox import Inbox, Plans
 from supervisor.supervise.leftovers import Leftovers
 from supervisor.supervise.lock_keeper import keeping
 from supervisor.supervise.maintenance import Maintenance, report_findings
+from supervisor.supervise.profile_changes import ProfileChanges
 from supervisor.supervise.session_registry import SessionRegistry
 from supervisor.supervise.session_tracker import SessionTracker
 from supervisor.supervise.snapshot_queue import SnapshotQueue
@@ -206,9 +207,12 @@ def assemble(
         screen=spec.screen,
         opens_browser=opens_browser,
     )
-    browsers = BrowserEvents(spec, maintenance, registry, tracker, inbox.post)
+    changes = ProfileChanges(store, files, registry)
+    browsers = BrowserEvents(spec, maintenance, registry, tracker, changes, inbox.post)
     leftovers = Leftovers(spec, registry)
-    return Supervisor(spec, policy, inbox, slot, plans, maintenance, queue, tracker, browsers, leftovers, history)
+    return Supervisor(
+        spec, policy, inbox, slot, plans, maintenance, queue, tracker, browsers, changes, leftovers, history
+    )
 
 
 def open_history(project: Path, config: Config) -> History:

@@ -18,6 +18,7 @@ from supervisor.browser.page import PageWatcher
 from supervisor.browser.presets import PagePreset, PageState, SessionStatus
 from supervisor.browser.processes import Browser, find_browsers, is_incognito, is_reachable
 from supervisor.process.table import ProcessEntry
+from supervisor.session.profiles import singleton
 from supervisor.system.tasks import drop_traceback_on_cancel
 
 #: Seconds between two looks at the tree, while a browser is being waited for and later. Urgent changes come as exits
@@ -38,9 +39,10 @@ _BLIND_AFTER, _BLIND_AT_PORT_AFTER = 3.0, 10.0
 _FOREIGN_AFTER = 10.0
 
 
-BrowserChange = Literal["up", "page", "blind", "incognito", "gone"]
+BrowserChange = Literal["up", "page", "blind", "incognito", "closed", "gone"]
 """A change of a browser. up: its main process exists; page: the state of its page has changed; blind: it offers no
-DevTools, so that its page cannot be read; incognito: nothing of its page is kept; gone: its main process has exited."""
+DevTools, so that its page cannot be read; incognito: nothing of its page is kept; closed: its main process has exited
+in good order, as when its bot closes it; gone: it has exited in any other way."""
 
 Report = Callable[[BrowserChange, "LiveBrowser"], None]
 """Called on the event loop; must not block."""
@@ -52,10 +54,19 @@ _UNLINKED = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}
 class LiveBrowser:
     """One browser of the running bot, and the connection to it."""
 
-    def __init__(self, browser: Browser, preset: PagePreset, interval: float, report: Report) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        preset: PagePreset,
+        interval: float,
+        report: Report,
+        is_throwaway: Callable[[Path], bool],
+    ) -> None:
         self.browser = browser
         #: The profile with links resolved, once it has been reported: two ways to one folder are one profile.
         self.real = browser.profile
+        #: Its profile is one to throw away, and no session; not known before it has been reported.
+        self.throwaway = False
         self.state = PageState(SessionStatus.UNKNOWN, "no page yet")
         self.devtools: DevTools | None = None
         #: The address of its DevTools, once it has been found.
@@ -81,6 +92,9 @@ class LiveBrowser:
         self._preset = preset
         self._interval = interval
         self._report = report
+        self._is_throwaway = is_throwaway
+        #: It was seen to lock its profile, so that it has left it in order if the lock is gone.
+        self._locked = False
 
     @property
     def profile(self) -> Path:
@@ -98,7 +112,10 @@ class LiveBrowser:
     @drop_traceback_on_cancel
     async def watch(self) -> None:
         """Report the browser and its page until it has exited."""
-        self.real = Path(await asyncio.to_thread(os.path.realpath, self.profile))
+        real, self.throwaway = await asyncio.to_thread(
+            lambda: (os.path.realpath(self.profile), self._is_throwaway(self.profile))
+        )
+        self.real = Path(real)
         self._report("up", self)
         try:
             async with asyncio.TaskGroup() as group:
@@ -109,11 +126,24 @@ class LiveBrowser:
             if self.devtools is not None:
                 await self.devtools.close()
 
+    @property
+    def in_order(self) -> bool:
+        """Whether it has left its profile in good order: with no lock, and by an exit of its own with status 0.
+
+        chrome-headless-shell makes no lock, and the status is not known on every system: one of the two must speak.
+        """
+        holder = singleton.holder(self.profile)
+        status = self.browser.main.handle.wait_status
+        if holder is not None and holder.pid != self.browser.main.pid:  # the lock of a browser that was opened since
+            return status == 0
+        return not singleton.remaining(self.profile) and (status == 0 or (status is None and self._locked))
+
     @drop_traceback_on_cancel
     async def _read(self) -> None:
         """Connect to the browser and follow its page; again, should the connection break before the browser does."""
         while True:
             self.devtools = await self._connect()
+            self._locked |= bool(singleton.remaining(self.profile))
             self.blind = False
             with contextlib.suppress(DevToolsError):
                 self.version = await browser_version(self.devtools)
@@ -164,6 +194,7 @@ class LiveBrowser:
             waited = loop.time() - began
             if waited >= _patience(self.browser) and not self.blind:
                 self.blind = True
+                self._locked |= bool(singleton.remaining(self.profile))
                 self._report("blind", self)
                 self._note_incognito(is_incognito(self.browser))
             await asyncio.sleep(max(_PORT_INTERVAL, waited * 0.05))
@@ -180,12 +211,14 @@ class Observer:
         *,
         expected: frozenset[Path],
         interval: float,
+        is_throwaway: Callable[[Path], bool],
     ) -> None:
         self._look = look
         self._report = report
         self._preset = preset
         self._expected = expected
         self._interval = interval
+        self._is_throwaway = is_throwaway
         self._hurry = asyncio.Event()
         self._at_ease = False
         self.live: dict[Path, LiveBrowser] = {}
@@ -222,6 +255,11 @@ class Observer:
             self._tree, self._looked_at = list(self._look()), now
         return self._tree
 
+    @property
+    def sessions(self) -> list[LiveBrowser]:
+        """The browsers whose profiles are sessions."""
+        return [live for live in self.live.values() if not live.throwaway]
+
     def expect_browser(self, expected: bool) -> None:
         """Look less often for browsers once the bot's start is over without one and none is expected."""
         self._at_ease = not expected
@@ -234,12 +272,14 @@ class Observer:
 
     @drop_traceback_on_cancel
     async def _watch(self, browser: Browser) -> None:
-        live = self.live[browser.profile] = LiveBrowser(browser, self._preset, self._interval, self._report)
+        live = self.live[browser.profile] = LiveBrowser(
+            browser, self._preset, self._interval, self._report, self._is_throwaway
+        )
         await live.watch()
         # A race: a bot that opens its browser anew may have two on one profile in one look, and the later counts.
         if self.live.get(browser.profile) is live:
             del self.live[browser.profile]
-        self._report("gone", live)
+        self._report("closed" if live.in_order else "gone", live)
         self._hurry.set()
 
 

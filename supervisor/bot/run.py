@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from supervisor.browser.endpoint import connects_to_another
 from supervisor.browser.page import OPEN_FOR
 from supervisor.browser.presets import WHATSAPP, PagePreset, SessionStatus, custom_preset
 from supervisor.browser.processes import find_browsers
+from supervisor.browser.throwaway import is_throwaway, temporary_folders
 from supervisor.config.sections.ready import ReadyPageConfig
 from supervisor.log.logger import emit, report_fault
 from supervisor.process.child import Child, PrestartedProcess
@@ -39,6 +41,9 @@ from supervisor.system.tasks import drop_traceback_on_cancel
 _LOOK_FOR_CONNECTION = 1.0
 
 Signal = Literal["notify", "http", "output"]
+
+#: Stands for all profiles to throw away, of which a bot may have used any number.
+_THROWN_AWAY = Path("thrown-away")
 
 #: Seconds that a look at the bot's processes is used for, when one of them sends a notification.
 _TREE_AGE = 0.25
@@ -117,6 +122,8 @@ class Run:
         self._expected = expected = expected | late
         self._opens_browser = opens_browser
         self._started = asyncio.get_running_loop().time()
+        #: In seconds since the epoch.
+        self._spawned_at = time.time()
         self._sight_changed = self._started
         #: By which of the ways that it has the bot has said that it is ready.
         self._signalled: Signal | None = None
@@ -130,6 +137,8 @@ class Run:
         #: By pid, those whose word did not count, and whether it was that the bot is ready.
         self._unheard: dict[int, bool] = {}
         self._gone: dict[Path, Released] = {}
+        #: The profiles whose browsers the bot has closed itself: it has opened them, and they are not waited for.
+        self._closed: set[Path] = set()
         #: The browsers that have gone and not come back.
         self._lost: dict[Path, Handle] = {}
         self._resources = contextlib.ExitStack()
@@ -148,6 +157,7 @@ class Run:
             _preset(ready_config.page),
             expected=expected,
             interval=ready_config.page.poll,
+            is_throwaway=self._is_throwaway,
         )
         self._health = LivenessMonitor(
             spec.config, self.child.pid, self.observer, lambda symptom: self._tell(BotUnwell(self, symptom))
@@ -199,6 +209,13 @@ class Run:
             self._resources.enter_context(notify)
         return environment
 
+    def _is_throwaway(self, profile: Path) -> bool:
+        config, project = self._spec.config, self._spec.territory.project
+        if profile in {(project / path).resolve() for path in config.session.profiles}:
+            return False
+        temporary = temporary_folders(os.environ | config.bot.env)
+        return is_throwaway(profile, temporary, since=self._spawned_at)
+
     def _is_mine(self, pid: int) -> bool:
         return any(entry.pid == pid for entry in self._tree_with(pid))
 
@@ -222,17 +239,21 @@ class Run:
             case "up":
                 self._gone.pop(live.profile, None)
                 self._lost.pop(live.profile, None)
+                self._closed.discard(live.profile)
                 self._hear_late()
                 if not self._browsers_then:
                     self._reconsider()
             case "page":
                 self._health.page_state(live)
                 self._consider_page(live)
-            case "gone":
-                self._lost[live.profile] = live.browser.main.handle
+            case "closed" | "gone" if not live.throwaway:
                 self._gone[live.profile] = _left_by(live)
-            case "blind" | "incognito":
+                if change == "gone":
+                    self._lost[live.profile] = live.browser.main.handle
+            case "closed" | "gone" | "blind" | "incognito":
                 pass
+        if change == "closed":
+            self._closed.add(live.profile if not live.throwaway else _THROWN_AWAY)
         self._post(BrowserSeen(self, change, live))  # also of a bot that opens its browser anew while it is stopped
         self._sight_changed = asyncio.get_running_loop().time()
 
@@ -320,17 +341,17 @@ class Run:
         its last run and has none now is never just "up"; one that lacks some of them, or that only has profiles from
         earlier days, gets as long as is granted for opening them.
         """
-        config, live = self._spec.config, self.observer.live
-        if self._needs_browser and not live:
+        config, seen = self._spec.config, self.observer.live.keys() | self._closed
+        if self._needs_browser and not seen:
             return math.inf
-        waits = self._expected - live.keys() or (self._opens_browser and not live)
+        waits = self._expected - seen or (self._opens_browser and not seen)
         return config.ready.settle + (config.browser.start_timeout if waits else 0.0)
 
     def _judge(self, *, settled: bool) -> None:
         if self.stopping or self._verdict == "ready":
             return
         pages = tuple(self._readable(live) for live in self.observer.live.values())
-        missing = len(self._expected - self.observer.live.keys())
+        missing = len(self._expected - self.observer.live.keys() - self._closed)
         seen = readiness.Observations(pages, missing, self._signalled is not None, settled)
         verdict = readiness.judge(seen, self._spec.config.ready)
         if verdict is not None and verdict != self._verdict:
@@ -374,6 +395,11 @@ class Run:
         unsettled = live.doubted or status in {SessionStatus.UNKNOWN, SessionStatus.OPEN}
         return SessionStatus.STARTING if unsettled else status
 
+    @property
+    def opened_browser(self) -> bool:
+        """Whether it has opened a browser, which it may have closed again."""
+        return bool(self.observer.live or self._closed)
+
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
@@ -399,9 +425,12 @@ class Run:
     def released(self, closed: Mapping[Path, bool]) -> dict[Path, Released]:
         """The profiles that this run held, as they were left; `closed` has those closed by us, and whether cleanly."""
         # A browser that has ended shortly before its bot may not have been missed yet.
-        seen = {profile: _left_by(live) for profile, live in self.observer.live.items()} | self._gone
+        seen = {live.profile: _left_by(live) for live in self.observer.sessions} | self._gone
         for profile, clean in closed.items():
             live = self.observer.live.get(profile)
+            # One that was opened just before the stop may not have been seen.
+            if live.throwaway if live is not None else self._is_throwaway(profile):
+                continue
             before = seen.get(profile)
             linked = live.linked if live else before.linked if before else None
             version = live.version if live else before.version if before else None
@@ -432,7 +461,7 @@ class Run:
 
 def _left_by(live: LiveBrowser) -> Released:
     """The profile of a browser that has ended by itself."""
-    return Released(not singleton.remaining(live.profile), live.linked, live.version, live.incognito)
+    return Released(live.in_order, live.linked, live.version, live.incognito)
 
 
 def _preset(page: ReadyPageConfig) -> PagePreset:

@@ -6,16 +6,18 @@
 | others | pid and start time, compared by psutil before each signal | polling |
 """
 
+import contextlib
 import math
 import os
 import select
 import signal
+import struct
 import sys
 from abc import ABC, abstractmethod
 
 import psutil
 
-from supervisor.process.procfs import thread_stats
+from supervisor.process.procfs import thread_stats, zombie_status
 
 #: Seconds between two polls of a process that has no pidfd: at first, and at most.
 _FIRST_POLL, _LONGEST_POLL = 0.002, 0.05
@@ -25,6 +27,10 @@ _PF_EXITING = 0x4
 
 #: The position of a thread's flags among the fields of `thread_stats`.
 _FLAGS = 6
+
+#: `PIDFD_GET_INFO` of linux/pidfd.h: the request, its flag for the exit status (Linux 6.15), and of its answer the size
+#: and where the status stands.
+_GET_INFO, _INFO_EXIT, _INFO_SIZE, _INFO_STATUS = 0xC040FF0B, 1 << 3, 64, 60
 
 #: Descriptors that are left for files, sockets and pipes however many processes there are; 1,024 is a usual limit.
 _DESCRIPTORS_KEPT = 128
@@ -50,6 +56,15 @@ class Handle(ABC):
         The latter is known on Linux only.
         """
         return not self.alive
+
+    @property
+    def wait_status(self) -> int | None:
+        """The wait status (wait(2)) with which it has exited; None if it has not, or if that is not known.
+
+        It is known of another's child on Linux only: for as long as its parent has not reaped it, and from 6.15 on also
+        after that.
+        """
+        return None
 
     @abstractmethod
     def signal(self, number: int) -> bool:
@@ -106,6 +121,29 @@ class PidfdHandle(Handle):
         # The kernel takes a while to free the memory of a large process; its threads are marked as exiting by then.
         exiting = _all_threads_exit(self.pid)
         return exiting or not self.alive  # checked last: if the pid was reused before the look, the process has exited
+
+    @property
+    def wait_status(self) -> int | None:
+        """The status from the pidfd once the process has been reaped, from /proc before that."""
+        if self.alive:
+            return None
+        status = None
+        with contextlib.suppress(OSError):  # it has been reaped
+            status = zombie_status(self.pid)
+        reaped = self._reaped_status()  # asked last: if it was reaped before the look, the pid may be another's
+        return status if reaped is None else reaped
+
+    def _reaped_status(self) -> int | None:
+        import fcntl
+
+        answer = bytearray(_INFO_SIZE)
+        struct.pack_into("Q", answer, 0, _INFO_EXIT)
+        try:
+            fcntl.ioctl(self._fd, _GET_INFO, answer)
+        except (OSError, ValueError):  # an older kernel; a closed handle
+            return None
+        (known,) = struct.unpack_from("Q", answer)
+        return struct.unpack_from("i", answer, _INFO_STATUS)[0] if known & _INFO_EXIT else None
 
     @property
     def exhausts_descriptors(self) -> bool:

@@ -41,6 +41,9 @@ _UNREAD: Final = (Path(), 0, 0, 0)
 LOGGED_OUT = "logged_out"
 """The `last_state` of a session that the phone has logged out."""
 
+REMOVED = "removed"
+"""The `last_state` of a session whose profile its bot has removed."""
+
 
 class ForeignStateError(ValueError):
     """The contents of a state file are not what scanonce has written. The message is a clause that says why."""

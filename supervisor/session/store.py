@@ -34,13 +34,14 @@ from supervisor.session.recovery import linked_snapshot_at
 from supervisor.session.snapshot import capture, catalog, manifest, restore, retention, verify
 from supervisor.session.snapshot.capture import BaseSnapshot, Capture, CaptureFacts
 from supervisor.session.snapshot.retention import Pruned, Quarantined, Retention
-from supervisor.session.state_file import Recovery, SessionState, StateChanges, StateFile
+from supervisor.session.state_file import REMOVED, Recovery, SessionState, StateChanges, StateFile
 from supervisor.system import clock, files, parallel
 from supervisor.system.errors import ProfileInUseError, SessionError, SnapshotDamagedError, explained
 from supervisor.system.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from supervisor.session.snapshot.catalog import Snapshot
     from supervisor.session.snapshot.restore import Restored
@@ -243,13 +244,17 @@ class SessionStore:
 
         Returns what has changed: nothing if nothing older is known. Raises `SessionError`.
         """
-        with explained("forget the state of the profile in", self.cache):
-            baseline.forget(self.cache, profile)
+        self.forget_clean_stop(profile)
         if self.state.get(profile.id) == SessionState() and not self.snapshots(profile.id):
             return StateChanges()
         changes = StateChanges(new_profile_at=clock.now(), profile=self.relative(profile.path))
         self.state.update(profile.id, **changes)
         return changes
+
+    def forget_clean_stop(self, profile: Profile) -> None:
+        """Forget what the profile looked like: it is another one now. Raises `SessionError`."""
+        with explained("forget the state of the profile in", self.cache):
+            baseline.forget(self.cache, profile)
 
     def record_clean_stop(self, profile: Profile) -> None:
         """Remember what the profile looks like now, after a clean stop, for later checks to compare with.
@@ -426,7 +431,8 @@ class SessionStore:
             sessions = catalog.of_all(self.cache)
             now = clock.now()
             # Whatever came to lie there: what is no profile is not ours to remove.
-            gone = [s for s in retention.surplus(sessions, policy, now) if s.has_manifest or _is_ours(s.path)]
+            surplus = retention.surplus(sessions, policy, now, self._given_up(policy, now))
+            gone = [s for s in surplus if s.has_manifest or _is_ours(s.path)]
             everything = [one for snapshots in sessions.values() for one in snapshots]
             removed = {one.path for one in gone}
             kept = [one for one in everything if one.path not in removed]
@@ -435,6 +441,16 @@ class SessionStore:
             problems = [] if dry_run else self._remove([one.path for one in gone] + [q.path for q in old])
         freed = retention.disk_usage(everything) - retention.disk_usage(kept)
         return Pruned(tuple(gone), tuple(q.path for q in old), freed, tuple(problems))
+
+    def _given_up(self, policy: Retention, now: datetime) -> frozenset[str]:
+        """The sessions that their bot has removed longer ago than a profile stays in quarantine."""
+        return frozenset(
+            session_id
+            for session_id, state in self.state.load().items()
+            if state.last_state == REMOVED
+            and state.last_seen is not None
+            and now - state.last_seen > policy.quarantine_age
+        )
 
     def quarantined(self) -> list[Quarantined]:
         """The profiles in quarantine, newest first, in the cache and beside the known profiles."""

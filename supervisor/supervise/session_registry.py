@@ -86,6 +86,10 @@ class SessionRegistry:
             self._profiles[path] = Profile(self._ids[real], path)
         return self._profiles[path]
 
+    def knows(self, real: Path) -> bool:
+        """Whether the folder with this `real` path is the profile of a session."""
+        return real in self._ids
+
     def state(self, session: str) -> SessionState:
         """The state of a session; for one that is not known, an empty one."""
         return self._states.get(session, SessionState())

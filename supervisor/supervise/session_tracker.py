@@ -7,7 +7,7 @@ then there is a cool-down (`session/recovery.py` decides). A logout by the phone
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,6 +119,8 @@ class SessionTracker:
         self._wanted: dict[str, Snapshot] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[object]] = set()
+        #: The profiles that the bot has closed itself, and when, in seconds of the monotonic clock.
+        self._closed: dict[Path, float] = {}
         #: The profiles that the last run had open: the next one counts as ready when it has them all.
         self.expected: frozenset[Path] = frozenset()
         #: Those that it opened soon after its start was held to be over: the next one may do so, too.
@@ -134,7 +136,7 @@ class SessionTracker:
         """Every session that is open or known. Snapshots that cannot be listed now are left out."""
         run = self._slot.run
         found = {profile.path: profile for profile in await self._registry.profiles()}
-        for live in list(run.observer.live.values()) if run is not None else ():
+        for live in run.observer.sessions if run is not None else ():
             found.setdefault(live.profile, await self._registry.identify(live.profile))
         states = self._registry.states()
         # Not on the file worker, which may be at work on a snapshot for long.
@@ -162,21 +164,33 @@ class SessionTracker:
         wanted, self._wanted = self._wanted, {}
         return wanted
 
-    def note_start(self, browsers: Iterable[LiveBrowser], method: str) -> None:
+    def note_start(self, browsers: Collection[LiveBrowser], method: str) -> None:
         """Note that a start is over, with these browsers; `method` is by what that was found.
 
         A bot without any is one that opens none if it was waited for, which it is not if it said that it is ready.
         """
-        self.expected, self.late = frozenset(live.profile for live in browsers), frozenset()
-        self.opens_browser = bool(self.expected) or (self.opens_browser and method != "up")
+        self.expected = frozenset(live.profile for live in browsers if not live.throwaway)
+        self.late = frozenset()
+        self.opens_browser = bool(browsers) or (self.opens_browser and method != "up")
 
     def note_browser(self, live: LiveBrowser) -> None:
         """Note a browser that a bot has opened in the time that it has for that, be its start over or not."""
-        self.late |= {live.profile}
+        if not live.throwaway:
+            self.late |= {live.profile}
         self.opens_browser = True
 
     def note_stop(self) -> None:
         """Drop what was planned for the sessions of a bot that is going down."""
+        # One that it has closed and not opened again since, it may well leave closed; but a browser that it has closed
+        # only just before its end belongs to that.
+        before = time.monotonic() - self._config.browser.lost_patience
+        closed = {profile for profile, at in self._closed.items() if at <= before}
+        if closed:
+            self.expected -= closed
+            self.late -= closed
+            run = self._slot.run
+            self.opens_browser = bool(self.expected or (run is not None and run.observer.live))
+        self._closed.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -184,6 +198,21 @@ class SessionTracker:
         self._pages.clear()
         self._codes.clear()
         self._writer.retry()
+
+    # -- what becomes of a browser -----------------------------------------------------------------------------------
+
+    def browser_up(self, live: LiveBrowser) -> None:
+        """Note that a browser has been opened."""
+        self._closed.pop(live.profile, None)
+
+    def browser_gone(self, profile: Profile, live: LiveBrowser, *, closed: bool) -> None:
+        """Drop what was known of a browser's page; `closed`: the bot has closed it in good order."""
+        for kind in ("doubt", "logout", "live"):
+            self._cancel(kind, profile)
+        for known in (self._pages, self._reported, self._codes):
+            known.pop(profile.id, None)
+        if closed and not live.throwaway:
+            self._closed[live.profile] = time.monotonic()
 
     # -- what a page shows -------------------------------------------------------------------------------------------
 
@@ -206,11 +235,11 @@ class SessionTracker:
             before=str(before.state) if before else None,
             reason=reason or None,
         )
-        if status is SessionStatus.OPEN:
+        if status is SessionStatus.OPEN and not live.throwaway:
             self.note_unreadable(profile, live)
         if status is SessionStatus.STUCK:
             emit("session.stuck", session=profile.id, reason=reason)
-        if SessionStatus.STUCK in {status, before.state if before else None}:
+        if SessionStatus.STUCK in {status, before.state if before else None} and not live.throwaway:
             # Whether it is linked, and what else is known of it, is as it was: only its state is noted.
             self._registry.note(profile.id, StateChanges(last_seen=datetime.now(UTC), last_state=str(status)))
 
@@ -226,6 +255,8 @@ class SessionTracker:
         live.doubt(False)
         self._cancel("doubt", profile)
         self._report(profile, live, before)
+        if live.throwaway:
+            return
         self._write_down(profile, live, before)
         if status in _LINKED:
             self._plan_live_snapshot(profile, live)
@@ -309,7 +340,10 @@ class SessionTracker:
         if self._overtaken(profile, live):
             self._doubt_again(profile, live)
             return
-        if isinstance(decision, Try):
+        reason: str | None = None
+        if not self._was_linked(profile):
+            pass  # since the code was shown, the bot has turned out to empty its profile at each start
+        elif isinstance(decision, Try):
             recovery = attempted(state.recovery, decision.snapshot.name, now, self._policy)
             try:
                 # Before it is tried: a crash in between must not give the same snapshot another chance.
@@ -328,7 +362,8 @@ class SessionTracker:
         if self._overtaken(profile, live):
             self._doubt_again(profile, live)
             return
-        emit("session.not_recovered", session=profile.id, reason=reason)
+        if reason is not None:
+            emit("session.not_recovered", session=profile.id, reason=reason)
         live.doubt(False)
         self._report(profile, live, None)
         self._write_down(profile, live, None)
@@ -385,7 +420,7 @@ class SessionTracker:
         run = self._slot.run
         if run is None or run.stopping:
             return []
-        return [await self._snapshot(live) for live in list(run.observer.live.values())]
+        return [await self._snapshot(live) for live in run.observer.sessions]
 
     async def _snapshot(self, live: LiveBrowser) -> SnapshotAnswer:
         profile = await self._registry.identify(live.profile)
@@ -431,7 +466,7 @@ class SessionTracker:
         """The session that is meant, and its browser if it is open."""
         profiles = {profile.id: profile for profile in await self._registry.profiles()}
         open_now = {}
-        for live in list(self._slot.run.observer.live.values()) if self._slot.run is not None else ():
+        for live in self._slot.run.observer.sessions if self._slot.run is not None else ():
             profile = await self._registry.identify(live.profile)
             profiles[profile.id], open_now[profile.id] = profile, live
         if session is None and len(profiles) == 1:

@@ -156,7 +156,7 @@ async def gather(
     `planned` holds what is scheduled and when, in seconds of the monotonic clock.
     """
     run, now = slot.run, time.monotonic()
-    shown = {live.profile: str(live.state.status) for live in run.observer.live.values()} if run else {}
+    shown = {live.profile: str(live.state.status) for live in run.observer.sessions} if run else {}
     known, memory = await asyncio.gather(tracker.sessions(), asyncio.to_thread(_memory, spec.territory))
     pages = tracker.page_states()
     coming: list[tuple[float, str, str | None]] = [(due, what, None) for what, due in planned.items()]

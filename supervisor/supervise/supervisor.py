@@ -45,6 +45,7 @@ from supervisor.supervise.leftovers import Leftovers
 from supervisor.supervise.maintenance import Maintenance
 from supervisor.supervise.ongoing import OngoingRestart, RestartRecorder
 from supervisor.supervise.preflight_gate import PreflightGate, SourceWatch
+from supervisor.supervise.profile_changes import ProfileChanges
 from supervisor.supervise.restart import RestartSequence
 from supervisor.supervise.session_tracker import PageStatus, SessionTracker, SnapshotAnswer
 from supervisor.supervise.snapshot_queue import SnapshotQueue, TakenSnapshot
@@ -78,6 +79,7 @@ class Supervisor:
         queue: SnapshotQueue,
         tracker: SessionTracker,
         browsers: BrowserEvents,
+        changes: ProfileChanges,
         leftovers: Leftovers,
         history: History,
     ) -> None:
@@ -90,6 +92,7 @@ class Supervisor:
         self._queue = queue
         self._tracker = tracker
         self._browsers = browsers
+        self._changes = changes
         self._leftovers = leftovers
         self._recorder = RestartRecorder(spec, history)
         self._started_at = datetime.now(UTC)
@@ -409,6 +412,7 @@ class Supervisor:
         self._later(_TIDY_AFTER, self._start_ahead)
         self._queue.finish_in_background()
         self._tracker.note_start(run.observer.live.values(), run.method)
+        self._changes.note_start()
         self._recorder.over(self._restart, run, over.verdict, since=self._slot.spawned_at)
         if self._files is not None:
             self._files.stand_by()
@@ -500,6 +504,7 @@ class Supervisor:
                 self._report(EventKind.NOT_DOWN)
                 return
             self._stopped = stopped = await self._sequence.stop(self._restart, run, stop, suspension)
+        await self._changes.end()
         released = self._leftovers.note(stopped, run)
         self._released |= released
         if not all(one.clean for one in released.values()):
@@ -534,6 +539,8 @@ class Supervisor:
         elif not in_order:
             self._recorder.failed(self._restart, None)
             self._restart = OngoingRestart(self._restart.reason, self._restart.detail)  # the next try
+        else:
+            await self._changes.begin()
         if self._state.after is After.REST or (starts and not in_order and self._policy.rest_after_exit):
             emit("bot.waiting")
         self._report(EventKind.PREPARED if in_order else EventKind.UNPREPARED)
@@ -594,7 +601,7 @@ class Supervisor:
     def _no_browser(self) -> None:
         """Report that a bot that is known to open a browser has not done so in the time that it had."""
         run = self._slot.run
-        if run is not None and run.opens_browser and self._tracker.opens_browser and not run.observer.live:
+        if run is not None and run.opens_browser and self._tracker.opens_browser and not run.opened_browser:
             emit(
                 "error",
                 problem=f"the bot has not opened its browser in {self._spec.config.browser.start_timeout:g} s",

@@ -359,7 +359,7 @@ def launch_browser(profile: str, words: str) -> int:
     switches = ["--incognito"] * ("incognito" in given) + ["--remote-debugging-pipe"] * ("pipe" in given)
     switches += [f"--remote-debugging-port={given['port']}"] if "port" in given else []
     argv = [program, "-I", "-S", script, "browser", f"--user-data-dir={profile}", f"--fake={words}", *switches]
-    # Python would make an exception of an early SIGINT, and swallow it at times; the browser lets it through when ready.
+    # Python would make an exception of an early SIGINT, and swallow it at times: the browser lets it in when ready.
     return os.posix_spawn(program, argv, os.environ, setsid=True, setsigmask=[signal.SIGINT])
 
 

@@ -72,6 +72,13 @@ def _given_up(fields: Fields) -> str:
     return f"the bot failed {fields['failures']} times{never}; giving up. See its output; its session is kept as it is"
 
 
+def _closed(fields: Fields) -> str:
+    if "took_ms" not in fields:
+        return f"the bot has closed its browser on {fields['profile']}"
+    took = f"{fields['took_ms'] / 1000:.2f} s"
+    return f"browser on {fields['profile']} closed in {took}{clause(', by {}', fields.get('asked_by'))}"
+
+
 def _not_ready(fields: Fields) -> str:
     seen = clause(" (last seen: {})", fields.get("state"))
     return f"the bot is not ready after {fields['waited_s']:g} s{seen}; see its output, or raise ready.timeout"
@@ -304,15 +311,12 @@ BROWSER: Final = (
     info(
         "browser.closed",
         "A browser was closed and wrote all its data.",
-        lambda fields: (
-            f"browser on {fields['profile']} closed in {fields['took_ms'] / 1000:.2f} s"
-            f"{clause(', by {}', fields.get('asked_by'))}"
-        ),
+        _closed,
         "detail",
         **_BROWSER,
         method=string("what closed it: `asked` for a request of ours, `bot`, or `gone` if it was closing already"),
         asked_by=string("how it was asked: `DevTools` or `SIGINT`", optional=True),
-        took_ms=integer("milliseconds until every one of its processes was gone"),
+        took_ms=integer("milliseconds until all of its processes were gone, if scanonce closed it", optional=True),
     ),
     warning(
         "browser.unclean",
@@ -323,7 +327,7 @@ BROWSER: Final = (
     ),
     warning(
         "browser.lost",
-        "A browser ended while the bot was running.",
+        "A browser crashed or was killed while the bot was running.",
         "the browser on {profile} is gone",
         **_BROWSER,
     ),

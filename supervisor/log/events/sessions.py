@@ -182,6 +182,21 @@ SESSIONS: Final = (
         problem=string("what was found: names of files and checks, nothing of their content"),
         moved_to=string("where the damaged profile is now", optional=True),
     ),
+    info(
+        "session.removed",
+        "The running bot has removed the profile of a session that it had closed: it is not restored. Its snapshots "
+        "stay for as long as a profile in quarantine does.",
+        "the bot has removed session {session}, so it is not restored; scanonce snapshot restore {session} does that",
+        profile=PROFILE,
+    ),
+    warning(
+        "session.emptied",
+        "The running bot has removed or replaced a profile while no browser held it, as the `RemoteAuth` of "
+        "whatsapp-web.js does at each start. Reported once.",
+        "the bot itself empties the profile of session {session} (RemoteAuth does so at each start); what is newer "
+        "than the bot's own backup is lost by that, and no snapshot can help: use LocalAuth under scanonce",
+        profile=PROFILE,
+    ),
     warning(
         "session.remark",
         "A check before a start repaired something, or found something worth knowing. The bot starts.",

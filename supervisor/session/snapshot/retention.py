@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from supervisor.session.snapshot.catalog import Snapshot
@@ -47,14 +47,27 @@ class Pruned:
     """Sentences on what could not be removed."""
 
 
-def surplus(sessions: Mapping[str, Sequence[Snapshot]], policy: Retention, now: datetime) -> list[Snapshot]:
-    """The snapshots that the policy does not keep, oldest first; `sessions` lists each session's newest first."""
-    safe = {last.path for snapshots in sessions.values() if (last := last_good(snapshots)) is not None}
+def surplus(
+    sessions: Mapping[str, Sequence[Snapshot]],
+    policy: Retention,
+    now: datetime,
+    given_up: Collection[str] = (),
+) -> list[Snapshot]:
+    """The snapshots that the policy does not keep, oldest first; `sessions` lists each session's newest first.
+
+    Nothing is kept of the sessions that are `given_up`.
+    """
+    safe = {
+        last.path
+        for session_id, snapshots in sessions.items()
+        if session_id not in given_up and (last := last_good(snapshots)) is not None
+    }
     kept: list[Snapshot] = []
     gone: list[Snapshot] = []
-    for snapshots in sessions.values():
+    for session_id, snapshots in sessions.items():
         for place, snapshot in enumerate(snapshots):
-            stale = place >= policy.max_count or now - snapshot.created_at > policy.max_age
+            old = now - snapshot.created_at > policy.max_age
+            stale = place >= policy.max_count or old or session_id in given_up
             (gone if stale and snapshot.path not in safe else kept).append(snapshot)
     kept.sort(key=lambda snapshot: snapshot.stamp)
     for snapshot in [s for s in kept if s.path not in safe]:

@@ -270,3 +270,15 @@ def test_without_pidfds_another_kind_of_handle_is_chosen(monkeypatch: pytest.Mon
     assert handle._pidfd_works()
     monkeypatch.setattr(os, "pidfd_open", refuse)
     assert not handle._pidfd_works()
+
+
+@pytest.mark.parametrize(("code", "status"), [("", 0), ("raise SystemExit(3)", 3 << 8), ("os.kill(os.getpid(), 9)", 9)])
+def test_the_status_of_an_exit_is_known_without_reaping(spawn: Spawn, code: str, status: int) -> None:
+    process = spawn(*python(f"import os, time; time.sleep(0.2); {code}"))
+    one = held(process.pid)
+    alive, early = one.alive, one.wait_status
+    assert (alive, early) == (True, None)
+    wait_unreaped(process)
+    assert one.wait_status == status
+    process.wait()
+    assert one.wait_status in {status, None}, "from Linux 6.15 on it is known after that as well"
