@@ -31,7 +31,7 @@ def _row(one: Snapshot) -> list[str | Cell]:
         one.name,
         console.ago(one.created_at),
         console.yes_no(one.linked),
-        "running" if one.live else "stopped",
+        "" if one.plain else "running" if one.live else "stopped",
         console.size(one.bytes),
         console.size(one.own_bytes),
         one.browser_version or "",

@@ -160,7 +160,10 @@ def _no_restore(seen: Overview) -> str:
     """Why the next start would not find its session, and what a person could do about it."""
     sound = [snapshot for snapshot in seen.snapshots if snapshot.good]
     if not sound or seen.state.is_linked is not False:
-        return "no"
+        plain = next((snapshot for snapshot in seen.snapshots if snapshot.plain), None)
+        if sound or plain is None or seen.state.logged_out:
+            return "no"
+        return f"perhaps, from the plain copy {plain.name}: scanonce snapshot restore checks and uses it"
     if seen.state.logged_out:
         return "no, the next start asks for a new link"
     kept = console.counted(len(sound), "sound snapshot")

@@ -183,6 +183,8 @@ def _print_taken(result: TakenSnapshot) -> None:
 def _print_plan(plan: Plan) -> None:
     first, *others = plan.snapshots
     kind = "while its bot ran" if first.live else "while its bot was stopped"
+    if first.plain:
+        kind = "by another program"
     console.say(f"Session   {plan.profile.id}")
     console.say(f"Snapshot  {first.name}, taken {console.when(first.created_at)} {kind}, {console.size(first.bytes)}")
     console.say(f"Linked    {console.yes_no(first.linked)}")

@@ -54,9 +54,12 @@ class Reference:
     """Whether the project's state file has the session. In a folder that was copied it does not: what its snapshots
     hold may be in use elsewhere."""
 
-    def kept(self) -> bool:
-        """Whether there is a good snapshot of the present link."""
-        return self.recorded and any(one.good and not self._stale(one.created_at) for one in self.snapshots())
+    def kept(self) -> str | None:
+        """What could be restored of the present link: a good snapshot, else a plain copy, which is checked first."""
+        fresh = [one for one in self.snapshots() if not self._stale(one.created_at)] if self.recorded else []
+        if any(one.good for one in fresh):
+            return "a good snapshot"
+        return "a plain copy" if any(one.plain for one in fresh) else None
 
     def expected(self) -> Mapping[str, int]:
         """The sequence numbers to expect: those of the baseline or the newest good snapshot, whichever is later."""
@@ -129,7 +132,8 @@ def _missed(known: Reference, context: CheckContext) -> str | None:
     if context.linked:
         return " of a linked session"
     # Of most pages it is never known whether they are linked; but nobody takes snapshots of nothing.
-    return ", of which there is a good snapshot," if context.linked is None and known.kept() else None
+    kept = known.kept() if context.linked is None else None
+    return f", of which there is {kept}," if kept is not None else None
 
 
 def _is_closed(place: Path) -> bool:

@@ -428,9 +428,12 @@ class SessionStore:
         """
         with explained("prune the snapshots in", self.cache):
             policy = policy or self.policy
-            sessions = catalog.of_all(self.cache)
+            # Whatever came to lie there: what has no manifest, another program has made, and counts for nothing here.
+            sessions = {
+                session_id: [one for one in snapshots if catalog.has_manifest_file(one.path)]
+                for session_id, snapshots in catalog.of_all(self.cache).items()
+            }
             now = clock.now()
-            # Whatever came to lie there: what is no profile is not ours to remove.
             surplus = retention.surplus(sessions, policy, now, self._given_up(policy, now))
             gone = [s for s in surplus if s.has_manifest or _is_ours(s.path)]
             everything = [one for snapshots in sessions.values() for one in snapshots]

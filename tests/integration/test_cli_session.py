@@ -51,7 +51,7 @@ class TestWhichSession:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         for session_id in ("97150", "97151", "97150-1"):
-            (tmp_path / "sessions" / f"session-{session_id}").mkdir(parents=True)
+            (tmp_path / "sessions" / f"session-{session_id}" / "Default").mkdir(parents=True)
         return tmp_path
 
     def test_the_only_one_needs_no_name(self, tmp_path: Path) -> None:
@@ -131,13 +131,12 @@ class TestList:
         }
 
     def test_names_that_are_not_utf8_are_told_all_the_same(self, tmp_path: Path) -> None:
-        (tmp_path / "sessions").mkdir()
-        os.mkdir(os.fsencode(tmp_path / "sessions") + b"/session-\xff\xfe")  # noqa: PTH102 - bytes
+        os.makedirs(os.fsencode(tmp_path / "sessions") + b"/session-\xff\xfe/Default")  # noqa: PTH103 - bytes
         assert invoke(tmp_path, "session", "list", "--json").json["sessions"][0]["id"] == r"\udcff\udcfe"
         assert r"\udcff\udcfe" in run(tmp_path, "session", "list").out
 
     def test_an_encoding_that_lacks_a_letter_is_no_failure(self, tmp_path: Path) -> None:
-        (tmp_path / "sessions/session-日本").mkdir(parents=True)
+        (tmp_path / "sessions/session-日本/Default").mkdir(parents=True)
         ended = run(tmp_path, "session", "list", env={"PYTHONIOENCODING": "latin-1"})
         assert (ended.status, r"\u65e5\u672c" in ended.out) == (0, True)
 

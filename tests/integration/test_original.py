@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from supervisor.session.store import SessionStore
 from tests.helpers import build
 from tests.helpers.build import take
 from tests.helpers.command import Project
+from tests.helpers.shell import invoke
 from tests.helpers.waiting import eventually
 
 #: As such a bot keeps its accounts, before the link and for good.
@@ -71,3 +73,27 @@ async def test_what_the_bot_writes_back_later_is_reported_and_costs_no_link(proj
     restored = await running.until("session.restored")
     assert restored["session"] == "971"
     assert len(running.all("state.foreign")) == 0, "said once"
+
+
+@pytest.mark.parametrize("lost", ["profile", "database"])
+async def test_the_bots_own_copy_is_restored_if_nothing_else_is_left(project: Project, lost: str) -> None:
+    profile = Profile.at(project.profile("971"))
+    build.profile(profile.path)
+    wanted = build.kept(profile.path)
+    SessionStore(project.folder).state.update("971", is_linked=True, profile=str(profile.path))
+    copy = project.folder / f".session-cache/backup-971-{time.time_ns() // 1_000_000 - 86_400_000 * 20}"
+    build.copy(profile.path, copy, preserving=False)
+    build.remove(profile.path if lost == "profile" else profile.path / build.INDEXED_DB / "CURRENT")
+
+    assert "a plain copy, not verified" in " ".join(invoke(project.folder, "snapshot", "list").out.split())
+    said = " ".join(invoke(project.folder, "session", "info").out.split())
+    assert f"can restore perhaps, from the plain copy {copy.name}" in said
+    planned = invoke(project.folder, "snapshot", "restore", "--dry-run").out
+    assert f"{copy.name}, taken " in planned
+    assert "by another program" in planned
+
+    async with project.supervised("run", f"browser={profile.path},devtools") as running:
+        assert running.all("session.restored")[0]["snapshot"] == copy.name
+    assert build.kept(profile.path).keys() == wanted.keys()
+    assert invoke(project.folder, "snapshot", "prune").status == 0
+    assert copy.is_dir()

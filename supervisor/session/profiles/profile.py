@@ -186,16 +186,18 @@ def id_from_folder(name: str) -> str:
 
 
 def discover(project: Path) -> Iterator[Path]:
-    """The profile folders in the places where the known libraries put them, sorted by name; then the accounts that are
-    folders of files, wherever they lie in the project."""
+    """The profiles in the places where the known libraries put them, sorted by name; then the accounts that are folders
+    of files, wherever they lie in the project.
+
+    A folder that holds no session is none: bots keep files of their own there, in folders named alike.
+    """
     for parent, prefix in _USUAL_PLACES:
         try:
             with os.scandir(project / parent) as entries:
                 names = sorted(e.name for e in entries if _is_candidate(e, prefix))
         except OSError:  # no such place, or not ours to read: nothing is found there
             continue
-        for name in names:
-            yield project / parent / name
+        yield from filter(_may_be_profile, (project / parent / name for name in names))
     yield from auth_files.find(project)
 
 
@@ -243,6 +245,15 @@ def holds_foreign_files(folder: Path) -> bool:
         return folder.lstat().st_size > 0
     except OSError:
         return os.path.lexists(folder)
+
+
+def _may_be_profile(folder: Path) -> bool:
+    try:
+        return bool(os.listdir(folder)) and not holds_foreign_files(folder)  # noqa: PTH208
+    except PermissionError:  # the check says so
+        return True
+    except OSError:
+        return False
 
 
 def _is_left_of_one(name: str) -> bool:

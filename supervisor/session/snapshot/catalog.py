@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from supervisor.session.names import MANIFEST, Stamped, id_of, parse_stamped, safe_name
+from supervisor.session.profiles.kinds import is_session_folder
 from supervisor.session.profiles.scan import scan
 from supervisor.session.snapshot import manifest as manifests
 
@@ -17,7 +18,8 @@ class Snapshot:
     """One published snapshot: a folder of plain files, and what its manifest says about it.
 
     A folder without a readable manifest (one made by the JavaScript original, or damaged since) is a snapshot too:
-    `has_manifest` is false, it counts as unverified, and a restore verifies it by the formats of its databases.
+    `has_manifest` is false, it counts as unverified, and a restore verifies it by the formats of its databases. A
+    session's folder with no manifest at all is a `plain` copy: another program made it, and only that removes it.
     """
 
     session_id: str
@@ -39,6 +41,7 @@ class Snapshot:
     """Per LevelDB folder, the last sequence number in it."""
     problems: tuple[str, ...]
     has_manifest: bool
+    plain: bool
     home: str | None
     """Where the profile was: relative to the project if it lay inside, else absolute; `None` if that is not known."""
 
@@ -123,12 +126,14 @@ def from_header(folder: Path, stamp: int, header: manifests.Header) -> Snapshot:
         sequences=dict(header.sequences),
         problems=header.problems,
         has_manifest=True,
+        plain=False,
         home=header.profile,
     )
 
 
 def _without_manifest(folder: Path, session_id: str, stamp: int) -> Snapshot:
     size = scan(folder).size
+    plain = is_session_folder(folder) and not has_manifest_file(folder)
     return Snapshot(
         session_id=session_id,
         path=folder,
@@ -142,10 +147,16 @@ def _without_manifest(folder: Path, session_id: str, stamp: int) -> Snapshot:
         own_bytes=size,
         base=None,
         sequences={},
-        problems=("it has no readable manifest",),
+        problems=("a plain copy, not verified" if plain else "it has no readable manifest",),
         has_manifest=False,
+        plain=plain,
         home=None,
     )
+
+
+def has_manifest_file(folder: Path) -> bool:
+    """Whether a snapshot's folder was made by scanonce, be its manifest readable or not."""
+    return os.path.lexists(folder / MANIFEST)
 
 
 _LATEST_MS = 253_402_300_799_000  # the last second that a datetime can hold

@@ -31,6 +31,8 @@ def verify(chosen: Snapshot, others: Iterable[Snapshot], progress: Progress) -> 
         known = manifest.read(chosen.path)
     except manifest.ManifestError as error:
         problems = [f"The manifest cannot be read: {error}."] if chosen.has_manifest else []
+        if not databases.needed(chosen.path, scan(chosen.path)):
+            problems.append("It holds no IndexedDB and no Local Storage.")
         return problems + _formats(chosen.path, chosen.sequences, progress)
     # Every byte is read twice: once for the checksum of its file, once for what the database says of itself.
     size = sum(record.source.size for record in known.files.values())

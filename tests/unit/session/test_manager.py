@@ -110,9 +110,9 @@ def test_lists(manager: SessionManager, project: Path) -> None:
     manager.save_session_state("noted", is_linked=False)
     take(manager.store, manager.store.profiles()[0])
     assert manager.get_all_sessions() == ["97150"]
-    assert manager.list_sessions() == ["97150", "empty", "noted"]
+    assert manager.list_sessions() == ["97150", "noted"]
     assert set(manager.get_all_saved_sessions()) == {"97150", "noted"}
-    assert [info.session_id for info in manager.get_all_sessions_detailed()] == ["97150", "empty", "noted"]
+    assert [info.session_id for info in manager.get_all_sessions_detailed()] == ["97150", "noted"]
     status = manager.get_detailed_session_status("97150")
     assert status.size == sum(len(data) for data in build.kept(status.info.path).values())
     assert len(status.backups) == 1

@@ -40,6 +40,7 @@ def snapshot(
         sequences={},
         problems=(),
         has_manifest=True,
+        plain=False,
         home=None,
     )
 

@@ -7,15 +7,20 @@ import json
 import os
 import stat
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from supervisor.session import rebuild
 from supervisor.session.names import MANIFEST
 from supervisor.session.profiles.check_report import CheckContext
 from supervisor.session.profiles.profile import Profile
+from supervisor.session.recovery import candidates
+from supervisor.session.snapshot.retention import Retention
 from supervisor.session.store import SessionStore
 from supervisor.system import files as fsio
 from supervisor.system.errors import SessionError, SnapshotDamagedError
@@ -291,6 +296,83 @@ def test_verify_finds_what_a_snapshot_lost(store: SessionStore, profile: Profile
         store.restore(profile, snapshot)
 
 
+def plain_copy(store: SessionStore, profile: Profile, age_days: float, *, preserving: bool = True) -> Path:
+    """A copy of a profile as a bot with its own session manager makes it, without a manifest."""
+    stamp = round((time.time() - age_days * 86400) * 1000)
+    folder = store.cache / f"backup-{profile.id}-{stamp}"
+    build.copy(profile.path, folder, preserving=preserving)
+    return folder
+
+
+@pytest.mark.parametrize("preserving", [True, False])
+@pytest.mark.parametrize("linked", [True, None])
+def test_a_plain_copy_is_restored_if_nothing_else_is_left(
+    store: SessionStore, profile: Profile, linked: bool | None, preserving: bool
+) -> None:
+    wanted = build.kept(profile.path)
+    folder = plain_copy(store, profile, 3, preserving=preserving)
+    store.state.update(profile.id, is_linked=linked, profile=str(profile.path))
+    [found] = store.snapshots(profile.id)
+    assert (found.plain, found.verified, found.problems) == (True, False, ("a plain copy, not verified",))
+    build.remove(profile.path)
+    report = store.check(profile, context=CheckContext(free=True))
+    assert report.damage
+    assert store.restore_first(profile, candidates([found])).restored
+    assert build.kept(profile.path) == wanted
+    assert folder.exists()
+
+
+def test_a_plain_copy_is_the_last_to_be_tried_and_never_restored_damaged(store: SessionStore, profile: Profile) -> None:
+    snapshot = take(store, profile)
+    folder = plain_copy(store, profile, -1)  # newer by its name
+    best = candidates(store.snapshots(profile.id))
+    assert [one.name for one in best] == [snapshot.name, folder.name]
+    assert store.verify(best[1]) == []
+    build.flip(folder / build.INDEXED_DB / "000004.ldb", 10)
+    assert "000004.ldb" in store.verify(best[1])[0]
+    before = build.contents(profile.path)
+    assert store.restore_first(profile, best[1:]).restored is None
+    assert build.contents(profile.path) == before
+
+
+@pytest.mark.parametrize("lost", ["nothing", "databases", "manifest"])
+def test_what_another_program_has_copied_is_never_pruned(store: SessionStore, profile: Profile, lost: str) -> None:
+    if lost == "databases":  # of a session that was never linked
+        build.remove(profile.path / "Default/IndexedDB")
+        build.remove(profile.path / "Default/Local Storage")
+    folders = [plain_copy(store, profile, age) for age in range(15, 30)]
+    snapshot = take(store, profile)
+    if lost == "manifest":
+        build.remove(snapshot.path / MANIFEST)
+    policy = Retention(timedelta(0), 0, max_bytes=0)
+    assert store.prune(policy=policy).snapshots == ()
+    assert all(folder.is_dir() for folder in [*folders, snapshot.path])
+
+
+def test_plain_copies_take_no_place_of_a_snapshot(store: SessionStore, profile: Profile) -> None:
+    taken = [take(store, profile)]
+    change(profile)
+    taken.append(take(store, profile))
+    for ahead in range(1, 4):
+        plain_copy(store, profile, -ahead)
+    assert store.prune(policy=Retention(max_count=2)).snapshots == ()
+    assert [one.name for one in store.prune(policy=Retention(max_count=1)).snapshots] == [taken[0].name]
+
+
+def test_a_state_file_is_rebuilt_from_what_says_something_of_its_session(store: SessionStore, profile: Profile) -> None:
+    snapshot = take(store, profile)
+    plain_copy(store, profile, -1)
+    state = rebuild.states(store.cache)[profile.id]
+    assert (state.is_linked, state.last_snapshot, state.profile) == (True, snapshot.name, snapshot.home)
+
+
+def test_a_session_of_which_only_a_plain_copy_is_left_is_reported(store: SessionStore, profile: Profile) -> None:
+    plain_copy(store, profile, 1)
+    assert store.lost() == []
+    build.remove(profile.path)
+    assert store.lost() == [profile.id]
+
+
 def test_a_copy_that_does_not_verify_is_kept_but_never_good(store: SessionStore, profile: Profile) -> None:
     good = take(store, profile)
     build.flip(profile.path / build.INDEXED_DB / "000004.ldb", 10)
@@ -489,7 +571,7 @@ def test_profiles_are_found_in_the_usual_places_and_keep_ids_of_their_own(store:
         "tokens/.hidden",
         "sessions/other",
     ):
-        (project / name).mkdir(parents=True)
+        (project / name / "Default").mkdir(parents=True)
     (project / "sessions/session-file").touch()
     found = {profile.id: profile.path.relative_to(project).as_posix() for profile in store.profiles()}
     assert found == {
@@ -501,6 +583,33 @@ def test_profiles_are_found_in_the_usual_places_and_keep_ids_of_their_own(store:
     assert [p.id for p in store.profiles([project / "tokens/b"])] == ["b"]
     assert store.profile_at(project / ".wwebjs_auth/session-a").id == "a@.wwebjs_auth"
     assert store.profile_at(project / "elsewhere/userdata").id == "userdata"
+
+
+@pytest.mark.parametrize("entries", [(), ("device-status.json",), ("settings.json", "notes.txt"), ("media/",)])
+@pytest.mark.parametrize("place", ["sessions/session-+97150", ".wwebjs_auth/session", "tokens/b"])
+def test_a_folder_that_holds_nothing_of_a_browsers_is_no_session(
+    store: SessionStore, project: Path, place: str, entries: tuple[str, ...]
+) -> None:
+    for entry in ("", *entries):
+        path = project / place / entry
+        path.mkdir(parents=True) if entry.endswith("/") or not entry else path.write_text("{}")
+    assert store.profiles() == []
+    assert [profile.path for profile in store.profiles([project / place])] == [project / place]
+
+
+@pytest.mark.parametrize("left", ["Local State", "Default", "SingletonLock", "Last Version"])
+def test_what_is_left_of_a_profile_is_found(store: SessionStore, project: Path, left: str) -> None:
+    folder = project / "sessions/session-a"
+    folder.mkdir(parents=True)
+    (folder / left).write_text("")
+    assert [profile.path for profile in store.profiles()] == [folder]
+
+
+def test_a_known_profile_that_is_empty_stays_known(store: SessionStore, profile: Profile) -> None:
+    take(store, profile)
+    build.remove(profile.path)
+    profile.path.mkdir()
+    assert store.profiles() == [profile]
 
 
 def test_two_ways_to_one_folder_are_one_profile(
@@ -520,11 +629,11 @@ def test_the_browser_version_is_read_from_the_profile_if_nobody_says(store: Sess
 
 
 def test_a_profile_keeps_its_id_when_another_of_its_name_appears(store: SessionStore, project: Path) -> None:
-    (project / "tokens/a").mkdir(parents=True)
+    (project / "tokens/a/Default").mkdir(parents=True)
     (profile,) = store.profiles()
     (profile.path / "Local State").write_text("{}")
     take(store, profile)
-    (project / "sessions/session-a").mkdir(parents=True)
+    (project / "sessions/session-a/Default").mkdir(parents=True)
     assert {p.id: p.path.name for p in store.profiles()} == {"a": "a", "a@sessions": "session-a"}
 
 
