@@ -35,6 +35,7 @@ from supervisor.process.spawn import SpawnSpec
 from supervisor.process.table import ProcessEntry
 from supervisor.process.wrappers import speakers
 from supervisor.session.profiles import singleton
+from supervisor.system import files
 from supervisor.system.tasks import drop_traceback_on_cancel
 
 #: Seconds between two looks whether a bot without a browser is connected to one that it has not started.
@@ -201,7 +202,7 @@ class Run:
         spec = self._spec
         environment = spec.environment(self.mark, self._number)
         try:
-            Path(environment[CHANGES]).write_bytes(b"".join(os.fsencode(path) + b"\n" for path in changes))
+            files.rewrite(Path(environment[CHANGES]), b"".join(os.fsencode(path) + b"\n" for path in changes))
         except OSError:  # a full disk: better a bot that does not learn what has changed than none
             del environment[CHANGES]
         if may_notify(spec.config):

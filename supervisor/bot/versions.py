@@ -8,6 +8,7 @@ import psutil
 
 from supervisor import __version__
 from supervisor.config.identity import ConfigIdentity
+from supervisor.system.reading import DamagedFileError, read_text
 from supervisor.timing.record import Setup
 
 _NODE = {"node", "nodejs", "node.exe"}
@@ -51,8 +52,8 @@ def node_version(program: Path) -> str | None:
         return None
     prefix = program.parent.parent if program.parent.name == "bin" else program.parent
     try:
-        numbers = _IN_HEADER.findall((prefix / "include/node/node_version.h").read_text("utf-8", "replace"))
-    except OSError:
+        numbers = _IN_HEADER.findall(read_text(prefix / "include/node/node_version.h", follow=True, errors="replace"))
+    except (OSError, DamagedFileError):
         numbers = []
     if len(numbers) == 3:
         return ".".join(numbers)

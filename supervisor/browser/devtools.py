@@ -17,7 +17,6 @@ import json
 import logging
 import os
 import re
-import stat
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +25,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from supervisor.system.reading import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,15 +85,14 @@ def read_endpoint(profile: Path, *, since: float = 0.0) -> str | None:
     (seconds since the epoch) does not count either.
     """
     # The profile may contain anything: a FIFO must not block us, a link must not lead to another file.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        with os.fdopen(os.open(profile / "DevToolsActivePort", flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            content = file.read(_ENDPOINT_MAX_BYTES) if stat.S_ISREG(status.st_mode) else b""
+        with open_regular(profile / "DevToolsActivePort") as file:
+            written_at = os.fstat(file.fileno()).st_mtime
+            content = file.read(_ENDPOINT_MAX_BYTES)
     except OSError:
         return None
     match = _ENDPOINT.match(content)
-    if match is None or not 0 < (port := int(match[1])) < 65536 or status.st_mtime < since:
+    if match is None or not 0 < (port := int(match[1])) < 65536 or written_at < since:
         return None
     return f"ws://127.0.0.1:{port}{match[2].decode('ascii')}"
 

@@ -5,12 +5,12 @@ read; what the bot really does corrects it.
 """
 
 import contextlib
-import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from supervisor.system.reading import parse_object, read_start
 
 #: Packages of npm that drive a browser.
 _NPM = (
@@ -96,9 +96,8 @@ def _only_connects(texts: Iterable[bytes]) -> bool:
 
 
 def _dependencies(package: Path) -> set[str]:
-    with contextlib.suppress(ValueError, RecursionError):
-        document = json.loads(_read(str(package)) or b"{}")
-        found = document.get("dependencies") if isinstance(document, dict) else None
+    with contextlib.suppress(ValueError):
+        found = parse_object(_read(str(package)) or b"{}", strict=False).get("dependencies")
         return set(found) if isinstance(found, dict) else set()
     return set()
 
@@ -127,9 +126,7 @@ def _may_hold_source(place: str, name: str) -> bool:
 
 def _read(path: str) -> bytes | None:
     """The beginning of a regular file, None for anything else."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            return file.read(_LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+        return read_start(path, _LARGEST)
     except OSError:
         return None

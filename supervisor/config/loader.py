@@ -16,6 +16,7 @@ from supervisor.config.issues import ConfigError, ConfigIssue
 from supervisor.config.modes import BY_MODE, Mode
 from supervisor.config.schema import Config
 from supervisor.config.toml_lines import KeyPath, key_lines
+from supervisor.system.reading import DamagedFileError, read_file
 
 CONFIG_NAME: Final = "scanonce.toml"
 _NO_OVERRIDES: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -56,13 +57,14 @@ def _read(project: Path, file: Path | None) -> tuple[Path | None, str]:
         raise ConfigError([ConfigIssue(f"the project {why}; expected the folder of the bot", file=project)])
     path = file if file is not None else project / CONFIG_NAME
     try:
-        raw = path.read_bytes()
+        raw = read_file(path, follow=True)
     except FileNotFoundError:
         if file is None:
             return None, ""
         raise ConfigError([ConfigIssue("there is no such file", file=path)]) from None
-    except OSError as error:
-        raise ConfigError([ConfigIssue(f"cannot be read: {error.strerror or error}", file=path)]) from None
+    except (OSError, DamagedFileError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([ConfigIssue(f"cannot be read: {reason}", file=path)]) from None
     try:
         return path, raw.decode("utf-8-sig")  # Windows editors put a byte order mark in front
     except UnicodeDecodeError as error:

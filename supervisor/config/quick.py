@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from supervisor.config.issues import ConfigError
 from supervisor.config.modes import Mode
+from supervisor.system.reading import read_text
 
 _FILE: Final = "scanonce.toml"
 _KEYS: Final = (("session", "cache"), ("timing", "target_low"), ("timing", "target_high"))
@@ -24,7 +25,7 @@ class Quick(NamedTuple):
 def read(project: Path, file: Path | None) -> Quick:
     """Read them as `loader.load` would; a file with mistakes must not keep a user from asking for the status."""
     try:
-        text = (file or project / _FILE).read_text("utf-8-sig")
+        text = read_text(file or project / _FILE, follow=True)
     except (OSError, ValueError):
         return Quick()
     if not _sets_one(text):

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from supervisor.system.inode import Inode, inode_of
+from supervisor.system.reading import read_object
 from supervisor.system.runtime_dir import MAX_ADDRESS
 
+_LARGEST = 64 << 10  # bytes; the file holds a number and a token
 SOCKET: Final = "control"
 """The socket's name in the runtime folder."""
 PORT: Final = "control.json"
@@ -179,7 +181,7 @@ def _listen_loopback(path: Path) -> Listener:
 
 def _read_port(path: Path) -> tuple[int, str]:
     try:
-        known = json.loads(path.read_bytes())
+        known = read_object(path, _LARGEST)
         return int(known["port"]), str(known["token"])
     except (KeyError, TypeError) as error:
         raise ValueError("it is damaged") from error

@@ -12,6 +12,9 @@ from supervisor.notify import apprise_target, signature
 from supervisor.notify.target import NotificationTarget
 from supervisor.notify.webhook import Webhook
 from supervisor.process.helper import HelperRunner
+from supervisor.system.reading import DamagedFileError, read_text
+
+_LONGEST_SECRET = 64 << 10  # bytes; a key file of PEM form has some thousand
 
 
 class UnusableError(Exception):
@@ -81,11 +84,11 @@ def _resolved(value: str, project: Path) -> str:
         return found
     path = project / os.path.expanduser(where)  # noqa: PTH111  Path.expanduser raises without a home
     try:
-        found = path.read_text(encoding="utf-8").strip()
+        found = read_text(path, _LONGEST_SECRET, follow=True).strip()
     except OSError as error:
         raise UnusableError(f"{path} cannot be read: {error.strerror}", "put only the value into it") from None
-    except UnicodeDecodeError:
-        raise UnusableError(f"{path} is not text in UTF-8", "put only the value into it") from None
+    except DamagedFileError as error:
+        raise UnusableError(f"{path} cannot be read: {error}", "put only the value into it") from None
     if not found:
         raise UnusableError(f"{path} is empty", "put only the value into it")
     return found

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from supervisor.system.reading import parse_object, read_file, read_start
+
+_LARGEST = 4 << 20  # bytes; a bundle that is larger is looked at no further
 EXTENSIONS = frozenset({".js", ".mjs", ".cjs"})
 
 AS_MODULE = ("--check", "--input-type=module", "-")
@@ -134,7 +137,7 @@ def needs_a_second_look(path: Path) -> bool:
     if path.suffix != ".js" or _package_type(path.parent) is not None:
         return False
     try:
-        return _LOOKS_LIKE_A_MODULE.search(path.read_bytes()) is not None
+        return _LOOKS_LIKE_A_MODULE.search(read_start(path, _LARGEST, follow=True)) is not None
     except OSError:
         return False
 
@@ -145,12 +148,11 @@ def _package_type(folder: Path) -> object:
         if above.name == "node_modules":
             break
         try:
-            package = json.loads((above / "package.json").read_bytes())
+            return parse_object(read_file(above / "package.json", follow=True), strict=False).get("type")
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, RecursionError):  # its own check reports it
+        except (OSError, ValueError):  # its own check reports it
             return None
-        return package.get("type") if isinstance(package, dict) else None
     return None
 
 

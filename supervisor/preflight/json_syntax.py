@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from supervisor.preflight.javascript import CheckFailure
+from supervisor.system.reading import DamagedFileError, read_text
 
 #: Larger files, in bytes, are not parsed: that would block the event loop.
 JSON_LIMIT = 1024 * 1024
@@ -21,10 +22,9 @@ def check_json(path: Path) -> CheckFailure | None:
     if path.name.startswith(_WITH_COMMENTS):
         return None
     try:
-        if path.stat().st_size > JSON_LIMIT:
-            return None
-        text = path.read_text(encoding="utf-8-sig", errors="replace")  # `require` drops the byte order mark as well
-    except OSError:  # gone again, or not readable
+        # Without the byte order mark, which `require` drops as well.
+        text = read_text(path, JSON_LIMIT, follow=True, errors="replace")
+    except (OSError, DamagedFileError):  # gone again, not readable, or too large
         return None
     if not text.strip():
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from supervisor.system.reading import parse_object
+from supervisor.system.reading import parse_object, read_file
 
 _LARGEST = 4 << 20  # bytes; the largest package.json files are lists of some hundred kilobytes
 
@@ -30,18 +30,14 @@ def read_package(folder: Path) -> Package:
     """The package.json in a folder."""
     path = folder / "package.json"
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL byte in the name of a package
+        data = read_file(path, _LARGEST, follow=True)
+        document = parse_object(data, strict=False)
+    except (FileNotFoundError, NotADirectoryError):
         return Package(path)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return Package(path)
         return Package(path, exists=True, trouble=f"cannot be read: {(error.strerror or str(error)).lower()}")
-    if len(data) > _LARGEST:
-        return Package(path, exists=True, trouble=f"is larger than {_LARGEST >> 20} MB")
-    try:
-        document = parse_object(data.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
         return Package(path, exists=True, trouble=f"cannot be parsed: {error}")
     odd = [name for name in ("scripts", "dependencies", "engines") if not isinstance(document.get(name, {}), dict)]

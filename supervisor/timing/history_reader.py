@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from supervisor.system.reading import open_regular
 from supervisor.timing.readonly import read_beside
 from supervisor.timing.record import COLUMNS, SETUP_COLUMNS, HistoryError, Restart, Setup
 
@@ -36,7 +37,7 @@ def read(path: Path, since: float | None = None) -> Recorded:
     Raises `HistoryError` for a damaged database or one that is no history, `OSError` for a file that cannot be opened.
     """
     try:
-        path.open("rb").close()  # SQLite does not report why it cannot open a file
+        open_regular(path, follow=True).close()  # SQLite does not report why it cannot open a file
     except FileNotFoundError:
         return Recorded([], 0, {})
     try:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from supervisor.system.reading import read_start
+
 _STALE: Final = 60.0  # seconds after which a lock is taken for the leftover of a killed git
 
 
@@ -38,7 +40,12 @@ def _git_folder(folder: Path) -> Path | None:
             return found
         if found.is_file():  # a worktree or a submodule: "gitdir: <path>"
             try:
-                target = found.read_text("utf-8", "surrogateescape").partition("gitdir:")[2].strip()
+                target = (
+                    read_start(found, 8192, follow=True)
+                    .decode("utf-8", "surrogateescape")
+                    .partition("gitdir:")[2]
+                    .strip()
+                )
             except OSError:
                 return None
             return top / target if target else None

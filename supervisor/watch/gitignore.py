@@ -16,6 +16,9 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from supervisor.system.reading import DamagedFileError, read_file
+
+_LARGEST = 1 << 20  # bytes; a thousand times the longest that people write
 FILE_NAME = ".gitignore"
 
 #: Folders that are cached; a bot that keeps creating folders must not fill the memory.
@@ -132,8 +135,8 @@ def _down_from_repository_top(base: str) -> list[str]:
 def _extended(chain: _Chain, folder: str) -> _Chain:
     """`chain` with the `.gitignore` of `folder` before it, if there is a readable one."""
     try:
-        data = Path(folder, FILE_NAME).read_bytes()
-    except OSError:  # missing, a folder, or not readable: git ignores such a file, too
+        data = read_file(Path(folder, FILE_NAME), _LARGEST, follow=True)
+    except (OSError, DamagedFileError):  # missing, a folder, or not readable: git ignores such a file, too
         return chain
     lines = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
     patterns = compile_patterns(line.removesuffix("\r") for line in lines)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from supervisor.log.segments.format import LogRecord, decode, stamp
 from supervisor.log.segments.rotation import segment_files
+from supervisor.system.reading import open_regular
 
 LONGEST: Final = 64 * 1024
 """Bytes of an unfinished line that are held; a longer one is returned in parts."""
@@ -61,7 +62,7 @@ class LogReader:
         for number, path in reversed(segment_files(self._folder, self._key)):
             if number < self._number:
                 return
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 lines = _Lines()
                 found += sum(wanted(entry) for line in file for entry in self._entries(line, lines))
             if found >= count:
@@ -101,7 +102,7 @@ class LogReader:
         for number, path in segment_files(self._folder, self._key):
             if number >= self._number:
                 with contextlib.suppress(FileNotFoundError):  # removed just now, as the oldest
-                    self._file = path.open("rb")
+                    self._file = open_regular(path)
                     self._skipped = self._began and number > self._number
                     self._began, self._number = True, number
                     return True
@@ -178,7 +179,7 @@ def _first_since(found: Sequence[tuple[int, Path]], since: datetime | None) -> i
     """The number of the first segment that may hold entries from `since` on."""
     first = 0
     for number, path in found if since is not None else ():
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        with contextlib.suppress(FileNotFoundError), open_regular(path) as file:
             record = next(filter(None, map(decode, file)), None)
             if record is not None and since is not None and record.at >= since:
                 break

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.setup.package_json import installed_package, node_modules
+from supervisor.system.reading import read_start
 
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 _MAC = (
@@ -116,8 +117,7 @@ def _pinned(project: CheckedProject) -> str | None:
     for modules in node_modules(project.directory):
         file = modules / "puppeteer-core" / "lib" / "cjs" / "puppeteer" / "revisions.js"
         try:
-            with file.open(encoding="utf-8", errors="replace") as opened:
-                found = _PINNED.search(opened.read(100_000))
+            found = _PINNED.search(read_start(file, 100_000, follow=True).decode("utf-8", "replace"))
         except OSError:
             continue
         if found is not None:

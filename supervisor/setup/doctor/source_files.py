@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.system.reading import read_start
 from supervisor.watch.file_tree import walk
 from supervisor.watch.rules import WatchRules
 
@@ -82,8 +83,7 @@ def read_sources(folder: Path) -> SourceFiles:
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - paths of a walk are strings
-            return file.read(_LARGEST)
+        return read_start(path, _LARGEST, follow=True).decode("utf-8", "replace")
     except OSError:
         return None
 

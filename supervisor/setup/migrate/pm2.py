@@ -4,7 +4,6 @@ Source: pm2's documentation, "Configuration File" and its list of attributes. A 
 find out what it exports, as pm2 does.
 """
 
-import json
 import posixpath
 import re
 import subprocess
@@ -23,6 +22,7 @@ from supervisor.setup.migrate.settings_reader import (
     read_json,
     strings,
 )
+from supervisor.system.reading import parse_json, read_file
 
 #: The names under which pm2 looks for the file, and others that are usual.
 NAMES = (
@@ -105,8 +105,8 @@ def read(file: Path) -> Any:
             raise EvaluationError(f"it is a program, and there is no node to run it ({error.strerror})") from None
         if done.returncode == 0:
             try:
-                return json.loads(answer.read_text("utf-8"))
-            except (OSError, ValueError, RecursionError):
+                return parse_json(read_file(answer))
+            except (OSError, ValueError):
                 raise EvaluationError("node gave no answer that can be parsed") from None
     said = done.stderr.decode(errors="replace").strip().splitlines()
     raise EvaluationError(f"node ended with status {done.returncode}{f': {said[-1]}' if said else ''}")

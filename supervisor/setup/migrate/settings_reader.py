@@ -1,6 +1,5 @@
 """The common part of the readers of nodemon's and pm2's settings, which are JSON objects written by hand."""
 
-import json
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from supervisor.setup.migrate.draft import Draft, shown, writable
+from supervisor.system.reading import parse_json, read_file
 
 #: A note on variables that were meant for development, or for production.
 FOR_BOTH_MODES = "for scanonce dev and scanonce run alike"
@@ -88,10 +88,7 @@ class SettingsReader:
 
 def read_json(file: Path) -> Any:
     """The value in a JSON file, which may begin with a byte order mark. Raises `OSError` or `ValueError`."""
-    try:
-        return json.loads(file.read_text("utf-8-sig"))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    return parse_json(read_file(file, follow=True))
 
 
 def strings(value: Any) -> list[str] | None:

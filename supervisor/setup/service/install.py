@@ -13,6 +13,7 @@ from supervisor.setup.service.launchd import Launchd
 from supervisor.setup.service.systemd import Systemd
 from supervisor.setup.service.windows import TaskScheduler
 from supervisor.system.files import replace_file
+from supervisor.system.reading import DamagedFileError, read_file
 
 INIT_SYSTEMS: Final[Mapping[str, Callable[[], InitSystem]]] = {
     "systemd": Systemd,
@@ -133,9 +134,11 @@ def _run(argv: Sequence[str], needless: Collection[int]) -> str | None:
 def _text(path: Path, encoding: str | None = None) -> str | None:
     """The text of a file; None if it does not exist. Raises ServiceError if scanonce did not write it."""
     try:
-        raw = path.read_bytes()
+        raw = read_file(path, follow=True)
     except FileNotFoundError:
         return None
+    except DamagedFileError as error:
+        raise ServiceError(f"{path} is left as it is: {error}; choose another name with --name") from None
     # A byte order mark means UTF-16, in which Windows reads tasks.
     encoding = encoding or ("utf-16" if raw.startswith(codecs.BOM_UTF16) else "utf-8")
     text = raw.decode(encoding, errors="replace")
