@@ -46,6 +46,10 @@ lint: $(VENV) ## rules and format (ruff), and who may import whom (import-linter
 types: $(VENV) ## mypy, strict
 	$(BIN)/mypy
 
+.PHONY: fuzz
+fuzz: $(VENV) ## feed every reader of files with odd bytes (MINUTES=20 in all)
+	FUZZ_SECONDS=$$(( $(or $(MINUTES),20) * 60 / 7 )) $(BIN)/python -m pytest -q -o timeout=0 tests/fuzz
+
 .PHONY: bench
 bench: setup ## measure restarts against nodemon (ARGS="..." for other benchmarks, see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks $(or $(ARGS),restart --vs nodemon)

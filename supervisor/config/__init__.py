@@ -10,5 +10,5 @@
 - issue: one mistake, with its file, line and dotted key.
 - identity: a fingerprint of the options that influence the bot, kept with each restart in the history.
 
-Imports nothing else of `supervisor`.
+Imports only `system`.
 """

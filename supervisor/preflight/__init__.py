@@ -5,5 +5,5 @@
 - doubt: a sentence on a check without a result; the file counts as passed.
 - burst: changes that belong together, and get one result.
 
-Starts no process itself: a function that runs programs is given to `Preflight`. Imports nothing of ours.
+Starts no process itself: a function that runs programs is given to `Preflight`. Imports only `system`.
 """

@@ -6,5 +6,5 @@
 - setup: the versions and the configuration that a restart ran with.
 - change point: the restart from which on a setup differs.
 
-Imports nothing of scanonce.
+Imports only `system`.
 """

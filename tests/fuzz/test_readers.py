@@ -146,7 +146,7 @@ READERS: dict[str, tuple[Callable[[bytes, Path], None], list[bytes]]] = {
 }
 
 
-@pytest.mark.timeout(SECONDS * 20 + 60)
+@pytest.mark.timeout(SECONDS * 2 + 60)
 @pytest.mark.parametrize("name", READERS)
 def test_any_bytes_are_contents_or_damage(name: str, tmp_path: Path) -> None:
     read, samples = READERS[name]
