@@ -48,18 +48,20 @@ def init(
         except NoSuchAppError as error:
             console.fail(f"--app: {error}. Nothing was written.")
         if not dry_run:
-            _write(file, found.text)
+            _write(file, found.text, private="bot.env" in found.draft.values)
         if as_json:
             console.print_json(_document(found, file, written=not dry_run))
         else:
             _tell(found, file, written=not dry_run)
 
 
-def _write(file: Path, text: str) -> None:
-    """Put the complete file in place; a previous one is kept as a backup."""
+def _write(file: Path, text: str, *, private: bool) -> None:
+    """Put the complete file in place, `private` to its owner; a previous one is kept as a backup."""
     temporary = file.with_name(f".{_NAME}.{os.getpid()}")
     try:
         with temporary.open("x", encoding="utf-8") as stream:  # never through a link that is there
+            if private:
+                temporary.chmod(0o600)
             stream.write(text)
         if os.path.lexists(file):
             file.replace(file.with_name(f"{_NAME}.bak"))

@@ -93,7 +93,7 @@ def test_a_file_of_nodemons(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "command"),
     [
-        ({"script": "app.js", "args": ["a"], "nodeArgs": ["--inspect"]}, ["node", "--inspect", "app.js", "a"]),
+        ({"script": "app.js", "args": ["a"], "nodeArgs": ["--harmony"]}, ["node", "--harmony", "app.js", "a"]),
         ({"exec": "npm start"}, ["npm", "start"]),
         ({"exec": "tsc && node"}, ["sh", "-c", "tsc && node"]),
         ({"script": "x.js", "execMap": {"js": "node --harmony"}}, ["node", "--harmony", "x.js"]),
@@ -136,7 +136,7 @@ def test_what_the_package_says_of_nodemon_counts_only_without_a_file_of_its_own(
         ("nodemon --delay 2.5 x.js", ["node", "x.js"], {"quiet": "2.5s"}),
         ("nodemon -d 500ms x.js -d 3", ["node", "x.js", "-d", "3"], {"quiet": "500ms"}),
         ("nodemon -qL --exec 'npx tsx' x.ts", ["npx", "tsx", "x.ts"], {"poll": True}),
-        ("nodemon --inspect=1 -- x.js", ["node", "--inspect=1", "x.js"], None),
+        ("nodemon --inspect=1 -- x.js", ["node", "x.js"], None),
         ("nodemon", ["node", "main.js"], None),
         ("node --watch index.js", ["node", "index.js"], None),
         ("node -r ./env.js --watch-path ./src --watch-path=lib x.js", ["node", "-r", "./env.js", "x.js"], None),
@@ -509,3 +509,53 @@ def test_names_that_could_drive_a_terminal_are_written_out(tmp_path: Path) -> No
     assert ended.status == 0
     assert "\x1b" not in ended.out + (tmp_path / "scanonce.toml").read_text()
     assert found_in(tmp_path) is not None
+
+
+# -- what is written, not what is evaluated ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        "{...process.env, MODE: 'live'}",
+        "{TOKEN: process.env.TOKEN, MODE: 'live'}",
+        "Object.assign({}, process.env, {MODE: 'live'})",
+    ],
+)
+def test_no_value_of_the_shell_gets_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: str) -> None:
+    monkeypatch.setenv("TOKEN", "not-for-a-file")
+    program = f"module.exports = {{apps: [{{script: 'index.js', env: {env}}}]}}"
+    put(tmp_path, index__js="", ecosystem__config__js=program)
+    found, text = found_in(tmp_path)
+    assert text["bot"]["env"] == {"MODE": "live"}
+    assert "not-for-a-file" not in found.text
+    assert "TOKEN" in why(found, "env") or "..." in env or "assign" in env
+
+
+def test_variables_of_several_sources_are_merged(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        package__json={"scripts": {"dev": "A=1 node index.js"}},
+        nodemon__json={"env": {"A": "2", "B": "3"}},
+        pm2__json={"apps": [{"name": "bot", "script": "index.js", "env": {"C": "4"}}]},
+    )
+    found, text = found_in(tmp_path)
+    assert text["bot"]["env"] == {"A": "1", "B": "3", "C": "4"}
+    assert "already" in why(found, "env, A")
+
+
+@pytest.mark.parametrize(
+    ("config", "command", "env"),
+    [
+        ({"exec": "MODE=dev node index.js"}, ["node", "index.js"], {"MODE": "dev"}),
+        ({"exec": "cross-env A=1 B=2 node", "script": "x.js"}, ["node", "x.js"], {"A": "1", "B": "2"}),
+        ({"exec": "node {{filename}} --port 1", "script": "x.js"}, ["node", "x.js", "--port", "1"], {}),
+        ({"exec": "node {{ pwd }}/x.js"}, ["node", "./x.js"], {}),
+        ({"exec": "node --inspect=9229 x.js --inspect"}, ["node", "x.js", "--inspect"], {}),
+    ],
+)
+def test_forms_of_exec(tmp_path: Path, config: dict[str, Any], command: list[str], env: dict[str, str]) -> None:
+    put(tmp_path, nodemon__json=config)
+    _, text = found_in(tmp_path)
+    assert text["bot"]["command"] == command
+    assert text["bot"].get("env", {}) == env

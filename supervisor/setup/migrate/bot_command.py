@@ -1,6 +1,7 @@
 """The bot's command from a script and, perhaps, the program that runs it, as users of nodemon write it."""
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,11 @@ INTERPRETERS: Mapping[str, tuple[str, ...]] = {
 }
 
 _NEEDS_SHELL = frozenset("|&;<>()$`*?[]#~%{}\n")
+
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_FILENAME = re.compile(r"\{\{\s*filename\s*\}\}")
+_FOLDER = re.compile(r"\{\{\s*pwd\s*\}\}")
 
 
 class ScriptError(Exception):
@@ -60,12 +66,34 @@ def run_script(words: Sequence[str], project: Path, exec_map: Mapping[str, str] 
 
 def run_with(program: str, words: Sequence[str]) -> list[str]:
     """The command for `--exec PROGRAM` and a script; a shell runs what only a shell understands."""
+    program, words = _filled_in(program, words)
     if _NEEDS_SHELL & set(program):
         return ["sh", "-c", f'{program} "$@"', "sh", *words] if words else ["sh", "-c", program]
     try:
-        return [*shlex.split(program), *words]
+        command = [*shlex.split(program), *words]
+        return ["env", *command] if command and _ASSIGNMENT.match(command[0]) else command
     except ValueError:  # a quote that is not closed: the shell reports it
         return ["sh", "-c", program, *words]
+
+
+def _filled_in(program: str, words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """nodemon's `--exec` with `{{filename}}` and `{{pwd}}` filled in; the script is then not repeated behind it."""
+    if _FILENAME.search(program) and words:
+        script = shlex.quote(words[0])
+        program, words = _FILENAME.sub(lambda _: script, program), words[1:]
+    return _FOLDER.sub(".", program), words
+
+
+def split_variables(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Split off the variables before a command, also after cross-env or env."""
+    rest = list(words)
+    if rest and rest[0] in {"cross-env", "env"} and len(rest) > 1 and _ASSIGNMENT.match(rest[1]):
+        del rest[0]
+    found = {}
+    while rest and _ASSIGNMENT.match(rest[0]):
+        name, _, value = rest.pop(0).partition("=")
+        found[name] = value
+    return found, rest
 
 
 def _installed_program(name: str, project: Path) -> str | None:

@@ -15,6 +15,11 @@ from supervisor.system.escape import printable
 #: The option to which several sources may add patterns.
 _ADDS_UP = "watch.ignore"
 
+_ENVIRONMENT = "bot.env"
+_DEBUGGER = re.compile(r"--inspect(-brk|-wait|-port|-publish-uid)?(=.*)?")
+_NO_DEBUGGER = "--inspect would open a debugger in production as well; use NODE_OPTIONS=--inspect scanonce dev"
+_SCRIPT = re.compile(r".*\.[cm]?[jt]sx?")
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _HEAD = """\
@@ -63,6 +68,9 @@ class Draft:
 
     def take(self, source: str, name: str, value: Any, key: str, becomes: Any, note: str = "") -> None:
         """Set a key, unless an earlier source has set it or the value cannot be written."""
+        if key == "bot.command" and (kept := _without_debugger(becomes)) != becomes:
+            self.leave(source, name, _NO_DEBUGGER)
+            becomes = kept
         if key not in set(known_keys()):
             self.leave(source, name, f"this version has no {key}")
         elif not writable(becomes):
@@ -73,9 +81,21 @@ class Draft:
             at, first = next((at, one) for at, one in enumerate(self.taken) if one.key == key)
             both = list(dict.fromkeys([*first.becomes, *becomes]))
             self.taken[at] = replace(first, becomes=both, note=f"{first.note}; with those of {source}, {name}")
+        elif key == _ENVIRONMENT:
+            self._add_variables(source, name, becomes)
         elif self.values[key] != becomes:
             first = next(one for one in self.taken if one.key == key)
             self.leave(source, name, f"{key} is taken from {first.source} already")
+
+    def _add_variables(self, source: str, name: str, more: Mapping[str, str]) -> None:
+        at, first = next((at, one) for at, one in enumerate(self.taken) if one.key == _ENVIRONMENT)
+        for variable in sorted(more.keys() & first.becomes.keys()):
+            if first.becomes[variable] != more[variable]:
+                self.leave(source, f"{name}, {variable}", f"it is taken from {first.source} already")
+        if more.keys() - first.becomes.keys():
+            both = {**more, **first.becomes}
+            note = f"{first.note}; with those of {source}"
+            self.taken[at] = replace(first, value=sorted(both), becomes=both, note=note)
 
     def leave(self, source: str, name: str, why: str) -> None:
         """Record a setting that is not taken over."""
@@ -88,6 +108,12 @@ class Draft:
             self.taken.remove(one)
             self.leave(one.source, one.name, why)
         return bool(gone)
+
+
+def _without_debugger(command: list[str]) -> list[str]:
+    """The command without node's options for a debugger; what follows the script is the bot's own."""
+    end = next((at for at, word in enumerate(command) if _SCRIPT.fullmatch(word)), len(command))
+    return [word for at, word in enumerate(command) if at > end or not _DEBUGGER.fullmatch(word)]
 
 
 def writable(value: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from supervisor.setup.migrate.bot_command import ScriptError, local, run_script, run_with
+from supervisor.setup.migrate.bot_command import ScriptError, local, run_script, run_with, split_variables
 from supervisor.setup.migrate.draft import Draft
 from supervisor.setup.migrate.nodemon_flags import WITHOUT_MEANING, NodemonFlags, delay_of_flag, extensions
 from supervisor.setup.migrate.settings_reader import AS_IN_GITIGNORE, Counterpart, SettingsReader, duration, strings
@@ -53,7 +53,9 @@ class NodemonReader(SettingsReader):
         """Take over the command; `script` is the one that nodemon runs if none is named, such as `main`."""
         named, program = self.data.get("script"), self.data.get("exec")
         arguments = strings(self.data.get("args", [])) or []
-        target = named if isinstance(named, str) and named else None if program else script
+        target = named if isinstance(named, str) and named else script
+        if not named and program and "filename}}" not in str(program).replace(" ", ""):
+            target = None
         if isinstance(program, str) and program.strip():
             command = run_with(program, [*([target] if target else []), *arguments])
         elif target is None:
@@ -66,6 +68,9 @@ class NodemonReader(SettingsReader):
                 return
             if command[0] == "node":
                 command[1:1] = strings(self.data.get("nodeArgs", [])) or []
+        variables, command = split_variables(command)
+        if variables:
+            self.take_environment("exec", variables)
         names = ", ".join(name for name in COMMAND_SETTINGS if name in self.data) or "what it runs by default"
         self.take(names, " ".join(command), "bot.command", local(command, self.project, self.folder))
 

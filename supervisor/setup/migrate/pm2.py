@@ -4,6 +4,7 @@ Source: pm2's documentation, "Configuration File" and its list of attributes. A 
 find out what it exports, as pm2 does.
 """
 
+import json
 import posixpath
 import re
 import subprocess
@@ -147,6 +148,14 @@ def _exit_codes(value: Any) -> list[int] | None:
     return codes if codes and all(isinstance(code, int) and not isinstance(code, bool) for code in codes) else None
 
 
+def _is_written(value: Any, text: str) -> bool:
+    """Whether a name or value is in the text of the program that gave it, as a word or literal of its own."""
+    if isinstance(value, bool) or value is None:
+        return True
+    escaped = json.dumps(value, ensure_ascii=False)[1:-1] if isinstance(value, str) else str(value)
+    return any(re.search(rf"(?<![\w]){re.escape(one)}(?![\w])", text) for one in {str(value), escaped})
+
+
 @dataclass(slots=True)
 class Pm2Reader(SettingsReader):
     """One application of an ecosystem file."""
@@ -161,6 +170,8 @@ class Pm2Reader(SettingsReader):
             if name in _NO_COUNTERPART:
                 if not (value is None or value is False or value in _ALWAYS_SO.get(name, ())):
                     self.leave(name, _NO_COUNTERPART[name])
+            elif name == "env":
+                self._environment(name, value)
             elif name.startswith("env_"):
                 self.leave(name, f"put variables of one environment into a file: scanonce run --config {name[4:]}.toml")
             elif name not in _OF_COMMAND:
@@ -188,6 +199,23 @@ class Pm2Reader(SettingsReader):
             return [*run_with(script, []), *arguments]  # "npm", or a whole command line
         command = run_script([script, *arguments], self.project / self.folder)
         return [command[0], *flags, *command[1:]]
+
+    def _environment(self, name: str, value: Any) -> None:
+        """Take over the variables that the file has written down: others come from a shell, and may be secrets."""
+        if not isinstance(value, dict) or self.source.endswith(".json"):
+            self.take_environment(name, value)
+            return
+        text = (self.project / self.source).read_text("utf-8", "replace")
+        written = {one: given for one, given in value.items() if _is_written(one, text) and _is_written(given, text)}
+        if written:
+            self.take_environment(name, written)
+        if computed := sorted(value.keys() - written.keys()):
+            shown_names = ", ".join(computed[:5]) + (f" and {len(computed) - 5} more" if len(computed) > 5 else "")
+            self.leave(
+                name,
+                f"{shown_names}: the values are computed, not written there (such as process.env), and may be secrets; "
+                "the bot inherits scanonce's own environment",
+            )
 
     def _cwd(self) -> None:
         value = self.data.get("cwd")
@@ -236,7 +264,6 @@ class Pm2Reader(SettingsReader):
     }
     HANDLERS: ClassVar = {
         "name": _name,
-        "env": SettingsReader.take_environment,
         "watch": _watch,
         "kill_timeout": _grace,
     }
