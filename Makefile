@@ -22,7 +22,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: system $(VENV) $(BOT) ## install what the tests and the benchmarks need, as far as it is missing
+setup: system $(VENV) $(BOT) libraries ## install what the tests and the benchmarks need, as far as it is missing
 
 .PHONY: demo
 demo: system $(USER_VENV) ## see it work: link, edit three times, lose the profile (KEEP=1: keep its folder to play with)
@@ -60,12 +60,12 @@ picture: setup ## make the pictures of a session in the README, from a real run
 
 .PHONY: clean
 clean: ## remove what setup, tests and tools have made; no session, no snapshot
-	rm -rf .venv examples/whatsapp-bot/node_modules dist
+	rm -rf .venv examples/whatsapp-bot/node_modules tests/e2e/libraries/node_modules dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find supervisor tests examples benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: system tools
-system tools:
+.PHONY: system tools libraries
+system tools libraries:
 	@scripts/setup $@
 
 $(USER_VENV): pyproject.toml scripts/setup
