@@ -140,6 +140,8 @@ class Run:
         self._gone: dict[Path, Released] = {}
         #: The profiles whose browsers the bot has closed itself: it has opened them, and they are not waited for.
         self._closed: set[Path] = set()
+        #: The profiles whose pages were last seen waiting for a scan; that a page was closed since says nothing.
+        self._unscanned: set[Path] = set()
         #: The browsers that have gone and not come back.
         self._lost: dict[Path, Handle] = {}
         self._resources = contextlib.ExitStack()
@@ -241,11 +243,16 @@ class Run:
                 self._gone.pop(live.profile, None)
                 self._lost.pop(live.profile, None)
                 self._closed.discard(live.profile)
+                self._unscanned.discard(live.profile)
                 self._hear_late()
                 if not self._browsers_then:
                     self._reconsider()
             case "page":
                 self._health.page_state(live)
+                if live.state.status in readiness.AWAITS_SCAN:
+                    self._unscanned.add(live.profile)
+                elif live.state.status is not SessionStatus.UNKNOWN:
+                    self._unscanned.discard(live.profile)
                 self._consider_page(live)
             case "closed" | "gone" if not live.throwaway:
                 self._gone[live.profile] = _left_by(live)
@@ -395,6 +402,11 @@ class Run:
             return None
         unsettled = live.doubted or status in {SessionStatus.UNKNOWN, SessionStatus.OPEN}
         return SessionStatus.STARTING if unsettled else status
+
+    @property
+    def awaits_scan(self) -> bool:
+        """Whether the last that was seen of it is that it waits for a person to scan a QR code."""
+        return bool(self._unscanned)
 
     @property
     def opened_browser(self) -> bool:

@@ -47,6 +47,9 @@ RESTART never is one. How long a bot has *served*, from READY to its end, decide
 - otherwise it makes the pause before the next start longer, and counts towards the limit. It counts until the bot has
   served for `window` since. Pauses, starts and hangs are no service: a bot that needs two minutes to fail, and then
   pauses for five, is given up like one that fails at once.
+
+To wait for a person is neither service nor a failure. A bot that ends while it does, as libraries do when nobody has
+scanned their QR code for a while, is started again after a pause, as often as it takes.
 """
 
 from collections.abc import Callable
@@ -86,10 +89,12 @@ class EventKind(StrEnum):
     REFUSED = auto()  # it must not be, or need not be since they are as they were
     QUIT = auto()  # the end of the supervisor is requested; `code` is its exit status
     EXITED = auto()  # the bot's leader has exited; `code` is its status
+    UNSCANNED = auto()  # the same, by a status of its own, while it waited for a person to scan its QR code
     FELLED = auto()  # the same, because its browser had crashed: its status says nothing about its own wish
     BROWSER_LOST = auto()  # a browser is gone under a living bot, and has not come back
     UNHEALTHY = auto()  # it lives, but it hangs, its page has crashed, or it holds more memory than it may
-    READY = auto()  # the bot is ready, or shows a QR code: its start is over
+    READY = auto()  # the bot is ready: its start is over
+    WAITING = auto()  # its start is over as well: it waits for a person, who has to scan a QR code for instance
     NEVER_READY = auto()  # the time for becoming ready is over
     DOWN = auto()  # the tree is proven empty
     NOT_DOWN = auto()  # a process would not die
@@ -142,6 +147,9 @@ class Policy:
     rest_first: bool = False
 
 
+#: With this many in a row the pauses of a bot that nobody scans for grow no more: half a minute by default.
+_LONGEST_STREAK = 6
+
 #: Exit statuses of the supervisor itself, as listed in `docs/exit-codes.md`.
 NEVER_BECAME_READY, CRASH_LOOP, HELD, WOULD_NOT_DIE = 3, 4, 5, 6
 
@@ -151,7 +159,7 @@ class State:
     """The whole state.
 
     `served`: seconds of service so far, of all runs. `failures`: what `served` was at each failure that counts still.
-    `streak`: failures in a row, for the pause before the next start.
+    `streak`: failures in a row, for the pause before the next start. `waiting`: the bot waits for a person.
     """
 
     stage: Stage = Stage.CLOSING
@@ -159,6 +167,7 @@ class State:
     exit_code: int = 0
     quits: int = 0
     ready_at: float | None = None
+    waiting: bool = False
     ever_ready: bool = False
     served: float = 0.0
     failures: tuple[float, ...] = ()
@@ -193,7 +202,7 @@ def _nothing(state: State, _event: Event, _policy: Policy) -> Answer:
 
 
 def _close(state: State, event: Event, policy: Policy, after: After, exit_code: int = 0) -> Answer:
-    counted = _count_service(state, event, policy)
+    counted = replace(_count_service(state, event, policy), waiting=False)
     return replace(counted, stage=Stage.CLOSING, after=after, exit_code=exit_code), (Action.BRING_DOWN,)
 
 
@@ -224,8 +233,9 @@ def _check(state: State, _event: Event, _policy: Policy) -> Answer:
 
 
 def _refused(state: State, _event: Event, _policy: Policy) -> Answer:
-    """Go back to the stage before, which follows from `ready_at`."""
-    return replace(state, stage=Stage.STARTING if state.ready_at is None else Stage.UP), (Action.THAW, Action.LISTEN)
+    """Go back to the stage before, which follows from `ready_at` and `waiting`."""
+    starting = state.ready_at is None and not state.waiting
+    return replace(state, stage=Stage.STARTING if starting else Stage.UP), (Action.THAW, Action.LISTEN)
 
 
 def _ready_checking(state: State, event: Event, policy: Policy) -> Answer:
@@ -269,6 +279,13 @@ def _exited(state: State, event: Event, policy: Policy) -> Answer:
     return _failed(state, event, policy)
 
 
+def _unscanned(state: State, event: Event, policy: Policy) -> Answer:
+    """It has given up waiting for a person. That is no failure; but a person may take days, so the pauses grow."""
+    if policy.rest_after_exit or event.code in policy.final_codes:
+        return _exited(state, event, policy)
+    return _close(replace(state, streak=min(state.streak + 1, _LONGEST_STREAK)), event, policy, After.BACKOFF)
+
+
 def _unwell(state: State, event: Event, policy: Policy) -> Answer:
     """It did not end, and is of no use: in development it is back at once, in production that is a failure."""
     return _restart(state, event, policy) if policy.rest_after_exit else _failed(state, event, policy)
@@ -305,7 +322,14 @@ def _never_ready(state: State, event: Event, policy: Policy) -> Answer:
 
 
 def _ready(state: State, event: Event, _policy: Policy) -> Answer:
-    return replace(state, stage=Stage.UP, ready_at=event.at, ever_ready=True), ()
+    if state.ready_at is not None:
+        return state, ()
+    return replace(state, stage=Stage.UP, ready_at=event.at, waiting=False, ever_ready=True), ()
+
+
+def _waiting(state: State, _event: Event, _policy: Policy) -> Answer:
+    stage = Stage.UP if state.stage is Stage.STARTING else state.stage
+    return replace(state, stage=stage, waiting=state.ready_at is None), ()
 
 
 def _down(state: State, _event: Event, _policy: Policy) -> Answer:
@@ -358,7 +382,7 @@ def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
 # A cell that is not written does nothing. In CHECKING a further change is the check's own affair; in CLOSING the exits
 # and lost browsers are the stop's own doing; in PREPARING, RESTING and BACKOFF no bot runs that could report anything;
 # a report that was under way when its stage ended (READY, NEVER_READY, BACKOFF_OVER, PASSED, REFUSED) comes too late to
-# matter; in UP a bot that has been ready once is watched by its session's state, not by READY.
+# matter; in UP a bot that has been ready once is watched by its session's state, not by READY or WAITING.
 _TABLE: dict[Stage, dict[EventKind, _Cell]] = {
     Stage.CLOSING: {
         EventKind.RESTART: _restart_closing,
@@ -379,10 +403,12 @@ _TABLE: dict[Stage, dict[EventKind, _Cell]] = {
         EventKind.CHANGED: _check,
         EventKind.QUIT: _quit_running,
         EventKind.EXITED: _exited,
+        EventKind.UNSCANNED: _unscanned,
         EventKind.FELLED: _felled_early,
         EventKind.BROWSER_LOST: _unwell,
         EventKind.UNHEALTHY: _unwell,
         EventKind.READY: _ready,
+        EventKind.WAITING: _waiting,
         EventKind.NEVER_READY: _never_ready,
         EventKind.SPAWN_FAILED: _spawn_failed,
     },
@@ -391,9 +417,11 @@ _TABLE: dict[Stage, dict[EventKind, _Cell]] = {
         EventKind.CHANGED: _check,
         EventKind.QUIT: _quit_running,
         EventKind.EXITED: _exited,
+        EventKind.UNSCANNED: _unscanned,
         EventKind.FELLED: _failed,
         EventKind.BROWSER_LOST: _unwell,
         EventKind.UNHEALTHY: _unwell,
+        EventKind.READY: _ready,
     },
     Stage.CHECKING: {
         EventKind.RESTART: _restart,
@@ -402,10 +430,12 @@ _TABLE: dict[Stage, dict[EventKind, _Cell]] = {
         EventKind.QUIT: _quit_running,
         # The files were changed so that the bot runs with them: no time for resting.
         EventKind.EXITED: _restart,
+        EventKind.UNSCANNED: _restart,
         EventKind.FELLED: _restart,
         EventKind.BROWSER_LOST: _restart,
         EventKind.UNHEALTHY: _restart,
         EventKind.READY: _ready_checking,
+        EventKind.WAITING: _waiting,
     },
     Stage.RESTING: {EventKind.RESTART: _begin_again, EventKind.CHANGED: _begin_again, EventKind.QUIT: _quit_idle},
     Stage.BACKOFF: {

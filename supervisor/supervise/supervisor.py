@@ -384,6 +384,10 @@ class Supervisor:
             self._recorder.failed(self._restart, run)
             self._begin_restart(OngoingRestart("browser lost", f"{profile}, and the bot ended with it ({ended})"))
             return self._event(EventKind.FELLED, status)
+        if run.awaits_scan and code >= 0:
+            self._slot.report_exit(code, wanted=True)
+            self._begin_restart(OngoingRestart("no scan", ended))
+            return self._event(EventKind.UNSCANNED, status)
         wanted = {0} if self._policy.rest_after_exit else self._policy.final_codes
         self._slot.report_exit(code, wanted=code in wanted)
         if code not in wanted:
@@ -416,7 +420,7 @@ class Supervisor:
         self._recorder.over(self._restart, run, over.verdict, since=self._slot.spawned_at)
         if self._files is not None:
             self._files.stand_by()
-        return self._event(EventKind.READY)
+        return self._event(EventKind.READY if over.verdict == "ready" else EventKind.WAITING)
 
     def _handle_browser(self, seen: BrowserSeen) -> None:
         if self.stage is Stage.STARTING and not seen.run.stopping:
@@ -549,7 +553,8 @@ class Supervisor:
         config = self._spec.config.restart
         self._sequence.back_off(self._restart.clock)
         pause = backoff(self._state.streak, initial=config.backoff_initial, longest=config.backoff_max)
-        emit("bot.backoff", pause_s=round(pause, 2), crashes=self._state.streak)
+        crashes = 0 if self._restart.reason == "no scan" else self._state.streak
+        emit("bot.backoff", pause_s=round(pause, 2), crashes=crashes)
         self._plans.set("start", time.monotonic() + pause)
         self._later(pause, lambda: self._report(EventKind.BACKOFF_OVER))
 

@@ -223,3 +223,44 @@ async def test_a_new_profile_in_the_temporary_folder_is_to_throw_away_and_an_old
             await running.until("restart.done", reason="change")
             await told(running, "snapshot.taken", session="old")
             assert not running.all("snapshot.failed")
+
+
+# -- waiting for a person ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ends", [["close={profile}", "exit=0"], ["exit=1"], ["exit-killing=0"]], ids=["closes", "fails", "kills"]
+)
+async def test_a_bot_whose_code_nobody_scans_is_started_again_and_never_given_up(
+    project: Project, ends: list[str]
+) -> None:
+    project.configure(
+        '[ready]\nmethod = "page"\n[restart]\nlimit = 2\nbackoff_initial = "20ms"\nbackoff_max = "20ms"\n'
+    )
+    now = project.folder / "now"
+    words = [f"browser={A},devtools,page=UNPAIRED", f"until={now}", *(word.format(profile=A) for word in ends)]
+    running = await project.start("run", *words)
+    for _ in range(3):
+        await running.until("restart.done", outcome="needs_link")
+        project.touch("now")
+        await running.until("bot.exited")
+        now.unlink()
+    await running.until("restart.done", outcome="needs_link")
+    assert not running.all("bot.crashed")
+    assert not running.all("bot.given_up")
+    assert not running.all("bot.ready")
+    assert {event["crashes"] for event in running.all("bot.backoff")} == {0}
+    assert {done["reason"] for done in running.all("restart.done")} <= {"start", "no scan"}
+    assert await running.stop() == 143
+
+
+async def test_a_bot_that_never_was_more_than_unscanned_is_given_up_as_one_that_never_was_ready(
+    project: Project,
+) -> None:
+    project.configure('[ready]\nmethod = "page"\n[restart]\nlimit = 2\nbackoff_initial = "20ms"\n')
+    now = project.folder / "now"
+    running = await project.start("run", f"browser={A},devtools,page=UNPAIRED", f"until={now}", "die=9")
+    await told(running, "restart.done", outcome="needs_link")
+    project.touch("now")
+    assert await running.ends() == 3
+    assert running.all("bot.given_up")[0]["ever_ready"] is False

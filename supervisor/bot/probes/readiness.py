@@ -17,6 +17,10 @@ _WAITS_FOR_A_PERSON = {
 }
 
 
+#: Only a person who scans a QR code can go on from these.
+AWAITS_SCAN = {SessionStatus.NEEDS_LINK, SessionStatus.LOGGED_OUT}
+
+
 @dataclass(frozen=True, slots=True)
 class Observations:
     """The observations of one run of the bot so far.

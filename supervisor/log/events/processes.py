@@ -79,6 +79,11 @@ def _closed(fields: Fields) -> str:
     return f"browser on {fields['profile']} closed in {took}{clause(', by {}', fields.get('asked_by'))}"
 
 
+def _backoff(fields: Fields) -> str:
+    row = f" (failure {fields['crashes']} in a row)" if fields["crashes"] else ""
+    return f"starting the bot again in {fields['pause_s']:g} s{row}"
+
+
 def _not_ready(fields: Fields) -> str:
     seen = clause(" (last seen: {})", fields.get("state"))
     return f"the bot is not ready after {fields['waited_s']:g} s{seen}; see its output, or raise ready.timeout"
@@ -203,9 +208,9 @@ BOT: Final = (
     info(
         "bot.backoff",
         "The bot is started again after a pause.",
-        "starting the bot again in {pause_s:g} s (failure {crashes} in a row)",
+        _backoff,
         pause_s=number("the pause in seconds"),
-        crashes=integer("failures in a row, up to this one"),
+        crashes=integer("failures in a row, up to this one; 0 if the bot ended because its QR code was not scanned"),
     ),
     error(
         "bot.given_up",
@@ -213,7 +218,7 @@ BOT: Final = (
         "waits for a change. The session is kept.",
         _given_up,
         failures=integer("failures that count (`restart.window`)"),
-        ever_ready=boolean("whether it was ready, or waiting for a scan, at any time of this run"),
+        ever_ready=boolean("whether it was ready at any time of this run"),
     ),
     info(
         "bot.waiting",
@@ -348,7 +353,7 @@ RESTART: Final = (
         "good",
         reason=string(
             "as in `restart.requested` or `bot.unhealthy`; or `start` for the first one of a run, `crash`, "
-            "`browser lost`, `not ready`"
+            "`browser lost`, `not ready`, `no scan`"
         ),
         outcome=string("`ready`, `needs_link` or `failed`"),
         phases_ms=Field("object of integers", "milliseconds by phase, adding up to `total_ms`"),

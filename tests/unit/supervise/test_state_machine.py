@@ -43,10 +43,12 @@ UNASKED = (
     Kind.RESTART,
     Kind.CHANGED,
     Kind.EXITED,
+    Kind.UNSCANNED,
     Kind.FELLED,
     Kind.BROWSER_LOST,
     Kind.UNHEALTHY,
     Kind.READY,
+    Kind.WAITING,
     Kind.NEVER_READY,
     Kind.BACKOFF_OVER,
 )
@@ -274,10 +276,12 @@ SILENT: dict[Kind, set[Stage]] = {
     Kind.PASSED: set(Stage) - {Stage.CHECKING},
     Kind.REFUSED: set(Stage) - {Stage.CHECKING},
     Kind.EXITED: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
+    Kind.UNSCANNED: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
     Kind.FELLED: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
     Kind.BROWSER_LOST: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
     Kind.UNHEALTHY: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
-    Kind.READY: set(Stage) - {Stage.STARTING, Stage.CHECKING},
+    Kind.READY: set(Stage) - {Stage.STARTING, Stage.UP, Stage.CHECKING},
+    Kind.WAITING: set(Stage) - {Stage.STARTING, Stage.CHECKING},
     Kind.NEVER_READY: set(Stage) - {Stage.STARTING},
     Kind.DOWN: set(Stage) - {Stage.CLOSING, Stage.STUCK},
     Kind.NOT_DOWN: set(Stage) - {Stage.CLOSING},
@@ -639,3 +643,22 @@ def test_a_process_that_will_not_die_has_an_exit_status_of_its_own(events: tuple
 def test_a_command_that_cannot_be_run_ends_it_with_the_status_of_a_shell() -> None:
     ended = after(*STARTED, Event(Kind.SPAWN_FAILED, 127))
     assert (ended.stage, ended.exit_code) == (Stage.ENDED, 127)
+
+
+def test_a_bot_that_nobody_scans_for_is_started_again_as_often_as_it_takes() -> None:
+    state = after(*STARTED, Kind.WAITING, policy=PRODUCTION)
+    assert (state.stage, state.ever_ready) == (Stage.UP, False)
+    for _ in range(5 * PRODUCTION.limit):
+        ended, actions = step(state, Event(Kind.UNSCANNED, 1), PRODUCTION)
+        assert (ended.after, actions) == (After.BACKOFF, (Action.BRING_DOWN,))
+        assert not ended.failures
+        again = (Kind.DOWN, Kind.PREPARED, Kind.BACKOFF_OVER, *STARTED, Kind.WAITING)
+        state = after(*again, policy=PRODUCTION, state=ended)
+    assert after(Kind.READY, policy=PRODUCTION, state=state).ever_ready
+    assert after(Kind.CHANGED, Kind.REFUSED, policy=PRODUCTION, state=state).stage is Stage.UP
+
+
+def test_waiting_for_a_person_is_no_service() -> None:
+    waiting = after(*STARTED, Kind.WAITING, policy=PRODUCTION)
+    failed, _ = step(waiting, Event(Kind.UNHEALTHY, at=10 * PRODUCTION.reset_after), PRODUCTION)
+    assert (failed.served, len(failed.failures)) == (0.0, 1)
