@@ -10,7 +10,9 @@ const { SCANONCE_HELD: held } = process.env;
  * does not know. Then this node does not wait, and scanonce does not expect it to. */
 function isSocket(descriptor, inode) {
   try {
-    return fs.fstatSync(descriptor).ino === inode;
+    // With `bigint`: after another one the same node takes a linked module's link for its place (node 20.20, measured),
+    // and does not find what lies beside the module: pnpm links every package so.
+    return fs.fstatSync(descriptor, { bigint: true }).ino === BigInt(inode);
   } catch {
     return false;
   }

@@ -92,6 +92,25 @@ async def test_the_program_is_read_when_the_node_is_let_go_and_not_before(tmp_pa
     assert (tmp_path / "ran").read_text() == "as it is now"
 
 
+async def test_a_linked_package_finds_what_lies_beside_its_real_place(tmp_path: Path, start: Start) -> None:
+    """As pnpm and `npm link` place packages."""
+    for name, text in {
+        "alone": "import 'beside'",
+        "beside": "import { writeFileSync as w } from 'fs'; w('ran', '')",
+    }.items():
+        package = tmp_path / "store" / "node_modules" / name
+        package.mkdir(parents=True)
+        write(package, json.dumps({"name": name, "type": "module", "main": "index.js"}), "package.json")
+        write(package, text)
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "alone").symlink_to(tmp_path / "store" / "node_modules" / "alone")
+    write(tmp_path, "import 'alone'", "index.mjs")
+    held = start(NODE, "index.mjs")
+    await eventually(lambda: reached(held))
+    assert await goes_on(held) == 0
+    assert (tmp_path / "ran").exists()
+
+
 async def test_what_is_preloaded_for_the_program_waits_as_well(tmp_path: Path, start: Start) -> None:
     for name in ("own.js", "of-the-environment.js"):
         write(tmp_path, "require('node:fs').appendFileSync('ran', 'early ')", name)
