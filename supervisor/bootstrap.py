@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -152,6 +152,7 @@ async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> i
             registry=registry,
             history=history,
             opens_browser=await files.do(_opens_a_browser, store, profiles, spec.directory),
+            of_browsers=await files.do(lambda: [one.id for one in profiles if store.is_of_browser(one)]),
         )
         if spec.mode is Mode.RUN and config.restart.schedule is not None:
             stack.callback(plan(config.restart.schedule, inbox, supervisor, slot, plans).cancel)
@@ -191,8 +192,9 @@ def assemble(
     registry: SessionRegistry,
     history: History,
     opens_browser: bool,
+    of_browsers: Iterable[str] = (),
 ) -> Supervisor:
-    """A supervisor and its parts, complete; `opens_browser` as known from earlier runs."""
+    """A supervisor and its parts, complete; `opens_browser` and `of_browsers` as known from earlier runs."""
     queue = SnapshotQueue(spec, store, files, registry)
     maintenance = Maintenance(spec.config, store, files, registry, queue)
     tracker = SessionTracker(
@@ -206,6 +208,7 @@ def assemble(
         inbox.post,
         screen=spec.screen,
         opens_browser=opens_browser,
+        of_browsers=of_browsers,
     )
     changes = ProfileChanges(store, files, registry)
     browsers = BrowserEvents(spec, maintenance, registry, tracker, changes, inbox.post)

@@ -101,14 +101,17 @@ class Run:
         expected: frozenset[Path],
         late: frozenset[Path],
         opens_browser: bool,
+        awaited: bool,
+        on_command: bool,
         changes: Sequence[Path],
         prestarted: PrestartedProcess | None = None,
     ) -> None:
         """Spawn the bot, or go on with what was started `prestarted` for it.
 
         `number` is how many runs there were before, `expected` the profiles that the last one had open when its start
-        was over, `late` those that it opened soon after, `changes` the files that have changed since. Raises
-        `CommandError` if the bot cannot be spawned, and then leaves nothing behind.
+        was over, `late` those that it opened soon after, `changes` the files that have changed since. `awaited`: a
+        linked session of a browser is known. `on_command`: the bot is known to open it when a person tells it to.
+        Raises `CommandError` if the bot cannot be spawned, and then leaves nothing behind.
         """
         self.mark = prestarted.mark if prestarted is not None else spec.territory.new_mark()
         #: Whether it is being stopped: what it shows from then on belongs to no start.
@@ -119,9 +122,14 @@ class Run:
         self._post = post
         self._number = number
         #: Without any browser it is not up: the last run had some when its start was over.
-        self._needs_browser = bool(expected)
+        self._needs_browser = bool(expected) and not on_command
         self._expected = expected = expected | late
         self._opens_browser = opens_browser
+        #: Whether it may come to wait for a browser: that of a session which is known to be linked.
+        self.awaited = awaited and spec.config.ready.method == "auto"
+        self._on_command = on_command
+        #: When the browser came that it was waited for, in monotonic seconds.
+        self.browser_came_at: float | None = None
         self._started = asyncio.get_running_loop().time()
         #: In seconds since the epoch.
         self._spawned_at = time.time()
@@ -245,7 +253,11 @@ class Run:
                 self._closed.discard(live.profile)
                 self._unscanned.discard(live.profile)
                 self._hear_late()
-                if not self._browsers_then:
+                if self.waits_for_browser:
+                    self.browser_came_at = time.monotonic()
+                    self._verdict = None
+                    self._begin(self._settle(), "settle")
+                elif not self._browsers_then:
                     self._reconsider()
             case "page":
                 self._health.page_state(live)
@@ -352,6 +364,8 @@ class Run:
         config, seen = self._spec.config, self.observer.live.keys() | self._closed
         if self._needs_browser and not seen:
             return math.inf
+        if self._on_command and not seen:
+            return config.ready.settle
         waits = self._expected - seen or (self._opens_browser and not seen)
         return config.ready.settle + (config.browser.start_timeout if waits else 0.0)
 
@@ -360,7 +374,8 @@ class Run:
             return
         pages = tuple(self._readable(live) for live in self.observer.live.values())
         missing = len(self._expected - self.observer.live.keys() - self._closed)
-        seen = readiness.Observations(pages, missing, self._signalled is not None, settled)
+        awaited = self.awaited and self._opens_browser and not self.opened_browser
+        seen = readiness.Observations(pages, missing, self._signalled is not None, settled, awaited)
         verdict = readiness.judge(seen, self._spec.config.ready)
         if verdict is not None and verdict != self._verdict:
             if not self._over and self._spec.config.health.enabled:
@@ -376,6 +391,11 @@ class Run:
     def ready(self) -> bool:
         """Whether it has become ready; a session may have lost its link since."""
         return self._verdict == "ready"
+
+    @property
+    def waits_for_browser(self) -> bool:
+        """Whether it has a linked session and opens no browser, as a bot that a person has to tell to."""
+        return self._verdict == "waiting_for_browser"
 
     @property
     def method(self) -> str:

@@ -18,14 +18,14 @@ from supervisor import __version__
 from supervisor.browser.presets import SessionStatus
 from supervisor.metrics.labels import Labels
 from supervisor.supervise.state_machine import Stage
-from supervisor.supervise.status import CLOSED, SessionView, Status
+from supervisor.supervise.status import AWAITED, CLOSED, SessionView, Status
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 #: Seconds: a browser closes in tens of milliseconds, a page loads in seconds, a bot that is compiled takes many.
 BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 
-_STATES: Final = (*map(str, SessionStatus), CLOSED)
+_STATES: Final = (*map(str, SessionStatus), CLOSED, AWAITED)
 _LINKED: Final = {str(SessionStatus.LINKED), str(SessionStatus.READY)}
 
 # Otherwise each counter has a second series with its creation time, which only OpenMetrics uses.

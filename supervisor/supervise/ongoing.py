@@ -2,8 +2,8 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
-from supervisor.bot.probes.readiness import Verdict
 from supervisor.bot.run import Run
 from supervisor.bot.spec import BotSpec
 from supervisor.log.logger import emit
@@ -51,7 +51,7 @@ class RestartRecorder:
         #: The last start or restart that is over.
         self.last: Restart | None = None
 
-    def over(self, restart: OngoingRestart, run: Run, verdict: Verdict, *, since: float) -> None:
+    def over(self, restart: OngoingRestart, run: Run, verdict: Literal["ready", "needs_link"], *, since: float) -> None:
         """Record that the bot is ready or waits for a scan; it was started at `since`, in monotonic seconds."""
         self._report_npm(run)
         if verdict == "ready":

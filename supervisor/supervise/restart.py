@@ -142,8 +142,12 @@ class RestartSequence:
 
     def browser_up(self, clock: PhaseClock) -> None:
         """The main process of one of the bot's browsers exists."""
-        if clock.current == "boot":
+        if clock.current == "boot" or clock.paused:
             clock.enter("browser")
+
+    def wait_for_browser(self, clock: PhaseClock) -> None:
+        """The bot does nothing more until a person tells it to."""
+        clock.pause()
 
     def page_changed(self, clock: PhaseClock, browsers: Mapping[Path, LiveBrowser]) -> None:
         """The page of one of the bot's browsers has answered, or has changed its state."""

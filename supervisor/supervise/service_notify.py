@@ -39,6 +39,7 @@ _TOLD: Final = frozenset(
         "bot.given_up",
         "bot.not_ready",
         "bot.unhealthy",
+        "bot.waiting_for_browser",
         "bot.stuck",
         "browser.lost",
         "session.needs_link",
@@ -105,7 +106,8 @@ class InitNotifier:
 
     def hear(self, name: str, fields: Mapping[str, Any]) -> None:
         """Take an event."""
-        if name == "bot.ready" or (name == "restart.done" and fields["outcome"] == "needs_link"):
+        waits = name == "bot.waiting_for_browser" or (name == "restart.done" and fields["outcome"] == "needs_link")
+        if name == "bot.ready" or waits:
             if not self._ready and not self._stopping:
                 self._pending["READY"] = 1
             self._ready = True

@@ -7,7 +7,7 @@ then there is a cool-down (`session/recovery.py` decides). A logout by the phone
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,7 +99,9 @@ class SessionTracker:
         *,
         screen: QrDisplay | None,
         opens_browser: bool,
+        of_browsers: Iterable[str],
     ) -> None:
+        """`of_browsers` are the known sessions that a browser opens."""
         self._config = config
         self._store = store
         self._registry = registry
@@ -127,6 +129,9 @@ class SessionTracker:
         self.late: frozenset[Path] = frozenset()
         #: Whether this bot is known to open a browser: the last run did, or there are profiles from earlier ones.
         self.opens_browser = opens_browser
+        #: Whether it is known to do that when a person tells it to.
+        self.on_command = False
+        self._of_browsers = set(of_browsers)
 
     def page_states(self) -> Mapping[str, PageStatus]:
         """The states of the open pages, by session."""
@@ -173,6 +178,15 @@ class SessionTracker:
         self.late = frozenset()
         self.opens_browser = bool(browsers) or (self.opens_browser and method != "up")
 
+    def linked_in_browsers(self) -> list[str]:
+        """The linked sessions that a browser opens, sorted."""
+        return sorted(session for session in self._of_browsers if self._registry.state(session).is_linked)
+
+    def note_wait(self) -> None:
+        """Note, and report, that the bot opens no browser although it has a linked session."""
+        self.on_command = True
+        emit("bot.waiting_for_browser", sessions=self.linked_in_browsers())
+
     def note_browser(self, live: LiveBrowser) -> None:
         """Note a browser that a bot has opened in the time that it has for that, be its start over or not."""
         if not live.throwaway:
@@ -218,6 +232,7 @@ class SessionTracker:
 
     def page_changed(self, profile: Profile, live: LiveBrowser) -> None:
         """Report a page's new state if it matters, write it down, and act on it."""
+        self._of_browsers.add(profile.id)
         status, before = live.state.status, self._reported.get(profile.id)
         shown = self._pages.get(profile.id)
         if shown is None or shown.state is not status:

@@ -26,6 +26,7 @@ from supervisor.system.escape import escape_surrogates
 from supervisor.timing.record import Outcome, Restart, Verdict
 
 CLOSED: Final = "closed"
+AWAITED: Final = "waiting_for_browser"
 """The state of a session that no browser of the bot has open."""
 FRESH: Final = 0.25
 """Seconds for which a status is reused, so that processes are read four times a second at most."""
@@ -57,7 +58,8 @@ class SessionView(Part):
     profile: Text = Field(description="Its profile's folder.")
     state: Text = Field(
         description="The state of its page, such as `ready`, `linked`, `needs_link`, `logged_out`; `closed` when no "
-        "browser has it open. Further states may be added."
+        "browser has it open, `waiting_for_browser` when the bot is up and has opened none for this linked session. "
+        "Further states may be added."
     )
     since: Time | None = Field(description="Since when; for a closed session, when it was last seen open.")
     linked: bool | None = Field(description="Whether it was linked when last seen.")
@@ -161,6 +163,9 @@ async def gather(
     pages = tracker.page_states()
     coming: list[tuple[float, str, str | None]] = [(due, what, None) for what, due in planned.items()]
     coming += [(due, "snapshot", session) for session, due in tracker.planned_snapshots()]
+    if run is not None and run.waits_for_browser:
+        awaited = set(tracker.linked_in_browsers())
+        shown |= {one.profile.path: AWAITED for one in known if one.profile.id in awaited}
     found = [_session(session, shown.get(session.profile.path), pages.get(session.profile.id)) for session in known]
     return Status.model_validate(
         {
@@ -187,7 +192,7 @@ async def gather(
 def _session(session: KnownSession, shown: str | None, page: PageStatus | None) -> SessionView:
     """One session; `shown` is the state of its page, if a browser has it open."""
     since = session.state.last_seen
-    if shown is not None:
+    if shown not in {None, AWAITED}:
         since = page.since if page is not None and page.state == shown else None
     newest = session.snapshots[0] if session.snapshots else None
     if shown is None and not session.kind.has_browser:

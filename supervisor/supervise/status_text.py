@@ -32,7 +32,9 @@ def _rows(status: Mapping[str, Any], target: Target, now: datetime) -> Iterator[
     phase, restarts = status["phase"], status["restarts"]
     runs = f" for {_span(status['uptime_s'])} (process {status['bot_pid']})" if status["uptime_s"] is not None else ""
     times = {1: "once", 2: "twice"}.get(restarts, f"{restarts} times")
-    yield "bot", f"{_PHASES.get(phase, phase)}{runs}{f', restarted {times}' if restarts else ''}"
+    waits = any(session["state"] == "waiting_for_browser" for session in status["sessions"])
+    doing = "waiting for it to open its browser" if waits else _PHASES.get(phase, phase)
+    yield "bot", f"{doing}{runs}{f', restarted {times}' if restarts else ''}"
     for session in status["sessions"]:
         yield f"session {session['id']}", _session_line(session, now)
     if (last := status["last_restart"]) is not None:

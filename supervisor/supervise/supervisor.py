@@ -415,15 +415,21 @@ class Supervisor:
         self._later(_TIDY_AFTER, malloc.give_back)
         self._later(_TIDY_AFTER, self._start_ahead)
         self._queue.finish_in_background()
-        self._tracker.note_start(run.observer.live.values(), run.method)
-        self._changes.note_start()
-        self._recorder.over(self._restart, run, over.verdict, since=self._slot.spawned_at)
+        if over.verdict == "waiting_for_browser":
+            self._sequence.wait_for_browser(self._restart.clock)
+            self._tracker.note_wait()
+        else:
+            self._changes.note_start()
+            self._tracker.note_start(run.observer.live.values(), run.method)
+            since = run.browser_came_at or self._slot.spawned_at
+            self._recorder.over(self._restart, run, over.verdict, since=since)
         if self._files is not None:
             self._files.stand_by()
         return self._event(EventKind.READY if over.verdict == "ready" else EventKind.WAITING)
 
     def _handle_browser(self, seen: BrowserSeen) -> None:
-        if self.stage is Stage.STARTING and not seen.run.stopping:
+        starting = self.stage is Stage.STARTING or (self.stage is Stage.UP and not self._restart.over)
+        if starting and not seen.run.stopping:
             if seen.change == "up":
                 self._sequence.browser_up(self._restart.clock)
             elif seen.change == "page":
@@ -586,6 +592,8 @@ class Supervisor:
             expected=self._tracker.expected,
             late=self._tracker.late,
             opens_browser=self._tracker.opens_browser,
+            awaited=bool(self._tracker.linked_in_browsers()),
+            on_command=self._tracker.on_command,
             changes=self._files.drain() if self._files else (),
             prestarted=self._prestart.take(),
         )
@@ -606,7 +614,9 @@ class Supervisor:
     def _no_browser(self) -> None:
         """Report that a bot that is known to open a browser has not done so in the time that it had."""
         run = self._slot.run
-        if run is not None and run.opens_browser and self._tracker.opens_browser and not run.opened_browser:
+        if run is None or run.awaited:  # the wait is reported when it is certain, and is no error
+            return
+        if run.opens_browser and self._tracker.opens_browser and not run.opened_browser:
             emit(
                 "error",
                 problem=f"the bot has not opened its browser in {self._spec.config.browser.start_timeout:g} s",

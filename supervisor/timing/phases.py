@@ -45,6 +45,7 @@ class PhaseClock:
         self._made = now()
         self._since_ns = round(self._made * 1e9)
         self._finished: dict[str, int] | None = None
+        self._paused = False
 
     @property
     def current(self) -> Phase | None:
@@ -65,9 +66,22 @@ class PhaseClock:
             raise ValueError(f"{name!r} is not a phase; expected one of {', '.join(PHASES)}")
         if self._finished is not None:
             raise ValueError(f"phase {name!r} entered on a clock that is finished")
+        if self._paused:
+            self._since_ns, self._paused = round(self._now() * 1e9), False
         self._lap()
         self._current = name
         self._spent.setdefault(name, 0)
+
+    @property
+    def paused(self) -> bool:
+        """Whether time passes that belongs to no phase."""
+        return self._paused
+
+    def pause(self) -> None:
+        """Leave out the running phase, and all time until the next `enter`: it was a person's."""
+        if self._current is not None:
+            del self._spent[self._current]
+            self._current, self._paused = None, True
 
     def finish(self) -> dict[str, int]:
         """End the running phase. Returns the nanoseconds of each phase, in the order of `PHASES`; always the same."""

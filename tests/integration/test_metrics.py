@@ -90,7 +90,7 @@ async def test_a_bot_whose_session_loses_its_link_is_not_ready_until_it_is_linke
 async def test_a_bot_that_waits_for_its_first_scan_is_not_ready(project: Project) -> None:
     project.configure(METRICS, quick=False)
     profile = project.profile("shop")
-    profile.mkdir(parents=True)
+    (profile / "Default").mkdir(parents=True)
     (profile / "page").write_text("UNPAIRED")
     async with project.supervised("run", f"browser={profile},devtools") as running:
         url = await url_of(running)

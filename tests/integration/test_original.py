@@ -12,8 +12,8 @@ from supervisor.session.profiles.profile import Profile
 from supervisor.session.store import SessionStore
 from tests.helpers import build
 from tests.helpers.build import take
-from tests.helpers.command import Project
-from tests.helpers.shell import invoke
+from tests.helpers.command import Project, Running
+from tests.helpers.shell import invoke, run
 from tests.helpers.waiting import eventually
 
 #: As such a bot keeps its accounts, before the link and for good.
@@ -97,3 +97,57 @@ async def test_the_bots_own_copy_is_restored_if_nothing_else_is_left(project: Pr
     assert build.kept(profile.path).keys() == wanted.keys()
     assert invoke(project.folder, "snapshot", "prune").status == 0
     assert copy.is_dir()
+
+
+async def reported(running: Running, event: str, times: int) -> None:
+    await eventually(lambda: len(running.all(event)) == times)
+
+
+SOON = '[ready]\nsettle = "50ms"\n[browser]\nstart_timeout = "200ms"\n'
+
+
+@pytest.mark.parametrize("mode", ["dev", "run"])
+async def test_a_bot_that_opens_its_browser_on_command_is_waited_for_and_not_timed(project: Project, mode: str) -> None:
+    profile = linked_session(project)
+    SessionStore(project.folder).state.update("971", is_linked=True, profile=str(profile.path))
+    (profile.path / "page").write_text("CONNECTED")
+    project.configure(SOON)
+    running = await project.start(mode, "until=go", f"browser={profile.path},devtools")
+    for times in (1, 2):
+        await reported(running, "bot.waiting_for_browser", times)
+        assert running.all("bot.waiting_for_browser")[-1]["sessions"] == ["971"]
+        assert len(running.all("restart.done")) == times - 1
+        assert not running.all("error")
+        [session] = invoke(project.folder, "status", "--json").json["sessions"]
+        assert (session["state"], session["linked"]) == ("waiting_for_browser", True)
+        assert "waiting for it to open its browser" in run(project.folder, "status").out
+        project.touch("go")
+        await reported(running, "restart.done", times)
+        over = running.all("restart.done")[-1]
+        assert over["outcome"] == "ready"
+        assert "boot" not in over["phases_ms"]
+        assert "browser" in over["phases_ms"]
+        assert len(running.all("bot.ready")) == times
+        (project.folder / "go").unlink()
+        if times == 1:
+            assert run(project.folder, "restart", "--no-wait").status == 0
+    assert not running.all("bot.not_ready")
+    await running.stop()
+
+
+async def test_a_bot_whose_session_is_not_linked_is_not_waited_for(project: Project) -> None:
+    profile = Profile.at(project.profile("971"))
+    build.profile(profile.path)
+    project.configure(SOON)
+    async with project.supervised("dev", "until=go", f"browser={profile.path},devtools") as running:
+        assert running.all("bot.ready")[0]["method"] == "up"
+        assert not running.all("bot.waiting_for_browser")
+
+
+async def test_a_bot_that_says_that_it_is_ready_is_believed_whatever_browser_it_opens(project: Project) -> None:
+    profile = linked_session(project)
+    SessionStore(project.folder).state.update("971", is_linked=True, profile=str(profile.path))
+    project.configure(SOON)
+    async with project.supervised("dev", "notify", "until=go", f"browser={profile.path},devtools") as running:
+        assert running.all("bot.ready")[0]["method"] == "notify"
+        assert not running.all("bot.waiting_for_browser")

@@ -7,7 +7,7 @@ from typing import Literal
 from supervisor.browser.presets import SessionStatus
 from supervisor.config.sections.ready import ReadyConfig
 
-Verdict = Literal["ready", "needs_link"]
+Verdict = Literal["ready", "needs_link", "waiting_for_browser"]
 
 _WAITS_FOR_A_PERSON = {
     SessionStatus.NEEDS_LINK,
@@ -28,13 +28,15 @@ class Observations:
     `pages`: the status of each browser's page, None for a browser whose page cannot be read; that of a page that we do
     not know is `open` once it has loaded.
     `missing`: how many browsers the last run had beyond those. `signalled`: the bot has said that it is ready, by
-    notification, HTTP or output. `settled`: nothing has come or gone for as long as "up" must last.
+    notification, HTTP or output. `settled`: nothing has come or gone for as long as "up" must last. `awaited`: a
+    session is linked whose browser the bot has not opened.
     """
 
     pages: tuple[SessionStatus | None, ...] = ()
     missing: int = 0
     signalled: bool = False
     settled: bool = False
+    awaited: bool = False
 
 
 def judge(seen: Observations, config: ReadyConfig) -> Verdict | None:
@@ -45,6 +47,8 @@ def judge(seen: Observations, config: ReadyConfig) -> Verdict | None:
         return judge(replace(seen, missing=0), config) if seen.settled or seen.signalled else None
     if any(status in _WAITS_FOR_A_PERSON for status in seen.pages) and _all_done(seen.pages):
         return "needs_link"
+    if seen.awaited and _method(seen, config) == "up":
+        return "waiting_for_browser" if seen.settled else None
     readable = any(status is not None for status in seen.pages)
     loaded = bool(seen.pages) and all(status is SessionStatus.OPEN for status in seen.pages)
     over = {"signal": seen.signalled, "page": readable and _all_done(seen.pages), "up": seen.settled or loaded}

@@ -225,6 +225,17 @@ BOT: Final = (
         "The bot is down until a file changes or a restart is requested (`scanonce dev`).",
         "waiting for a change; rs + Enter starts the bot as it is",
     ),
+    warning(
+        "bot.waiting_for_browser",
+        "The bot is up, but opens no browser although a session is linked: it may wait for a person's command. It is "
+        "not ready until then, and the time until its browser comes is no part of the restart's.",
+        lambda fields: (
+            "waiting for the bot to open its browser ("
+            + ", ".join(f"session {one}" for one in fields["sessions"])
+            + f" {'is' if len(fields['sessions']) == 1 else 'are'} linked)"
+        ),
+        sessions=strings("the linked sessions"),
+    ),
     info(
         "bot.ready",
         "The bot is ready.",

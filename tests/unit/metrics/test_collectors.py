@@ -132,7 +132,7 @@ def test_how_things_stand() -> None:
         for (name, labels), value in told.items()
         if name == "scanonce_session_state" and dict(labels)["session"] == "support"
     }
-    assert states == {state: float(state == "ready") for state in (*SESSION_STATES, "closed")}
+    assert states == {state: float(state == "ready") for state in (*SESSION_STATES, "closed", "waiting_for_browser")}
     assert sample(told, "scanonce_session_state", session='odd "\\\n', state="closed") == 1
     assert sample(told, "scanonce_snapshot_age_seconds", session="support") == pytest.approx(100)
     assert sample(told, "scanonce_snapshot_size_bytes", session="support") == 5000

@@ -59,6 +59,24 @@ def test_a_phase_entered_again_goes_on() -> None:
     assert phases.current is None
 
 
+def test_a_paused_clock_leaves_out_the_running_phase_and_the_pause() -> None:
+    clock = Clock()
+    phases = PhaseClock(clock)
+    phases.enter("stop")
+    clock.now += 1
+    phases.enter("boot")
+    clock.now += 10
+    phases.pause()
+    assert (phases.paused, phases.current) == (True, None)
+    clock.now += 100
+    phases.enter("browser")
+    clock.now += 2
+    assert not phases.paused
+    assert phases.finish() == {"stop": 10**9, "browser": 2 * 10**9}
+    phases.pause()
+    assert not phases.paused
+
+
 def test_a_finished_clock_stays_finished() -> None:
     clock = Clock()
     phases = PhaseClock(clock)

@@ -32,6 +32,11 @@ OUTPUT = ReadyConfig.model_validate({"output": "ready"})
         # Nothing has been seen yet.
         (AUTO, Observations(), None),
         (AUTO, Observations(settled=True), "ready"),
+        # A linked session whose browser is not opened.
+        (AUTO, Observations(awaited=True), None),
+        (AUTO, Observations(awaited=True, settled=True), "waiting_for_browser"),
+        (AUTO, Observations(awaited=True, missing=1, settled=True), "waiting_for_browser"),
+        (AUTO, Observations(awaited=True, signalled=True), "ready"),
         # One browser whose page can be read.
         (AUTO, Observations((STARTING,)), None),
         (AUTO, Observations((STARTING,), settled=True), None),
