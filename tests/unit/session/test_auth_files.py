@@ -45,8 +45,8 @@ def test_it_is_found_wherever_it_lies_in_the_project(store: SessionStore, place:
 
 @pytest.mark.parametrize("left", ["RemoteAuth-alice", "session-bob"])
 def test_the_usual_places_of_browser_profiles(store: SessionStore, left: str) -> None:
-    (store.project / ".wwebjs_auth" / left).mkdir(parents=True)
-    (store.project / "_IGNORE_carol").mkdir()
+    (store.project / ".wwebjs_auth" / left / "Default").mkdir(parents=True)
+    (store.project / "_IGNORE_carol" / "Default").mkdir(parents=True)
     found = {profile.path.name for profile in store.profiles()}
     assert found == {left, "_IGNORE_carol"}
 
