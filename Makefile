@@ -54,6 +54,10 @@ fuzz: $(VENV) ## feed every reader of files with odd bytes (MINUTES=20 in all)
 bench: setup ## measure restarts against nodemon (ARGS="..." for other benchmarks, see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks $(or $(ARGS),restart --vs nodemon)
 
+.PHONY: orderly
+orderly: $(VENV) ## a bot that opens, closes, removes and adds accounts and helper browsers at random (MINUTES=60)
+	$(BIN)/python -m benchmarks orderly --minutes $(or $(MINUTES),60)
+
 .PHONY: picture
 picture: setup ## make the pictures of a session in the README, from a real run
 	$(BIN)/python scripts/picture.py

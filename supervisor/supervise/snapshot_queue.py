@@ -79,6 +79,8 @@ class SnapshotQueue:
         if (reason := self._unworthy(profile, released)) is not None:
             emit("snapshot.skipped", session=profile.id, reason=reason)
             return
+        if await self._files.do(self._store.is_missing, profile):  # the bot has removed it itself
+            return
         try:
             capture = await self._read(profile, released)
         except NothingToKeepError as error:

@@ -26,6 +26,8 @@
     exit=CODE               exit by itself
     exit-killing=CODE       the same, killing the browsers at the last moment, as puppeteer does
     close=DIR               close the browser on the profile DIR in good order, and wait until it is gone
+    opens=DIR               open a browser on each profile `session-...` in DIR
+    obeys=FILE              carry out the words that are added to FILE, one a line; each is noted as `obeyed`
     remove=DIR, empty=DIR   remove a profile, or what it holds
     crash-browsers=NUMBER   have each browser die of a signal
     die=NUMBER              die of a signal
@@ -45,7 +47,7 @@ Everything is noted in the journal. A start beside another living bot is noted a
 """
 
 # pathlib takes longer to import than all the rest:
-# ruff: noqa: PTH102, PTH110, PTH118, PTH120, PTH123
+# ruff: noqa: PTH102, PTH110, PTH112, PTH118, PTH120, PTH123, PTH202, PTH208
 
 from __future__ import annotations
 
@@ -71,6 +73,8 @@ class Bot:
         self.port = 0
         self.on_term = "exit"
         self.echo = False
+        self.orders: str | None = None
+        self.obeyed = 0
         self.report_size = False
         self.wake, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -100,6 +104,26 @@ class Bot:
     def do_crash_browsers(self, value: str) -> None:
         for pid in self.browsers:
             os.kill(pid, int(value))
+
+    def do_opens(self, value: str) -> None:
+        for name in sorted(os.listdir(value) if os.path.isdir(value) else ()):
+            if name.startswith("session-"):
+                self.do_browser(f"{value}/{name},devtools")
+
+    def do_obeys(self, value: str) -> None:
+        self.orders, self.obeyed = value, os.path.getsize(value)
+        journal.note("bot", "obeying")
+
+    def obey(self) -> None:
+        assert self.orders is not None
+        with open(self.orders) as file:
+            file.seek(self.obeyed)
+            given = file.read()
+        given = given[: given.rfind("\n") + 1]
+        self.obeyed += len(given)
+        for word in given.splitlines():
+            self.do(word)
+            journal.note("bot", "obeyed", word)
 
     def do_close(self, value: str) -> None:
         for pid in [pid for pid, (profile, _) in self.browsers.items() if profile == value]:
@@ -279,7 +303,10 @@ class Bot:
         """Wait for signals and input, until told to exit."""
         journal.note("bot", "up")
         while True:
-            ready, _, _ = select.select([self.wake, 0] if self.echo else [self.wake], [], [])
+            patience = None if self.orders is None else 0.02
+            ready, _, _ = select.select([self.wake, 0] if self.echo else [self.wake], [], [], patience)
+            if self.orders is not None:
+                self.obey()
             if 0 in ready:
                 self.answer()
             if self.wake in ready:
