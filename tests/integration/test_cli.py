@@ -547,7 +547,7 @@ async def test_a_profile_of_another_user_is_tried_again_after_a_pause_in_product
 async def test_a_browser_that_never_opens_is_said(project: Project) -> None:
     # The bot counts as up only well after that: which of two timers is first must not be a matter of luck.
     project.configure('[browser]\nstart_timeout = "200ms"\n[ready]\nmethod = "up"\nsettle = "5s"\n')
-    project.profile("1").mkdir(parents=True)
+    (project.profile("1") / "Default").mkdir(parents=True)
     running = await project.start("dev")
     await running.until("error")
     assert "has not opened its browser in 0.2 s" in running.problems()

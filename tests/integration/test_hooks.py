@@ -51,7 +51,7 @@ async def test_a_session_that_needs_a_link_and_a_crash_have_theirs(project: Proj
     project.configure(
         f"[hooks]\non_needs_link = ['sh', '-c', '{_NOTE}']\non_crash = ['sh', '-c', '{_NOTE}']\n", quick=False
     )
-    project.profile("971").mkdir(parents=True)
+    (project.profile("971") / "Default").mkdir(parents=True)
     (project.profile("971") / "page").write_text("UNPAIRED")
     browser = f"browser={project.profile('971')},devtools"
     running = await project.start("dev", browser, f"until={project.folder / 'go'}", "exit=3")

@@ -137,6 +137,8 @@ def test_what_the_package_says_of_nodemon_counts_only_without_a_file_of_its_own(
         ("nodemon -d 500ms x.js -d 3", ["node", "x.js", "-d", "3"], {"quiet": "500ms"}),
         ("nodemon -qL --exec 'npx tsx' x.ts", ["npx", "tsx", "x.ts"], {"poll": True}),
         ("nodemon --inspect=1 -- x.js", ["node", "x.js"], None),
+        ("nodemon --exec node --no-warnings index.js", ["node", "--no-warnings", "index.js"], None),
+        ("nodemon --no-warnings -x 'A=b node --harmony' x.js", ["node", "--no-warnings", "--harmony", "x.js"], None),
         ("nodemon", ["node", "main.js"], None),
         ("node --watch index.js", ["node", "index.js"], None),
         ("node -r ./env.js --watch-path ./src --watch-path=lib x.js", ["node", "-r", "./env.js", "x.js"], None),

@@ -58,7 +58,7 @@ def choose_browser(project: CheckedProject) -> BrowserChoice:
     named = _named_in_source(project)
     if named is not None:
         return named
-    given = project.environment.get("PUPPETEER_EXECUTABLE_PATH")
+    given = project.variable("PUPPETEER_EXECUTABLE_PATH")
     if given:
         remedy = "Set PUPPETEER_EXECUTABLE_PATH to an existing Chromium or Chrome."
         return BrowserChoice(_program(given, project), "PUPPETEER_EXECUTABLE_PATH", remedy)
@@ -80,7 +80,7 @@ def _named_in_source(project: CheckedProject) -> BrowserChoice | None:
         if match[2] and "${" not in match[2]:
             return BrowserChoice(_program(match[2], project), where, "Correct that path, or install the browser there.")
         if match[3]:
-            value = project.environment.get(match[3])
+            value = project.variable(match[3])
             if value:
                 remedy = f"Set {match[3]} to an existing Chromium or Chrome."
                 return BrowserChoice(_program(value, project), f"{match[3]}, {where}", remedy)

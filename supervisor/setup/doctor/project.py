@@ -1,6 +1,7 @@
 """The project that the doctor examines: read once, shared by all checks."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,14 @@ from supervisor.session.store import SessionStore
 from supervisor.setup.doctor.source_files import SourceFiles, read_sources
 from supervisor.setup.package_json import Package, read_package
 from supervisor.system.errors import SessionError
+from supervisor.system.reading import read_start
+
+_LARGEST_DOTENV = 64 << 10  # bytes
+#: As dotenv reads it: a value in quotes, or up to a comment.
+_DOTENV_LINE = re.compile(
+    r"""(?m)^[ \t]*(?:export[ \t]+)?(?P<name>\w{1,100})[ \t]*=[ \t]*"""
+    r"""(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n]*)"|(?P<plain>[^\s#'"][^#\n]*?)?)[ \t]*(?:#.*)?$"""
+)
 
 
 class CheckedProject:
@@ -87,6 +96,21 @@ class CheckedProject:
         """The pid of the scanonce that runs here, according to its note."""
         return running_supervisor(self.store.cache)
 
+    def variable(self, name: str) -> str | None:
+        """A variable of the bot's, also one that it reads from the file `.env` in its folder."""
+        return self.environment.get(name) or self._dotenv.get(name)
+
+    @cached_property
+    def _dotenv(self) -> dict[str, str]:
+        try:
+            text = read_start(self.directory / ".env", _LARGEST_DOTENV, follow=True).decode("utf-8", "replace")
+        except OSError:
+            return {}
+        found = {}
+        for match in _DOTENV_LINE.finditer(text):
+            found[match["name"]] = next((value for value in match.group("single", "double", "plain") if value), "")
+        return found
+
     @cached_property
     def package(self) -> Package:
         """The bot's package.json."""
@@ -94,8 +118,8 @@ class CheckedProject:
 
     @cached_property
     def sources(self) -> SourceFiles:
-        """The bot's own source files."""
-        return read_sources(self.directory)
+        """The bot's own source files; only those that its script leads to, if that can be told."""
+        return read_sources(self.directory).reached_from(self.command)
 
     @cached_property
     def other_owner(self) -> str | None:

@@ -32,7 +32,7 @@ CHECKS: Mapping[CheckFunction, tuple[str, ...]] = {
     check_source.source: ("signal-handlers", "stop-order", "devtools", "incognito", "auth-strategy", "data-path"),
     check_sessions.sessions: ("session", "snapshots"),
     check_leftovers.leftovers: ("processes", "profile-lock", "unfinished", "runtime-folder"),
-    check_scripts.removal: ("session-removal",),
+    check_scripts.removal: ("session-removal", "browser-kill"),
     check_access.permissions: ("privacy", "owner", "writable"),
     check_access.git: ("gitignore", "committed"),
     check_sessions.disk: ("disk",),

@@ -1,10 +1,12 @@
 """The bot's own source files as text, limited in number and size; nothing is executed."""
 
+from __future__ import annotations
+
 import itertools
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,14 @@ _LARGEST = 512 << 10  # bytes; larger files were not written by hand
 _MOST_SECONDS = 3.0
 _LONGEST_BODY = 5000  # characters of a handler that are examined
 _MOST_MATCHES = 50  # of one pattern; more would tell nothing new
+
+#: An import of one of the project's own files: relative, or by one of the usual aliases.
+_IMPORT = re.compile(
+    r"""(?:\bfrom\s{0,5}|\bimport\s{0,5}\(?\s{0,5}|\brequire\s{0,5}\(\s{0,5}|\b(?:fork|Worker|URL)\(\s{0,5})"""
+    r"""['"`]((?:\.{1,2}/|@/|~/|#|src/)[^'"`$\n]{0,300})['"`]"""
+)
+_COMPUTED_IMPORT = re.compile(r"""\b(?:require|import)\s{0,5}\(\s{0,5}(?:[^'"`\s)]|`[^`\n]{0,300}\$\{)""")
+_ENDINGS = tuple(f"{between}.{extension}" for between in ("", "/index") for extension in sorted(_EXTENSIONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,32 @@ class SourceFiles:
 
     files: tuple[SourceFile, ...]
     all: bool
+
+    def reached_from(self, command: Sequence[str]) -> SourceFiles:
+        """The files that the script in `command` leads to: another program's are none of the bot's.
+
+        All of them if that cannot be told: no script is named, or one is imported by a name that only the bot knows.
+        """
+        known = {os.path.normpath(file.name): file for file in self.files}
+        pending = [name for word in command if (name := os.path.normpath(word)) in known][:1]
+        reached: dict[str, SourceFile] = {}
+        while pending:
+            name = pending.pop()
+            if name in reached:
+                continue
+            reached[name] = file = known[name]
+            if _COMPUTED_IMPORT.search(file.text):
+                return self
+            folder = os.path.dirname(name)  # noqa: PTH120 - names of a walk are strings
+            for match in _IMPORT.finditer(file.text):
+                if not match[1].startswith("."):
+                    return self  # an alias of the project's
+                target = os.path.normpath(os.path.join(folder, match[1]))  # noqa: PTH118
+                stem, extension = os.path.splitext(target)  # noqa: PTH122
+                names = [target, *(f"{target}{end}" for end in _ENDINGS)]
+                names += [f"{stem}{end}" for end in _ENDINGS if extension in {".js", ".mjs", ".cjs"}]
+                pending += [one for one in names if one in known]
+        return SourceFiles(tuple(reached.values()), self.all) if reached else self
 
     def search(self, pattern: re.Pattern[str]) -> Iterator[tuple[SourceFile, re.Match[str]]]:
         """The first matches in all files."""

@@ -66,9 +66,9 @@ class NodemonReader(SettingsReader):
             except ScriptError as error:
                 self.leave("script", str(error))
                 return
-            if command[0] == "node":
-                command[1:1] = strings(self.data.get("nodeArgs", [])) or []
         variables, command = split_variables(command)
+        if command[:1] == ["node"]:
+            command[1:1] = strings(self.data.get("nodeArgs", [])) or []
         if variables:
             self.take_environment("exec", variables)
         names = ", ".join(name for name in COMMAND_SETTINGS if name in self.data) or "what it runs by default"

@@ -155,6 +155,15 @@ class TestBrowser:
         monkeypatch.setenv("PUPPETEER_EXECUTABLE_PATH", "/nowhere/chrome")
         assert puppeteer.one(check_prerequisites.programs, "browser").verdict == "problem"
 
+    @pytest.mark.parametrize("line", ["{name}={path}", "export {name} = '{path}' # mine", 'A=b\n{name}="{path}"\n'])
+    @pytest.mark.parametrize("name", ["PUPPETEER_EXECUTABLE_PATH", "CHROME_PATH"])
+    def test_a_variable_may_come_from_the_bots_dotenv_file(self, puppeteer: Bot, line: str, name: str) -> None:
+        program = puppeteer.program("chromium", "echo Chromium 156.0.1.2")
+        puppeteer.write({".env": line.format(name=name, path=program)})
+        puppeteer.write({"index.js": "launch({ executablePath: process.env.CHROME_PATH || undefined })"})
+        found = puppeteer.one(check_prerequisites.programs, "browser")
+        assert (found.verdict, str(program) in found.seen, name in found.seen) == ("ok", True, True)
+
     def test_the_bots_own_code_comes_before_all(self, puppeteer: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cached(puppeteer)
         program = puppeteer.program("mine", "echo Chromium 150.0.1.2", folder=puppeteer.home)

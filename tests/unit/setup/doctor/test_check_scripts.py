@@ -102,3 +102,62 @@ class TestRemoval:
         assert bot.one(check_scripts.removal, "session-removal").verdict == "ok"
         bot.write({"scanonce.toml": '[session]\nprofiles = ["data/wa"]\n'})
         assert bot.one(check_scripts.removal, "session-removal").verdict == "warning"
+
+    @pytest.mark.parametrize(
+        ("file", "text"),
+        [
+            ("start-fresh.ps1", "Remove-Item -Recurse -Force .\\sessions\nnode index.js\n"),
+            ("start-clean.ps1", "Get-ChildItem sessions | Remove-Item -Recurse\n"),
+            ("start-bot.bat", "@echo off\r\nrmdir /s /q sessions\r\nnode index.js\r\n"),
+            ("scripts/reset.sh", "#!/bin/sh\nfind sessions -name 'session-*' -exec rm -r {} +\n"),
+        ],
+    )
+    def test_script_files(self, bot: Bot, file: str, text: str) -> None:
+        bot.write({file: text})
+        found = bot.one(check_scripts.removal, "session-removal")
+        assert (found.verdict, file in found.seen, "sessions" in found.seen) == ("warning", True, True)
+
+    @pytest.mark.parametrize(
+        "text", ["#!/bin/sh\n# rm -rf sessions\nrm -rf dist; node index.js sessions\n", "REM rmdir /s sessions\r\n"]
+    )
+    def test_script_files_that_remove_none(self, bot: Bot, text: str) -> None:
+        bot.write({"start.sh": text})
+        assert bot.one(check_scripts.removal, "session-removal").verdict == "ok"
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"clean.sh": "find .session-cache -mtime +1 -delete\n"},
+            {"clean.ps1": "Get-ChildItem .session-cache | ? { $_.LastWriteTime -lt $old } | Remove-Item -Recurse\n"},
+            {"package.json": '{"scripts": {"sweep": "find .session-cache -mmin +60 -exec rm -r {} +"}}'},
+            {
+                "sweep.js": "const dir = path.join(root, '.session-cache');\n"
+                "if (Date.now() - stat.mtimeMs > 24 * 60 * 60 * 1000) fs.rmSync(file, { recursive: true });\n"
+            },
+        ],
+    )
+    def test_a_clean_up_by_age(self, bot: Bot, files: dict[str, str]) -> None:
+        bot.write(files)
+        found = bot.one(check_scripts.removal, "session-removal")
+        assert (found.verdict, "last good snapshot" in found.seen) == ("warning", True)
+
+
+class TestBrowserKill:
+    @pytest.mark.parametrize(
+        ("file", "text", "verdict"),
+        [
+            ("package.json", '{"scripts": {"prestart": "taskkill /F /IM chrome.exe /T"}}', "problem"),
+            ("package.json", '{"scripts": {"clean": "pkill -9 chrome || true"}}', "warning"),
+            ("start-all.ps1", "Stop-Process -Name chrome -Force\n", "warning"),
+            ("start-all.ps1", "Get-Process chrome | Stop-Process\n", "warning"),
+            ("start.bat", "taskkill /f /im chrome.exe\r\n", "warning"),
+            ("scripts/run.sh", "killall -q chromium google-chrome\n", "warning"),
+            ("lib/clean.js", "execSync('taskkill /F /IM chrome.exe');\n", "warning"),
+            ("package.json", '{"scripts": {"start": "node index.js --browser chrome"}}', "ok"),
+            ("start.sh", "pkill -f my-worker; node index.js # needs chrome\n", "ok"),
+            ("start.bat", "REM taskkill /im chrome.exe\r\n", "ok"),
+        ],
+    )
+    def test_what_ends_every_browser(self, bot: Bot, file: str, text: str, verdict: str) -> None:
+        bot.write({file: text})
+        assert bot.one(check_scripts.removal, "browser-kill").verdict == verdict

@@ -48,6 +48,22 @@ class TestHandlers:
         bot.write({"index.js": source, "scanonce.toml": '[stop]\norder = "bot-first"\n'})
         assert bot.one(check_source.source, "stop-order").verdict == verdict
 
+    @pytest.mark.parametrize(
+        ("index", "where"),
+        [
+            ("import './lib/bot.js';", ""),
+            ("const bot = require('./lib/bot');", ""),
+            ("import('./lib/bot.js');", ""),
+            ("import './lib/bot.js'; require('./server');", "server.js:1"),
+            ("require(path.join(folder, name));", "server.js:1"),  # it may be any
+            ("import '@/bot';", "server.js:1"),
+        ],
+    )
+    def test_a_file_of_another_program_is_none_of_the_bots(self, bot: Bot, index: str, where: str) -> None:
+        bot.write({"index.js": index, "lib/bot.js": "", "server.js": CLOSES})
+        found = bot.one(check_source.source, "signal-handlers", "node", "index.js")
+        assert (found.verdict, where in found.seen) == ("warning" if where else "ok", True)
+
     def test_else_the_browser_goes_first(self, bot: Bot) -> None:
         bot.write({"index.js": LEFT})
         found = bot.one(check_source.source, "stop-order")
