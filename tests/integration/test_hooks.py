@@ -57,6 +57,8 @@ async def test_a_session_that_needs_a_link_and_a_crash_have_theirs(project: Proj
     running = await project.start("dev", browser, f"until={project.folder / 'go'}", "exit=3")
     await running.until("hook.output", hook="on_needs_link")
     assert {"SCANONCE_HOOK=on_needs_link", "SCANONCE_SESSION=971"} <= set(said(project))
+    (project.profile("971") / "page").write_text("CONNECTED")  # one that waits for a scan may give up
+    await running.until("session.linked")
     project.touch("go")
     await running.until("hook.output", hook="on_crash")
     assert {"SCANONCE_HOOK=on_crash", "SCANONCE_EXIT_CODE=3"} <= set(said(project))
