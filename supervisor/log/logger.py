@@ -149,6 +149,17 @@ def note_output(fd: int) -> Callable[[bytes], None] | None:
     return _writer.note_output if _writer is not None and _writer.writes_to(fd) else None
 
 
+def bot_asks() -> bool:
+    """Whether the last thing on our terminal is a line of the bot's without an end, as a question is."""
+    return _writer is not None and _writer.unfinished
+
+
+def note_answer() -> None:
+    """Note that a line was typed: the terminal has gone to the next one."""
+    if _writer is not None:
+        _writer.note_output(b"\n")
+
+
 def write_picture(picture: str) -> None:
     """Write several lines as they are, such as a QR code; for the console only."""
     if _writer is not None:

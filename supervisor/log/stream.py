@@ -40,6 +40,11 @@ class LineWriter:
         if end := _STYLES.sub(b"", chunk[-_TAIL:]):
             self._unfinished = not end.endswith(b"\n")
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether another writer of the same file has left a line without an end, as a question does."""
+        return self._unfinished
+
     def msg(self, line: str) -> None:
         """Write one line; one that ends in `STAY` gets no line end."""
         fd = self._fd()

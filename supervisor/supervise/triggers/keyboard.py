@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final
 
-from supervisor.log.logger import emit, report_fault
+from supervisor.log.logger import bot_asks, emit, note_answer, report_fault
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.timing.record import Target
 
@@ -47,6 +47,11 @@ class Sorter:
                 found.extend(self._keys(line))
         return found
 
+    @property
+    def between_lines(self) -> bool:
+        """Whether nothing has been typed on this line yet."""
+        return self._at_start and not self.held
+
     def release(self) -> bytes:
         """The bytes that were held back and not followed by others: they are the bot's, like the rest of the line."""
         held, self.held = self.held, b""
@@ -75,9 +80,10 @@ class Sorter:
 class Keys(threading.Thread):
     """Reads standard input in a thread of its own, so that a bot that does not read holds up nothing but its input.
 
-    On a terminal a line that is one of `commands` is carried out on the event loop; everything else goes to
-    `pass_on`, and Ctrl+D ends the bot's input, not ours. Where standard input is no terminal nothing is looked at: all
-    of it belongs to the bot, its end included.
+    On a terminal a line that is one of `commands` is carried out on the event loop, unless it answers a question of the
+    bot's (a line of its output that has no end yet); everything else goes to `pass_on`, and Ctrl+D ends the bot's
+    input, not ours. Where standard input is no terminal nothing is looked at: all of it belongs to the bot, its end
+    included.
     """
 
     def __init__(
@@ -127,6 +133,11 @@ class Keys(threading.Thread):
                 time.sleep(_IN_BACKGROUND)  # a shell has put us there, and may bring us back
 
     def _sort(self, chunk: bytes) -> None:
+        if self._sorter.between_lines and bot_asks():
+            self._pass_on(chunk)
+            if chunk.endswith((b"\n", b"\r")):
+                note_answer()
+            return
         for piece, is_command in self._sorter.sort(chunk):
             if is_command:
                 self._call(self._commands[piece])
