@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
@@ -12,6 +13,7 @@ from tests.helpers import build
 from tests.helpers.build import take
 from tests.helpers.command import Project
 from tests.helpers.shell import invoke
+from tests.helpers.waiting import eventually
 
 
 async def test_a_running_supervisor_outlives_odd_files(project: Project) -> None:
@@ -35,9 +37,12 @@ async def test_a_running_supervisor_outlives_odd_files(project: Project) -> None
         ["snapshot", "list"],
         ["snapshot", "verify"],
         ["status"],
+        ["doctor"],
+        ["restart"],
     ):
-        told = invoke(project.folder, *words)
+        told = await asyncio.to_thread(invoke, project.folder, *words)
         assert "Traceback" not in told.err + told.out, words
         assert told.status != 70, words
-    assert project.living("bot")
+    await running.until("restart.done")  # of the restart
+    await eventually(lambda: project.living("bot"), "a bot", 60)
     assert await running.stop() == 128 + signal.SIGTERM, running.told()
