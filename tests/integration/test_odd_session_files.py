@@ -26,7 +26,7 @@ async def test_a_running_supervisor_outlives_odd_files(project: Project) -> None
     (project.folder / "session-state.json").write_text(
         '{"version": 1, "sessions": {"z": {"isLinked": true, "profile": "a\\u0000b"}}}', "ascii"
     )
-    running = await project.start("run")
+    running = await project.start("run", f"browser={profile.path},devtools")
     await running.until("restart.done")
     state = project.folder / "session-state.json"
     state.unlink(missing_ok=True)
@@ -43,6 +43,8 @@ async def test_a_running_supervisor_outlives_odd_files(project: Project) -> None
         told = await asyncio.to_thread(invoke, project.folder, *words)
         assert "Traceback" not in told.err + told.out, words
         assert told.status != 70, words
+        last = told
+    assert last.status == 0, last
     await running.until("restart.done")  # of the restart
     await eventually(lambda: project.living("bot"), "a bot", 60)
     assert await running.stop() == 128 + signal.SIGTERM, running.told()
