@@ -101,6 +101,7 @@ class EventKind(StrEnum):
     PREPARED = auto()  # the profiles are in order
     UNPREPARED = auto()  # they could not be put in order
     SPAWN_FAILED = auto()  # the command cannot be run; `code` is a shell's status for that
+    PROGRAM_GONE = auto()  # the same, of a command that has been run before: it may come back
     BACKOFF_OVER = auto()  # the time to wait before the next try is over
 
 
@@ -118,6 +119,7 @@ class Action(StrEnum):
     START_BACKOFF = auto()
     GIVE_UP = auto()  # say that it has failed too often; the BRING_DOWN beside it leads to the end
     AWAIT_DEATH = auto()  # keep watching the processes that would not die
+    AWAIT_PROGRAM = auto()  # keep looking for the bot's program, and listen for changes
     END = auto()
 
 
@@ -375,6 +377,13 @@ def _begin_again(state: State, event: Event, policy: Policy) -> Answer:
     return _close(state, event, policy, After.START)
 
 
+def _program_gone(state: State, event: Event, policy: Policy) -> Answer:
+    """An editor, a build or a checkout replaces the program: in development wait for it, in production try again."""
+    if policy.rest_after_exit:
+        return replace(state, stage=Stage.RESTING), (Action.AWAIT_PROGRAM,)
+    return _failed(state, event, policy)
+
+
 def _spawn_failed(state: State, event: Event, _policy: Policy) -> Answer:
     return replace(state, stage=Stage.ENDED, exit_code=event.code), (Action.END,)
 
@@ -411,6 +420,7 @@ _TABLE: dict[Stage, dict[EventKind, _Cell]] = {
         EventKind.WAITING: _waiting,
         EventKind.NEVER_READY: _never_ready,
         EventKind.SPAWN_FAILED: _spawn_failed,
+        EventKind.PROGRAM_GONE: _program_gone,
     },
     Stage.UP: {
         EventKind.RESTART: _restart,

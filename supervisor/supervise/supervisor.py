@@ -9,6 +9,7 @@ and an action is begun here and reports back through the inbox. Nothing else dec
 import asyncio
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
@@ -62,6 +63,8 @@ _UNCHECKED = {"start", "key", "control"}
 #: Seconds for which a snapshot that has been read may wait to be made durable: the bot's start comes first.
 _SNAPSHOT_PATIENCE = 10.0
 _TIDY_AFTER = 2.0
+#: Seconds between two looks for a program that is missing.
+_PROGRAM_INTERVAL = 0.3
 _INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -139,6 +142,7 @@ class Supervisor:
             Action.START_BACKOFF: self._start_backoff,
             Action.GIVE_UP: self._give_up,
             Action.AWAIT_DEATH: lambda: self._begin(self._await_death()),
+            Action.AWAIT_PROGRAM: lambda: self._begin(self._await_program()),
             Action.END: lambda: None,
         }
 
@@ -576,13 +580,31 @@ class Supervisor:
         except CommandError as error:
             emit("error", problem=str(error))
             self._recorder.failed(self._restart, None)
-            self._not_spawned = Event(EventKind.SPAWN_FAILED, error.code)
+            if self._slot.runs == 0:
+                self._not_spawned = Event(EventKind.SPAWN_FAILED, error.code)
+                return
+            self._restart = OngoingRestart("crash", str(error))  # the next try
+            self._not_spawned = self._event(EventKind.PROGRAM_GONE, error.code)
             return
         self._slot.take_in(run)
         self._later(self._spec.config.ready.timeout, self._never_ready)
         self._later(self._spec.config.browser.start_timeout, self._no_browser)
         # The bot's start has the machine to itself; a snapshot that is read can wait for its fsync that long.
         self._later(_SNAPSHOT_PATIENCE, self._queue.finish_in_background)
+
+    async def _await_program(self) -> None:
+        """Restart once the program can be run again; it need not be among the watched files."""
+        program = self._spec.command[0]
+        self._listen()
+        emit("bot.program_missing", program=program)
+        if await asyncio.to_thread(os.access, program, os.X_OK):
+            return  # it is there, and something else is wrong with it: a change will mend that
+        while self.stage is Stage.RESTING:
+            await asyncio.sleep(_PROGRAM_INTERVAL)
+            if await asyncio.to_thread(os.access, program, os.X_OK):
+                if self.stage is Stage.RESTING:
+                    self._inbox.restart("change", f"{program} is back")
+                return
 
     def _new_run(self) -> Run:
         return Run(

@@ -250,3 +250,40 @@ def test_names_that_are_not_utf8_and_folders_that_may_not_be_read_are_explained(
         closed.chmod(0o700)
     assert "  closed/  cannot be read: Permission denied" in ended.out.splitlines()
     assert document["files"][0]["path"].endswith("caf\\udce9.js")
+
+
+@pytest.mark.parametrize("how", ["written", "replaced"])
+async def test_a_changed_configuration_says_what_to_do(project: Project, how: str) -> None:
+    """The restart goes by the old file, which must not look as if it went by the new one."""
+    project.configure("")
+    async with project.supervised("dev") as running:
+        file = project.folder / "scanonce.toml"
+        text = file.read_text() + '\n[bot]\nenv = { X = "new" }\n'
+        if how == "written":
+            file.write_text(text)
+        else:
+            (project.folder / "new").write_text(text)
+            (project.folder / "new").replace(file)
+        notice = await running.until("watch.notice")
+        assert "start scanonce again" in notice["notice"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "not executable"])
+async def test_a_program_that_is_gone_for_a_moment_is_waited_for(project: Project, how: str) -> None:
+    project.configure("")
+    program = project.touch("bot", "#!/bin/sh\nwhile :; do sleep 0.1; done\n")
+    program.chmod(0o755)
+    project.touch("lib.js", "1;")
+    async with project.supervised("dev", command=["./bot"]) as running:
+        if how == "renamed":
+            program.rename(project.folder / "aside")
+        else:
+            program.chmod(0o644)
+        project.touch("lib.js", "2;")
+        await running.until("bot.program_missing")
+        if how == "renamed":
+            (project.folder / "aside").rename(program)
+        else:
+            program.chmod(0o755)
+        await running.until("restart.requested", reason="change", detail=f"{program} is back")
+        assert (await running.until("restart.done"))["outcome"] == "ready"

@@ -236,6 +236,11 @@ BOT: Final = (
         ),
         sessions=strings("the linked sessions"),
     ),
+    warning(
+        "bot.program_missing",
+        "The bot's program cannot be run any more; scanonce waits for it (`scanonce dev`).",
+        lambda fields: f"waiting for {fields['program']}, which cannot be run; rs + Enter tries at once",
+    ),
     info(
         "bot.ready",
         "The bot is ready.",

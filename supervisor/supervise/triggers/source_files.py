@@ -19,7 +19,7 @@ from supervisor.supervise.inbox import Inbox
 from supervisor.supervise.triggers.preflight_setup import preflight
 from supervisor.watch import learned_ignores
 from supervisor.watch.restart_loop import StormDetector, is_source
-from supervisor.watch.rules import WatchRules
+from supervisor.watch.rules import CONFIG_NAME, WatchRules
 from supervisor.watch.watcher import Change, FileWatcher
 
 
@@ -188,6 +188,8 @@ class WatchedFiles:
         if paths:
             names = [self._name(path) for path in paths]
             emit("watch.change", paths=names)
+            if self._project / CONFIG_NAME in paths:
+                emit("watch.notice", notice=_CONFIG_CHANGED)
             if self.checks:
                 self._inbox.changed(names[0])
             else:
@@ -208,6 +210,12 @@ class WatchedFiles:
             await asyncio.wait({task, self._watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             task.cancel()
+
+
+_CONFIG_CHANGED = (
+    f"{CONFIG_NAME} is read when scanonce starts: this restart goes by the old one. To use it, press q + Enter and "
+    "start scanonce again"
+)
 
 
 def _own_logs(project: Path, config: Config) -> list[Path]:

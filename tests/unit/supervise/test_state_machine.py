@@ -288,6 +288,7 @@ SILENT: dict[Kind, set[Stage]] = {
     Kind.PREPARED: set(Stage) - {Stage.PREPARING},
     Kind.UNPREPARED: set(Stage) - {Stage.PREPARING},
     Kind.SPAWN_FAILED: set(Stage) - {Stage.STARTING},
+    Kind.PROGRAM_GONE: set(Stage) - {Stage.STARTING},
     Kind.BACKOFF_OVER: set(Stage) - {Stage.BACKOFF},
 }
 
