@@ -240,6 +240,7 @@ BOT: Final = (
         "bot.program_missing",
         "The bot's program cannot be run any more; scanonce waits for it (`scanonce dev`).",
         lambda fields: f"waiting for {fields['program']}, which cannot be run; rs + Enter tries at once",
+        program=string("its path"),
     ),
     info(
         "bot.ready",
