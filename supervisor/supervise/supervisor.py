@@ -102,6 +102,8 @@ class Supervisor:
         self._files: SourceWatch | None = None
         #: The failure of a spawn: handled before the messages that wait, which would be about that bot.
         self._not_spawned: Event | None = None
+        #: Whether the program could not be run when it was last tried again.
+        self._tried_again = False
         self._moved = asyncio.Event()
         self._state = State()
         self._restart = OngoingRestart("start")
@@ -587,6 +589,7 @@ class Supervisor:
             self._not_spawned = self._event(EventKind.PROGRAM_GONE, error.code)
             return
         self._slot.take_in(run)
+        self._tried_again = False
         self._later(self._spec.config.ready.timeout, self._never_ready)
         self._later(self._spec.config.browser.start_timeout, self._no_browser)
         # The bot's start has the machine to itself; a snapshot that is read can wait for its fsync that long.
@@ -597,8 +600,9 @@ class Supervisor:
         program = self._spec.command[0]
         self._listen()
         emit("bot.program_missing", program=program)
-        if await asyncio.to_thread(os.access, program, os.X_OK):
+        if await asyncio.to_thread(os.access, program, os.X_OK) and self._tried_again:
             return  # it is there, and something else is wrong with it: a change will mend that
+        self._tried_again = True
         while self.stage is Stage.RESTING:
             await asyncio.sleep(_PROGRAM_INTERVAL)
             if await asyncio.to_thread(os.access, program, os.X_OK):

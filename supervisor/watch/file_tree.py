@@ -5,7 +5,7 @@ change in between is in the listing, or in an event, or in both. `FileTree` keep
 have changed since the last `commit`.
 """
 
-# ruff: noqa: PTH118, PTH120  (paths are strings: a walk handles each entry of the tree)
+# ruff: noqa: PTH100, PTH114, PTH115, PTH117, PTH118, PTH120, PTH206  (paths are strings: a walk handles each entry of the tree)
 
 import os
 from collections import deque
@@ -16,16 +16,43 @@ from supervisor.watch.fingerprint import Fingerprint, Signature, same, signature
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
 from supervisor.watch.rules import WatchRules, is_below
 
+_MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
+
 
 @dataclass(slots=True)
 class Listing:
-    """The content of a folder that counts; `links`: symbolic links to files, with their targets."""
+    """The content of a folder that counts.
+
+    `links`: symbolic links to files, with their targets; `folder_links`: those to folders.
+    """
 
     path: str
     real: str
     files: dict[str, Signature] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    folder_links: list[str] = field(default_factory=list)
     gitignore: Signature | None = None
+
+
+def links_on(path: str) -> list[tuple[str, str]]:
+    """Every symbolic link that is followed on the way to a path, itself included: its folder and its name."""
+    found: list[tuple[str, str]] = []
+    place, left = os.sep, deque(os.path.abspath(path).split(os.sep))
+    while left and len(found) < _MOST_LINKS:
+        name = left.popleft()
+        entry = os.path.join(place, name)
+        if name == os.pardir:
+            place = os.path.dirname(place)
+        elif name in ("", os.curdir):
+            continue
+        elif os.path.islink(entry):
+            found.append((place, name))
+            target = os.readlink(entry)
+            place = os.sep if os.path.isabs(target) else place
+            left.extendleft(reversed(target.split(os.sep)))
+        else:
+            place = entry
+    return found
 
 
 def walk(
@@ -64,6 +91,7 @@ def walk(
         entered[real] = path
         folders.extend((os.path.join(path, name), os.path.join(real, name)) for name in below)
         links.extend(os.path.join(path, name) for name in linked)
+        listing.folder_links.extend(os.path.join(path, name) for name in linked)
         yield listing
 
 

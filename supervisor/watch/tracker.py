@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from supervisor.watch.debounce import Burst
-from supervisor.watch.file_tree import FileTree, Listing, walk
+from supervisor.watch.file_tree import FileTree, Listing, links_on, walk
 from supervisor.watch.fingerprint import Fingerprint, Signature, signature_of
 from supervisor.watch.gitignore import FILE_NAME as GITIGNORE
 from supervisor.watch.rules import WatchRules, is_below
 from supervisor.watch.source import Hint, HintKind, Source
+
+_MOST_FILES = 2000  # that are read when a link to their folder was swapped
 
 
 class SurveyStoppedError(Exception):
@@ -32,6 +34,7 @@ class Survey:
     files: dict[str, Signature] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, OSError]] = field(default_factory=list)
+    folder_links: list[str] = field(default_factory=list)
     gitignores: dict[str, Signature] = field(default_factory=dict)
 
     def add(self, listing: Listing) -> None:
@@ -39,6 +42,7 @@ class Survey:
         self.listings.append(listing)
         self.files.update(listing.files)
         self.links.update(listing.links)
+        self.folder_links.extend(listing.folder_links)
         if listing.gitignore is not None:
             self.gitignores[listing.path] = listing.gitignore
 
@@ -61,6 +65,8 @@ class Tracker:
         # Folder -> name of an entry -> paths to check at a hint of that entry: watched paths that are files or do not
         # exist, and links to files.
         self._anchors: dict[str, dict[str, set[str]]] = {}
+        #: Links to folders, and where they lead: a swap changes what a program reads, also if nothing else changes.
+        self._folder_links: dict[str, str] = {}
 
     @property
     def busy(self) -> bool:
@@ -159,7 +165,10 @@ class Tracker:
                 self._burst.hint(path, complete=True)
         for link, target in survey.links.items():
             self._anchor_target(link, target)
+        for link in survey.folder_links:
+            self._look_at_folder_link(link)
         for watched in self.rules.watched_paths:
+            self._anchor_links(watched.path)
             if watched.path not in self.tree.folders:
                 self._anchor_parent(watched.path)
                 # Race: a folder that was created after the survey and before the watch of its parent.
@@ -209,6 +218,8 @@ class Tracker:
         if folder not in self.tree.folders:
             return
         path = os.path.join(folder, name)
+        if path in self._folder_links:
+            self._look_at_folder_link(path)
         if name == GITIGNORE and self.rules.gitignore:
             self._gitignore_changed = True
         elif path in self.tree.folders:
@@ -240,8 +251,11 @@ class Tracker:
             self._burst.hint(path, complete=True)
         for link, target in listing.links.items():
             self._anchor_target(link, target)
+        for link in listing.folder_links:
+            self._look_at_folder_link(link)
         if any(watched.path == listing.path for watched in self.rules.watched_paths):
             self._release(listing.path)
+            self._anchor_links(listing.path)
 
     def _drop(self, folder: str) -> None:
         """Drop a folder that was removed or moved: its watches would report another place."""
@@ -269,6 +283,8 @@ class Tracker:
     def _check(self, path: str) -> None:
         """Check a watched path that is no watched folder, or a link to a file."""
         if any(watched.path == path for watched in self.rules.watched_paths):
+            if path in self.tree.folders and not self._is_still(path):  # a link on the way leads elsewhere now
+                self._drop(path)
             self._anchor_parent(path)
         self._enter(path)
         if self.rules.refusal(*os.path.split(path)) is None:
@@ -280,8 +296,31 @@ class Tracker:
             self._anchor_target(path, os.path.realpath(path))
 
     def _anchor_target(self, link: str, target: str) -> None:
-        """Watch the folder of a link's target: the link's own folder has no events of writes to it."""
+        """Watch the folder of a link's target, which gets the events of writes to it, and the links on the way."""
         self._anchor(os.path.dirname(target), os.path.basename(target), link)
+        self._anchor_links(link)
+
+    def _anchor_links(self, path: str) -> None:
+        """Watch every link on the way to a path: it may be swapped for another."""
+        for folder, name in links_on(path):
+            if folder not in self.tree.entered:
+                self._anchor(folder, name, path)
+
+    def _look_at_folder_link(self, link: str) -> None:
+        """Check the files below a link to a watched folder if it leads to another one by now."""
+        target = os.path.realpath(link)
+        before = self._folder_links.get(link)
+        self._folder_links[link] = target
+        if before in (None, target):
+            return
+        assert before is not None
+        for path in [known for known in self.tree.known if is_below(known, target) and known != target][:_MOST_FILES]:
+            below = os.path.relpath(path, target)
+            seen = os.path.join(link, below)
+            was = self.tree.known.get(os.path.join(before, below))
+            if seen not in self.tree.known and was is not None:
+                self.tree.set(seen, was)
+            self._burst.hint(seen, complete=True)
 
     def _anchor_parent(self, path: str) -> None:
         """Watch the nearest existing folder above a watched path, for the next part of that path."""

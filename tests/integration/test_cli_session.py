@@ -120,6 +120,7 @@ class TestList:
         assert ISO.fullmatch(found.pop("last_snapshot_at"))
         assert found == {
             "id": "97150",
+            "kind": "browser profile",
             "profile": str(profile.path),
             "exists": True,
             "linked": True,

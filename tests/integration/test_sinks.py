@@ -97,7 +97,10 @@ async def test_what_the_bot_writes_is_kept_with_what_happens_to_it(project: Proj
 
 
 async def test_in_development_nothing_is_kept_unless_it_is_asked_for(project: Project) -> None:
-    assert OutputSinks(project.folder, "key", LogConfig(), Mode.DEV).listeners() == []
+    in_development, in_production = (
+        OutputSinks(project.folder, "key", LogConfig(files=mode is Mode.RUN), mode) for mode in Mode
+    )
+    assert len(in_development.listeners()) == len(in_production.listeners()) - 1
     project.configure("[log]\nfiles = true\n")
     async with project.supervised("dev", "write=hello") as running:
         await running.until_output(b"hello\n")

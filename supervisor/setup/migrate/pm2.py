@@ -23,7 +23,7 @@ from supervisor.setup.migrate.settings_reader import (
     read_json,
     strings,
 )
-from supervisor.system.reading import parse_json, read_file
+from supervisor.system.reading import parse_json, read_file, read_text
 
 #: The names under which pm2 looks for the file, and others that are usual.
 NAMES = (
@@ -205,7 +205,7 @@ class Pm2Reader(SettingsReader):
         if not isinstance(value, dict) or self.source.endswith(".json"):
             self.take_environment(name, value)
             return
-        text = (self.project / self.source).read_text("utf-8", "replace")
+        text = read_text(self.project / self.source, follow=True, errors="replace")
         written = {one: given for one, given in value.items() if _is_written(one, text) and _is_written(given, text)}
         if written:
             self.take_environment(name, written)

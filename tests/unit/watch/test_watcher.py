@@ -362,6 +362,81 @@ async def test_linked_file(project: Path, tmp_path: Path) -> None:
         assert await w.changed() == {"config.json"}
 
 
+def swap(link: Path, target: Path | str) -> None:
+    """Have a link lead elsewhere by one rename, as deployments and config maps do."""
+    fresh = link.with_name("fresh-link")
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("poll", [False, True])
+async def test_a_link_to_another_folder_of_the_project(project: Path, at_once: bool, poll: bool) -> None:
+    for release in ("r1", "r2"):
+        (project / "rel" / release).mkdir(parents=True)
+        (project / "rel" / release / "same.js").write_text("same")
+        (project / "rel" / release / "bot.js").write_text(release)
+    (project / "current").symlink_to("rel/r1")
+    async with watching(project, poll=poll) as w:
+        await w.read()
+        if at_once:
+            swap(project / "current", "rel/r2")
+        else:
+            (project / "current").unlink()
+            (project / "current").symlink_to("rel/r2")
+        assert await w.changed() == {"current/bot.js"}
+        swap(project / "current", project / "rel" / "r1")
+        assert await w.changed() == {"current/bot.js"}
+        (project / "rel" / "r1" / "bot.js").write_text("other")
+        assert "rel/r1/bot.js" in await w.changed()
+
+
+@pytest.mark.parametrize("poll", [False, True])
+async def test_a_link_to_the_same_contents_changes_nothing(project: Path, poll: bool) -> None:
+    for release in ("r1", "r2"):
+        (project / "rel" / release).mkdir(parents=True)
+        (project / "rel" / release / "bot.js").write_text("same")
+    (project / "current").symlink_to("rel/r1")
+    async with watching(project, poll=poll) as w:
+        await w.read()
+        swap(project / "current", "rel/r2")
+        await w.nothing()
+
+
+@pytest.mark.parametrize("links", [1, 3])
+@pytest.mark.parametrize("poll", [False, True])
+async def test_a_link_on_the_way_to_a_linked_file(project: Path, tmp_path: Path, links: int, poll: bool) -> None:
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "config.json").write_text(version)
+    (tmp_path / "now0").symlink_to("v1")
+    for number in range(1, links):
+        (tmp_path / f"now{number}").symlink_to(f"now{number - 1}")
+    (project / "config.json").symlink_to(tmp_path / f"now{links - 1}" / "config.json")
+    async with watching(project, poll=poll) as w:
+        await w.read()
+        swap(tmp_path / "now0", "v2")
+        assert await w.changed() == {"config.json"}
+        (tmp_path / "v2" / "config.json").write_text("other")
+        assert await w.changed() == {"config.json"}
+
+
+@pytest.mark.parametrize("above", [False, True])
+@pytest.mark.parametrize("poll", [False, True])
+async def test_a_watched_path_that_is_a_link(project: Path, tmp_path: Path, above: bool, poll: bool) -> None:
+    for version in ("v1", "v2"):
+        (tmp_path / version / "src").mkdir(parents=True)
+        (tmp_path / version / "src" / "a.js").write_text(version)
+    (tmp_path / "now").symlink_to("v1")
+    watched = tmp_path / "now" / "src" if above else tmp_path / "now"
+    async with watching(WatchRules(project, paths=(project, watched)), poll=poll) as w:
+        await w.read()
+        swap(tmp_path / "now", "v2")
+        assert len(await w.changed()) == 1
+        (tmp_path / "v2" / "src" / "a.js").write_text("other")
+        assert len(await w.changed()) == 1
+
+
 @pytest.mark.parametrize("poll", [False, True])
 async def test_link_to_a_folder_that_holds_everything_is_not_followed(project: Path, poll: bool) -> None:
     (project / "everything").symlink_to("/")
