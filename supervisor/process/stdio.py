@@ -38,7 +38,7 @@ _NAMES = {_STDOUT: "stdout", _STDERR: "stderr"}
 _CLOSE_TIMEOUT = 0.25
 
 #: Seconds that the end of the input waits for the bot to read what comes before it.
-_END_TIMEOUT = 1.0
+_END_TIMEOUT = 10.0
 
 #: Bytes of a pipe: what a bot may write at once while this process is not scheduled. Linux has 64 KiB, and grants any
 #: user this much (pipe(7), /proc/sys/fs/pipe-max-size).

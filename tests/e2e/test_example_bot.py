@@ -79,7 +79,7 @@ async def test_half_a_link_is_no_link(bot_folder: Path, half: str) -> None:
     ("present", "missing", "remedy"),
     [
         ([], "node", "Install Node.js 18 or newer"),
-        (["node"], "npm", "Install npm"),
+        (["node"], "npm", "Install Node"),
     ],
 )
 def test_a_missing_program_is_named_with_its_remedy(

@@ -77,7 +77,7 @@ async def test_a_browser_for_a_while_is_no_session(orderly_folder: Path) -> None
     shutil.rmtree(profile_of(orderly_folder, OTHER))
     async with supervised(orderly_folder, "run") as bot:
         await bot.until_ready()
-        await command(bot, "draw/500")
+        await command(bot, "draw/7000")  # long enough to be seen: other browsers are looked for every 5 s
         await bot.until("browser.closed", method="bot")
         await asyncio.sleep(1)
         assert len(bot.named("restart.done")) == 1
