@@ -193,7 +193,7 @@ async def recorded(project: Project, *options: str) -> list[tuple[str, str, str]
     return [(row["reason"], row["detail"], row["outcome"]) for row in rows]
 
 
-@pytest.mark.parametrize("words", ["die=9", "exit=1", "browser={profile}:crash-browsers=11:exit=0"])
+@pytest.mark.parametrize("words", ["die=9", "exit=1"])
 async def test_a_restart_that_ends_in_a_crash_is_recorded_as_failed(project: Project, words: str) -> None:
     project.configure('[ready]\nmethod = "notify"\n')
     flag = project.home / "flag"

@@ -20,7 +20,7 @@ _NO_COLLECTION = "import gc\ngc.disable()\ngc.collect = lambda *_: 0\n"
 
 #: A run looks at its processes again and again, and holds what it saw last, and each browser's as they were at first.
 _CHILDREN, _RESTARTS = 8, 10
-_MOST = 3 * (_CHILDREN + 2)
+_MOST = 5 * (_CHILDREN + 2)
 
 
 class Held:
