@@ -15,7 +15,7 @@ from supervisor.control.transport import AddressError, Listener, listen
 from supervisor.http1.connection import Request, Response
 from supervisor.http1.peer import Peer
 from supervisor.http1.server import Answer, Server
-from supervisor.log.logger import emit, report_fault
+from supervisor.log.logger import emit, in_background
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.system.runtime_dir import RuntimeFolderError, runtime_folder
 from supervisor.watch.lookout import Lookout
@@ -83,11 +83,8 @@ async def serving(commands: Commands, view: SupervisorView, key: str, *, look: f
 
     keeper = _Keeper(answer, lambda: runtime_folder(key))
     await keeper.renew()
-    keeping = asyncio.create_task(keeper.keep(look), name="control-keeper")
-    keeping.add_done_callback(report_fault)
     try:
-        yield
+        async with in_background(keeper.keep(look), "control-keeper"):
+            yield
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
         await keeper.close()

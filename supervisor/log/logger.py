@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from supervisor.log.events.registry import EVENTS
@@ -122,6 +122,20 @@ def report_fault(task: "asyncio.Future[Any]") -> bool:
         return False
     report_error(error)
     return True
+
+
+@contextlib.asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Run a coroutine as a task until the end of the block; an error that ends it before is reported."""
+    import asyncio  # most commands have no event loop, and do without
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(report_fault)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def report_error(error: BaseException) -> None:

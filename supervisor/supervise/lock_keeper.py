@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from supervisor.log.logger import emit, report_fault
+from supervisor.log.logger import emit, in_background
 from supervisor.session.locks import ProfileLocks, ProjectBusyError, ProjectLock
 from supervisor.system.runtime_dir import RuntimeFolderError
 from supervisor.watch.lookout import Lookout
@@ -20,13 +20,8 @@ async def keeping(
     lock: ProjectLock, profiles: ProfileLocks, project: Path, *, look: float = LOOK
 ) -> AsyncIterator[None]:
     """Take a project's lock and its profiles' anew whenever their files are removed or replaced, until the end."""
-    task = asyncio.create_task(_keep(lock, profiles, project, look), name="lock-keeper")
-    task.add_done_callback(report_fault)
-    try:
+    async with in_background(_keep(lock, profiles, project, look), "lock-keeper"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _keep(lock: ProjectLock, profiles: ProfileLocks, project: Path, look: float) -> None:

@@ -1,12 +1,11 @@
 """Looking after the state file of a running supervisor, to which another program may write."""
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
 from typing import Final
 
-from supervisor.log.logger import emit, report_fault
+from supervisor.log.logger import emit, in_background
 from supervisor.session.state_file import StateFile
 from supervisor.supervise.file_worker import FileWorker
 from supervisor.system.errors import SessionError
@@ -20,13 +19,8 @@ Where there is no inotify, the file is looked at that often."""
 @contextlib.asynccontextmanager
 async def state_kept(state: StateFile, files: FileWorker, *, look: float = LOOK) -> AsyncIterator[None]:
     """Report at once when another program writes to the state file, and leave the file to it, until the end."""
-    task = asyncio.create_task(_keep(state, files, look), name="state-keeper")
-    task.add_done_callback(report_fault)
-    try:
+    async with in_background(_keep(state, files, look), "state-keeper"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _keep(state: StateFile, files: FileWorker, look: float) -> None:

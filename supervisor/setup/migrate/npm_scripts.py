@@ -5,12 +5,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from supervisor.setup.migrate.bot_command import split_variables
 from supervisor.setup.migrate.draft import writable
 
 #: The scripts that may run a bot, in the order in which they are tried.
 SCRIPTS = ("dev", "develop", "start:dev", "watch", "start")
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _NEEDS_SHELL = re.compile(r"&&|\|\||[|;<>`$()]|(?<!\S)&(?!\S)")
 _OF_PM2 = frozenset({"pm2", "pm2-runtime", "pm2-dev"})
 _WATCHERS = frozenset({"ts-node-dev", "tsnd", "node-dev", "supervisor", "forever", "nodemon"})
@@ -103,15 +103,8 @@ def _parse(text: str) -> ParsedScript:
 
 
 def _environment(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Split off the variables before a command, also after cross-env or env."""
-    rest = list(words)
-    if rest and rest[0] in {"cross-env", "env"}:
-        del rest[0]
-    found = {}
-    while rest and _ASSIGNMENT.match(rest[0]):
-        name, _, value = rest.pop(0).partition("=")
-        found[name] = value
-    return found, rest
+    """Split off the variables before a command, and a cross-env or env that has none."""
+    return split_variables(words[1:] if words and words[0] in {"cross-env", "env"} else words)
 
 
 def _without_manager(words: list[str]) -> list[str]:
