@@ -107,7 +107,7 @@ def _settle(released: asyncio.Future[bool], profile: Path) -> None:
 
 
 async def _ask(browser: Browser, devtools: DevTools | None, timeout: float, note: Callable[[str], None]) -> None:
-    """Ask for an exit that flushes, by DevTools if it answers and by SIGINT otherwise; `note` is told by which."""
+    """Ask for an exit that flushes, by DevTools if it answers and by SIGINT otherwise; `note` is called with which."""
     with contextlib.suppress(DevToolsError):
         if devtools is not None and not devtools.closed:
             note("DevTools")

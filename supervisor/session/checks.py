@@ -131,7 +131,7 @@ def _missed(known: Reference, context: CheckContext) -> str | None:
     """Whose a profile that is gone or empty was, if it is a loss, as a part of a sentence."""
     if context.linked:
         return " of a linked session"
-    # Of most pages it is never known whether they are linked; but nobody takes snapshots of nothing.
+    # Of most pages it is never known whether they are linked; but there are no snapshots of nothing.
     kept = known.kept() if context.linked is None else None
     return f", of which there is {kept}," if kept is not None else None
 

@@ -48,7 +48,7 @@ RESTART never is one. How long a bot has *served*, from READY to its end, decide
   served for `window` since. Pauses, starts and hangs are no service: a bot that needs two minutes to fail, and then
   pauses for five, is given up like one that fails at once.
 
-To wait for a person is neither service nor a failure. A bot that ends while it does, as libraries do when nobody has
+To wait for a person is neither service nor a failure. A bot that ends while it does, as libraries do when no person has
 scanned their QR code for a while, is started again after a pause, as often as it takes.
 """
 
@@ -149,7 +149,7 @@ class Policy:
     rest_first: bool = False
 
 
-#: With this many in a row the pauses of a bot that nobody scans for grow no more: half a minute by default.
+#: With this many in a row the pauses of a bot that is not scanned for grow no more: half a minute by default.
 _LONGEST_STREAK = 6
 
 #: Exit statuses of the supervisor itself, as listed in `docs/exit-codes.md`.
