@@ -1,12 +1,15 @@
 """The environment of the bot's processes."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from supervisor.config.schema import Config
 from supervisor.process.table import ENVIRONMENT_MARK
 
 CHANGES, NOTIFY = "SCANONCE_CHANGES", "NOTIFY_SOCKET"
+
+_OUR_PREFIX = "SCANONCE"
 
 #: What an init system has meant for us.
 _OURS = frozenset({NOTIFY, "WATCHDOG_USEC", "WATCHDOG_PID"})
@@ -26,6 +29,13 @@ def bot_environment(config: Config, runtime: Path, *, mark: str, number: int) ->
     if may_notify(config):
         environment[NOTIFY] = str(runtime / "notify")
     return environment
+
+
+def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """A running bot's environment without what `bot_environment` has added."""
+    return {
+        name: value for name, value in environment.items() if name not in _OURS and not name.startswith(_OUR_PREFIX)
+    }
 
 
 def watched(config: Config) -> bool:

@@ -66,6 +66,18 @@ class StartGate:
         self._ours.close()
 
 
+def without_gate(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment that a node was given, from the one that it was started with in order to wait."""
+    given = dict(environment)
+    held = given.pop(_GATE_VARIABLE, None)
+    if held is not None:
+        given.pop("NODE_OPTIONS", None)
+        _descriptor, _inode, *options = held.split(" ", 2)
+        if options:
+            given["NODE_OPTIONS"] = options[0]
+    return given
+
+
 def can_gate_start() -> bool:
     """Whether a node can be made to wait: it can inherit a socket, and `start_gate.cjs` has a path to name."""
     return sys.platform != "win32" and str(_PRELOAD).isprintable() and _PRELOAD.is_file()

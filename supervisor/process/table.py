@@ -71,6 +71,14 @@ def find_process(pid: int) -> ProcessEntry | None:
         return None
 
 
+def environment_of(pid: int) -> dict[str, str] | None:
+    """Return the environment that a process was started with, None if it is gone or may not be asked."""
+    try:
+        return psutil.Process(pid).environ()
+    except (*_GONE, OSError):
+        return None
+
+
 def find_by_argument(prefix: str) -> list[ProcessEntry]:
     """Return every process of the machine with an argument that begins so. Costs what `find_by_mark` does."""
     return _find(lambda process: any(word.startswith(prefix) for word in process.cmdline()[1:]))

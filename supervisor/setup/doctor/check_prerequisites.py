@@ -55,6 +55,13 @@ def _command(project: CheckedProject) -> Finding:
     if not project.directory.is_dir():
         seen = f"{printable(project.directory)}, in which the bot is to run (bot.cwd), is not a folder."
         return problem("command", seen, "Correct bot.cwd in the configuration.")
+    if not project.has_bot:
+        seen = "There is no bot here: no package.json, no script (*.js, *.ts, *.py), no command in scanonce.toml."
+        return problem(
+            "command",
+            seen,
+            "Go to the bot's folder, or name it with -C FOLDER; scanonce demo --keep makes an offline bot to try.",
+        )
     if not project.command:
         return ok("command", "No command is configured: it must be given after --.")
     try:
@@ -100,11 +107,21 @@ def _needed_node(project: CheckedProject) -> tuple[int, str]:
 def _browser(project: CheckedProject) -> Finding:
     if not drives_a_browser(project.directory) and not project.profiles:
         return ok("browser", "No library that drives a browser is installed here, and there is no profile.")
-    choice = choose_browser(project)
+    choice = _open_browser(project) or choose_browser(project)
     if choice.program is None:
         others = "".join(f" Found: {printable(one)}." for one in choice.others[:3])
         return (problem if choice.certain else unknown)("browser", f"{choice.why}{others}", choice.remedy)
     return _browser_version(choice, str(choice.program), project)
+
+
+def _open_browser(project: CheckedProject) -> BrowserChoice | None:
+    """The browser that the running bot has open: what it uses, whatever its settings say."""
+    held = (project.occupant(profile) for profile in project.profiles)
+    opened = next((one for one in held if one is not None and one.supervisor is not None), None)
+    program = None if opened is None else shutil.which(opened.browser.main.argv[0])
+    if opened is None or program is None:
+        return None
+    return BrowserChoice(Path(program), f"open now, process {opened.pid}")
 
 
 def _browser_version(choice: BrowserChoice, program: str, project: CheckedProject) -> Finding:

@@ -16,12 +16,15 @@ from supervisor.config.schema import Config
 from supervisor.session.locks import running_supervisor
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.store import SessionStore
+from supervisor.setup.doctor.running_bot import RunningBot, running_bot
 from supervisor.setup.doctor.source_files import SourceFiles, read_sources
 from supervisor.setup.package_json import Package, read_package
 from supervisor.system.errors import SessionError
 from supervisor.system.reading import read_start
 
 _LARGEST_DOTENV = 64 << 10  # bytes
+#: Bots in other languages than JavaScript, whose sources are not read.
+_OTHER_SCRIPTS = ("*.py", "src/*.py", "*.sh")
 #: As dotenv reads it: a value in quotes, or up to a comment.
 _DOTENV_LINE = re.compile(
     r"""(?m)^[ \t]*(?:export[ \t]+)?(?P<name>\w{1,100})[ \t]*=[ \t]*"""
@@ -45,7 +48,6 @@ class CheckedProject:
         self.command = tuple(command) or config.bot.command
         self.directory = root / (config.bot.cwd or ".")
         """The folder in which the bot runs."""
-        self.environment: Mapping[str, str] = os.environ | config.bot.env
         self.cache = root / config.session.cache
         self.state_file = root / config.session.state_file
 
@@ -95,6 +97,28 @@ class CheckedProject:
     def supervisor(self) -> int | None:
         """The pid of the scanonce that runs here, according to its note."""
         return running_supervisor(self.store.cache)
+
+    @cached_property
+    def running(self) -> RunningBot | None:
+        """The bot that runs here now; `None` if there is none, or its environment may not be read."""
+        return None if self.supervisor is None else running_bot(self.root, self.supervisor)
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The bot's environment: that of the running bot if there is one, else what a bot would get from here."""
+        return {**(os.environ if self.running is None else self.running.environment), **self.config.bot.env}
+
+    @cached_property
+    def has_bot(self) -> bool:
+        """Whether there is anything here that can be a bot, or was one."""
+        return bool(
+            self.command
+            or self.package.exists
+            or self.supervisor is not None
+            or any(next(self.directory.glob(pattern), None) for pattern in _OTHER_SCRIPTS)
+            or self.sources.files
+            or self.profiles
+        )
 
     def variable(self, name: str) -> str | None:
         """A variable of the bot's, also one that it reads from the file `.env` in its folder."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from supervisor.setup.doctor import (
     check_access,
     check_configuration,
+    check_environment,
     check_inotify,
     check_leftovers,
     check_prerequisites,
@@ -26,6 +27,7 @@ CheckFunction = Callable[[CheckedProject], Iterable[Finding]]
 
 CHECKS: Mapping[CheckFunction, tuple[str, ...]] = {
     check_configuration.configuration: ("versions", "configuration", "state-file"),
+    check_environment.environment: ("environment",),
     check_prerequisites.programs: ("command", "node", "browser"),
     check_prerequisites.packages: ("packages", "libraries"),
     check_scripts.wrappers: ("wrapper", "scripts"),

@@ -25,6 +25,7 @@ class TestCommand:
         assert (found.verdict, found.seen) == ("ok", f"The bot is {bot.programs}/node index.js.")
         gone = bot.one(check_prerequisites.programs, "command", "nude", "index.js")
         assert (gone.verdict, gone.seen[-13:]) == ("problem", " on the PATH?")
+        bot.write({"index.js": ""})
         assert bot.one(check_prerequisites.programs, "command").verdict == "ok"
 
     def test_a_folder_to_run_in_that_is_not_there(self, bot: Bot) -> None:

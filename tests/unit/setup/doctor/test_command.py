@@ -20,11 +20,20 @@ from tests.helpers.shell import invoke, make_session, run
 from tests.unit.setup.doctor.conftest import Bot
 
 
-def test_an_empty_folder_is_healthy_and_stays_empty(bot: Bot) -> None:
+def test_a_folder_without_a_bot_is_told_and_stays_empty(bot: Bot) -> None:
+    ended = invoke(bot.folder, "doctor")
+    assert (ended.status, ended.err) == (1, "")
+    assert "There is no bot here: no package.json, no script" in " ".join(ended.out.split())
+    assert not list(bot.folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["index.js", "src/main.ts", "bot.py", "package.json", "start.sh"])
+def test_a_folder_with_anything_of_a_bot_is_in_order(bot: Bot, name: str) -> None:
+    bot.program("node")
+    bot.write({name: "{}"})
     ended = invoke(bot.folder, "doctor")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.endswith("Nothing needs doing.\n")
-    assert not list(bot.folder.iterdir())
 
 
 def test_each_line_has_a_verdict_and_names_are_those_of_the_registry(bot: Bot) -> None:
