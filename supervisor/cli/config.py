@@ -8,6 +8,7 @@ import typer
 
 from supervisor.cli import console
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
+from supervisor.cli.text_files import place
 from supervisor.config.effective import Setting, settings
 from supervisor.config.modes import Mode
 from supervisor.config.toml_writer import toml_value
@@ -42,14 +43,24 @@ def show(
 
 
 @app.command("schema")
-def schema() -> None:
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file instead.")
+    ] = None,
+) -> None:
     """Print the JSON schema of scanonce.toml, for editors.
 
-    Editors with support for TOML use it if the file begins with "#:schema" and the path of the schema.
+    Editors with support for TOML use it if the file begins with "#:schema" and the path of the schema, as one that
+    scanonce init has written does.
     """
     from supervisor.config.docgen import json_schema
 
-    typer.echo(json_schema(), nl=False)
+    if output is None:
+        typer.echo(json_schema(), nl=False)
+        return
+    with console.exits():
+        place(output, json_schema())
+    console.say(f"{output} written")
 
 
 def _line(one: Setting) -> str:

@@ -10,8 +10,10 @@ import typer
 from supervisor.cli import console
 from supervisor.cli.json_documents import fields
 from supervisor.cli.options import AsJson, Project, group
+from supervisor.cli.text_files import place
+from supervisor.config.docgen import SCHEMA_NAME, json_schema
 from supervisor.config.toml_writer import toml_value
-from supervisor.setup.migrate.discover import Migration, NoSuchAppError, discover
+from supervisor.setup.migrate.discover import ENTRIES, Migration, NoSuchAppError, discover
 from supervisor.setup.migrate.draft import shown
 
 _NAME = "scanonce.toml"
@@ -47,34 +49,30 @@ def init(
             found = discover(folder, app)
         except NoSuchAppError as error:
             console.fail(f"--app: {error}. Nothing was written.")
+        if not (found.has_bot or force or dry_run):
+            console.fail(_no_bot(folder))
         if not dry_run:
-            _write(file, found.text, private="bot.env" in found.draft.values)
+            private, backup = "bot.env" in found.draft.values, file.with_name(f"{_NAME}.bak")
+            place(file, found.text, private=private, backup=backup)
+            place(folder / SCHEMA_NAME, json_schema())
         if as_json:
             console.print_json(_document(found, file, written=not dry_run))
         else:
             _tell(found, file, written=not dry_run)
 
 
-def _write(file: Path, text: str, *, private: bool) -> None:
-    """Put the complete file in place, `private` to its owner; a previous one is kept as a backup."""
-    temporary = file.with_name(f".{_NAME}.{os.getpid()}")
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:  # never through a link that is there
-            if private:
-                temporary.chmod(0o600)
-            stream.write(text)
-        if os.path.lexists(file):
-            file.replace(file.with_name(f"{_NAME}.bak"))
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _no_bot(folder: Path) -> str:
+    return (
+        f"there is no bot in {folder}: no package.json, no nodemon.json, no ecosystem file of pm2, and no script such "
+        f"as {', '.join(ENTRIES[:4])} or bot.py. Run scanonce init in the bot's folder, or name it with -C FOLDER. "
+        "--force writes a file all the same; scanonce demo --keep makes an offline bot to try."
+    )
 
 
 def _scripts(found: Migration) -> dict[str, str]:
     """The scripts for `package.json`."""
-    command = "" if found.command else " -- node index.js"
     more = f" {' '.join(found.draft.run_flags)}" if found.draft.run_flags else ""
-    return {"dev": f"scanonce dev{command}", "start": f"scanonce run{more}{command}"}
+    return {"dev": "scanonce dev", "start": f"scanonce run{more}"}
 
 
 def _document(found: Migration, file: Path, *, written: bool) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def _tell(found: Migration, file: Path, *, written: bool) -> None:
     if not written:
         typer.echo(found.text, nl=False)
     else:
-        console.say(f"{file} written")
+        console.say(f"{file} written, and {SCHEMA_NAME} beside it, by which editors complete and check it")
     tell = console.say if written else console.complain
     if not found.draft.read and not found.draft.left:
         tell("nothing to take over: there is no nodemon.json, package.json or ecosystem file here")
@@ -113,6 +111,7 @@ def _tell(found: Migration, file: Path, *, written: bool) -> None:
     for remark in found.draft.remarks:
         tell(remark)
     if found.command is None:
-        tell("the bot's command is not known: write it into the file, or after --")
+        several = f"which of {', '.join(found.scripts[:8])} is the bot?" if found.scripts else "no script is here"
+        tell(f"the bot's command is not known ({several}): write it into the file, or after --")
     lines = ", ".join(f"{json.dumps(name)}: {json.dumps(line)}" for name, line in _scripts(found).items())
     tell(f'for package.json: "scripts": {{ {lines} }}')

@@ -23,6 +23,9 @@ _EXAMPLE_HEAD: Final = """\
 # Paths are relative to this folder. A wrong key or value is reported with its line before anything is started.
 """
 
+SCHEMA_NAME: Final = "scanonce.schema.json"
+"""The file beside `scanonce.toml` in which editors find its schema."""
+
 _PAGE_HEAD: Final = """\
 # Configuration
 
@@ -40,8 +43,8 @@ All mistakes in a file are reported at once, before anything is started, and sca
     scanonce: scanonce.toml:9: stop.order: expected "browser-first" or "bot-first" (got "browser")
 
 This page is the output of `python -m supervisor.config reference`; `config.example.toml` that of
-`python -m supervisor.config example`. Editors can check the file against the JSON schema that
-`python -m supervisor.config schema` prints.
+`python -m supervisor.config example`. Editors complete and check the file by the JSON schema that `scanonce init`
+writes beside it; `scanonce config schema --output scanonce.schema.json` writes it anew after an upgrade.
 """
 
 

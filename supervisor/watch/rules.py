@@ -41,7 +41,11 @@ NEVER_FOLDERS = {
 }
 
 #: Files that the supervisor or the bot's session layer writes while running.
-NEVER_FILES = {"session-state.json": "written by the supervisor", "device-status.json": "written by the bot"}
+NEVER_FILES = {
+    "session-state.json": "written by the supervisor",
+    "device-status.json": "written by the bot",
+    "scanonce.schema.json": "read by editors only",
+}
 
 #: vim's backup, swap and write probe; JetBrains' safe write; the usual suffixes of half-written files.
 _TEMPORARY = ("~", ".swp", ".swo", ".swx", ".tmp", ".bak", ".log", "___jb_tmp___", "___jb_old___")

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from supervisor.config.docgen import SCHEMA_NAME, json_schema
 from supervisor.config.loader import load
 from supervisor.config.modes import Mode
 from supervisor.setup.migrate import nodemon_flags, pm2
 from supervisor.setup.migrate.discover import Migration, NoSuchAppError, discover
+from supervisor.watch.rules import WatchRules
 from tests.helpers.shell import Ended, invoke, run
 
 
@@ -375,6 +377,8 @@ def test_what_dev_says_comes_first_and_the_rest_is_named(tmp_path: Path) -> None
     [
         ({}, None),
         ({"index__js": ""}, ["node", "index.js"]),
+        ({"my-bot__js": "", "eslint__config__js": "", "setup__py": ""}, ["node", "my-bot.js"]),
+        ({"a__js": "", "b__js": ""}, None),
         ({"package__json": {"main": "lib"}, "lib__js": ""}, ["node", "lib.js"]),
         ({"package__json": {"main": "gone.js"}, "bot__js": ""}, ["node", "bot.js"]),
         ({"package__json": "{ not json", "app__js": ""}, ["node", "app.js"]),
@@ -449,7 +453,7 @@ def test_the_file_is_written_with_the_line_for_the_package(tmp_path: Path) -> No
     assert oct((tmp_path / "scanonce.toml").stat().st_mode & 0o777) == oct(0o666 & ~_umask())
     assert 'for package.json: "scripts": { "dev": "scanonce dev", "start": "scanonce run" }' in ended.out
     assert 'script: node index.js -> bot.command = ["node", "index.js"]' in ended.out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["package.json", "scanonce.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["package.json", "scanonce.schema.json", "scanonce.toml"]
 
 
 def _umask() -> int:
@@ -492,13 +496,39 @@ def test_the_same_as_json(tmp_path: Path) -> None:
     assert document["text"] == (tmp_path / "scanonce.toml").read_text()
 
 
-def test_a_folder_with_nothing_to_take_over(tmp_path: Path) -> None:
+def test_a_folder_without_a_bot_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
+    ended = init(tmp_path)
+    assert (ended.status, ended.out, list(tmp_path.iterdir())) == (2, "", [])
+    said = " ".join(ended.err.split())
+    assert "there is no bot in" in said
+    assert all(part in said for part in ("package.json", "nodemon.json", "index.js", "bot.py", "-C FOLDER", "--force"))
+    assert init(tmp_path, "--force").status == 0
+    text = (tmp_path / "scanonce.toml").read_text()
+    assert '#command = ["node", "your-bot.js"]' in text
+    assert "index.js" not in text
+
+
+def test_a_folder_with_several_scripts_is_asked_about(tmp_path: Path) -> None:
+    put(tmp_path, first__js="", second__py="")
     ended = init(tmp_path)
     assert ended.status == 0
-    assert "nothing to take over" in ended.out
-    assert "the bot's command is not known" in ended.out
-    assert '"dev": "scanonce dev -- node index.js"' in ended.out
-    assert '#command = ["node", "index.js"]' in (tmp_path / "scanonce.toml").read_text()
+    assert "which of first.js, second.py is the bot?" in ended.out
+    assert "index.js" not in ended.out.replace("index.js, bot.js", "")
+
+
+def test_editors_find_the_schema_beside_the_file(tmp_path: Path) -> None:
+    put(tmp_path, index__js="")
+    assert init(tmp_path).status == 0
+    first = (tmp_path / "scanonce.toml").read_text().partition("\n")[0]
+    schema = tmp_path / first.removeprefix("#:schema ")
+    assert schema.name == SCHEMA_NAME
+    assert schema.read_text() == json_schema()
+    schema.write_text("of an older version")
+    ended = run(tmp_path, "config", "schema", "--output", SCHEMA_NAME)
+    assert (ended.status, schema.read_text()) == (0, json_schema())
+    assert run(tmp_path, "config", "schema", "-o", "gone/x.json").status == 2
+    rules = WatchRules(root=tmp_path, ext=frozenset({"js", "json"}))
+    assert not rules.wants(schema)
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from supervisor.setup.migrate.nodemon_file import COMMAND_SETTINGS, NodemonReade
 from supervisor.setup.migrate.settings_reader import FOR_BOTH_MODES, read_json
 
 #: Files that are probably the bot if nothing names it.
-_ENTRIES = (
+ENTRIES = (
     *("index.js", "bot.js", "app.js", "main.js", "server.js", "src/index.js"),
     *("index.mjs", "index.ts", "src/index.ts"),
 )
@@ -30,6 +30,13 @@ class Migration:
     command: Sequence[str] | None
     """The command in the file; None if it has none."""
     draft: Draft
+    scripts: Sequence[str]
+    """The scripts in the folder, of any name."""
+
+    @property
+    def has_bot(self) -> bool:
+        """Whether anything was found that can be a bot, or the settings of one."""
+        return bool(self.command or self.draft.read or self.draft.left or self.scripts)
 
 
 @dataclass(slots=True)
@@ -58,9 +65,10 @@ def discover(project: Path, app: str | None = None) -> Migration:
     _take_scripts(search)
     _take_nodemon_files(search)
     _take_pm2(search, app)
-    guess = _guess(search)
+    scripts = _scripts_in(project)
+    guess = _guess(search, scripts)
     text = _valid_text(search.draft, guess)
-    return Migration(text, search.draft.values.get("bot.command", guess), search.draft)
+    return Migration(text, search.draft.values.get("bot.command", guess), search.draft, scripts)
 
 
 def _object(search: _Search, name: str) -> dict[str, Any] | None:
@@ -175,17 +183,26 @@ def _apps(search: _Search, name: str) -> list[dict[str, Any]]:
 
 
 def _first_entry(project: Path) -> str | None:
-    return next((name for name in _ENTRIES if (project / name).is_file()), None)
+    return next((name for name in ENTRIES if (project / name).is_file()), None)
 
 
-def _guess(search: _Search) -> list[str] | None:
-    """The command if no source has one: `main`, or a file that is usually the bot."""
+def _scripts_in(project: Path) -> list[str]:
+    """The scripts in the folder itself, without the configuration of tools (`eslint.config.js`, `.eslintrc.js`)."""
+    return sorted(
+        path.name
+        for path in project.iterdir()
+        if is_script(path.name) and path.is_file() and "." not in path.stem and path.name != "setup.py"
+    )
+
+
+def _guess(search: _Search, scripts: Sequence[str]) -> list[str] | None:
+    """The command if no source has one: `main`, a file that is usually the bot, or the only script."""
     if "bot.command" in search.draft.values:
         return None
     main = npm_scripts.entry(search.package)
     candidates = [main] if main is None or is_script(main) else [f"{main}.js", f"{main}/index.js"]
     script = next((one for one in candidates if one is not None and (search.project / one).is_file()), None)
-    script = script or _first_entry(search.project)
+    script = script or _first_entry(search.project) or (scripts[0] if len(scripts) == 1 else None)
     if script is None:
         return None
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from supervisor.config.docgen import SCHEMA_NAME
 from supervisor.config.error_messages import known_keys
 from supervisor.config.schema import Config
 from supervisor.config.toml_writer import toml_value
@@ -22,7 +23,8 @@ _SCRIPT = re.compile(r".*\.[cm]?[jt]sx?")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_HEAD = """\
+_HEAD = f"""\
+#:schema ./{SCHEMA_NAME}
 # scanonce.toml, written by scanonce init. Options that are not here have their defaults: config.example.toml and
 # docs/configuration.md of scanonce list all of them.
 """
@@ -151,8 +153,8 @@ def render(draft: Draft, guess: list[str] | None) -> str:
 
 def _guessed(guess: list[str] | None) -> str:
     if guess is None:
-        comment = _comment("The bot's command; one after -- on the command line wins.")
-        return f'{comment}#command = ["node", "index.js"]\n'
+        comment = _comment("The bot's command, which could not be told from the folder's files: for example")
+        return f'{comment}#command = ["node", "your-bot.js"]\n'
     comment = _comment("The bot's command, guessed from this folder's files; one after -- on the command line wins.")
     return f"{comment}command = {toml_value(guess)}\n"
 

@@ -48,6 +48,7 @@ def test_the_configuration_is_watched_where_it_lies() -> None:
         (".vscode/settings.json", ".vscode is hidden"),
         ("bot.log", "bot.log is a temporary file or a log"),
         ("session-state.json", "session-state.json is written by the supervisor"),
+        ("scanonce.schema.json", "scanonce.schema.json is read by editors only"),
         ("device-status.json", "device-status.json is written by the bot"),
         (".eslintrc.js", ".eslintrc.js is hidden"),
         (".env.swp", ".env.swp is a temporary file or a log"),
