@@ -26,6 +26,7 @@ from supervisor.log.logger import emit
 from supervisor.log.redact import Redactor
 from supervisor.log.sinks import OutputSinks
 from supervisor.process.reaper import Reaper, become_subreaper
+from supervisor.process.script import require_script
 from supervisor.process.spawn import resolve_command
 from supervisor.session.locks import ProfileLocks, ProjectLock, project_lock
 from supervisor.session.open import open_store
@@ -72,6 +73,8 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     logger.set_redactor(Redactor(os.environ, config.bot.env))
     directory = project / (config.bot.cwd or ".")
     resolved = resolve_command(command, directory, os.environ | config.bot.env)
+    if not rest_first:  # later on a file that is gone is waited for: an editor or a build may be replacing it
+        require_script(command, directory)
     key = project_key(project)
     # Our own files are for their owner alone; the bot keeps its umask.
     umask = os.umask(0o077) if sys.platform != "win32" else -1

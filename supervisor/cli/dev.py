@@ -3,6 +3,7 @@
 The modules that only those need are imported only then: a supervisor with a plain command does not load them.
 """
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def _check_flags(words: Sequence[str], takes_value: dict[str, bool]) -> bool:
         if not name.startswith("--"):
             flag, equals = _last_of_cluster(word, takes_value)
             name = flag
+        if flag == "-c":
+            following = next(rest, "")
+            if following.endswith((".toml", ".json")):
+                fail(f"-c is --clear, which clears the terminal at a restart; write --config {following} for a file.")
+            rest = itertools.chain([following], rest) if following else rest
         if name in takes_value:
             if takes_value[name] and not equals:
                 next(rest, None)

@@ -13,7 +13,7 @@ Project = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default="scanonce.toml"),
+    typer.Option("--config", metavar="FILE", help="The configuration file.", show_default="scanonce.toml"),
 ]
 Command = Annotated[
     list[str] | None, typer.Argument(help="The bot's command with its arguments.", metavar="-- COMMAND", hidden=True)

@@ -111,7 +111,7 @@ def dev(
     grace: Grace = None,
     on_ready: OnReady = None,
     on_needs_link: OnNeedsLink = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Clear the terminal at each restart.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", "-c", help="Clear the terminal at each restart.")] = False,
     log_format: LogFormat = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     verbose: Annotated[

@@ -134,7 +134,7 @@ def test_help_is_a_command_too(tmp_path: Path, words: list[str], command: str) -
         (["completion", "csh"], "'csh' is not one of 'bash', 'zsh', 'fish', 'powershell'. scanonce completion --help"),
         (["restart", "--timeout", "foo"], "--timeout: expected a duration"),
         (["status", "-C", "/nonexistent"], "there is no folder /nonexistent"),
-        (["stop", "-c", "/none.toml"], "there is no file /none.toml"),
+        (["stop", "--config", "/none.toml"], "there is no file /none.toml"),
     ],
 )
 def test_an_error_of_usage_is_a_sentence_like_any_other(tmp_path: Path, words: list[str], said: str) -> None:
@@ -216,7 +216,7 @@ def test_the_configuration_in_force_is_shown_as_it_could_be_written(tmp_path: Pa
     assert 'term_timeout = "2s"\n' in shown.out
     assert "hush" not in shown.out
     (tmp_path / "shown.toml").write_text(shown.out)
-    again = run(tmp_path, "config", "show", "-c", "shown.toml")
+    again = run(tmp_path, "config", "show", "--config", "shown.toml")
     assert again.status == 0, again.err
     assert again.out.replace("  # set in the file", "") == shown.out.replace("  # set in the file", "")
 

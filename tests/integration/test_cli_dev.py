@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,8 @@ def test_another_folder_is_named_as_in_nodemon(asked: Asked, monkeypatch: pytest
         (["-qP", "500"], "-P of nodemon"),
         (["--exitcrash"], "scanonce run"),
         (["-d", "soon", "i.js"], "--delay: expected seconds such as 2.5, or milliseconds such as 500ms (got 'soon')"),
+        (["-c", "other.toml", "index.js"], "-c is --clear"),
+        (["-qc", "other.toml", "--", "node", "index.js"], "write --config other.toml"),
         (["-C", "index.js"], "nodemon's -C is --on-change-only here"),
         (["--json", "index.js"], "--json belongs to --explain-watch"),
     ],
@@ -185,6 +188,14 @@ def test_the_first_state_of_a_bot_that_waits_for_a_change() -> None:
     assert (state.after, actions) == (After.REST, (Action.BRING_DOWN,))
 
 
+def test_the_terminal_is_cleared_on_request(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared: list[bool] = []
+    monkeypatch.setattr(logger, "configure", lambda *_, clear, **__: cleared.append(clear))
+    for words in (["index.js"], ["-c", "index.js"], ["-qc", "--", "node", "index.js"], ["--clear", "index.js"]):
+        assert asked.dev(*words).command == ["node", "index.js"]
+    assert cleared == [False, True, True, True]
+
+
 async def test_a_bot_that_is_to_wait_starts_at_the_first_change(project: Project) -> None:
     running = await project.start("dev", options=["--on-change-only"])
     await running.until("bot.waiting")
@@ -193,6 +204,36 @@ async def test_a_bot_that_is_to_wait_starts_at_the_first_change(project: Project
     await running.until("restart.done", reason="change")
     assert await running.stop() == 143
     project.is_left_alone()
+
+
+@pytest.mark.parametrize("mode", ["dev", "run"])
+async def test_a_script_that_is_not_there_is_refused_before_the_start(project: Project, mode: str) -> None:
+    project.touch("index.js")
+    running = await project.start(mode, command=["node", "idnex.js"])
+    assert await running.ends() == 127
+    assert "there is no idnex.js" in running.told()
+    assert "Did you mean index.js?" in running.told()
+    assert not running.all("supervisor.starting")
+
+
+async def test_a_script_that_a_build_has_yet_to_write_is_waited_for_on_request(project: Project) -> None:
+    command = [sys.executable, "bot.py"]
+    running = await project.start("dev", options=["--on-change-only", "-e", "py"], command=command)
+    await running.until("bot.waiting")
+    project.touch("bot.py", "import signal\nsignal.pause()\n")
+    await running.until("restart.done", reason="change")
+    assert await running.stop() == 143
+
+
+async def test_a_script_that_is_gone_for_a_moment_is_waited_for(project: Project) -> None:
+    script = project.touch("bot.py", "import signal\nsignal.pause()\n")
+    project.touch("lib.py", "1")
+    async with project.supervised("dev", options=["-e", "py"], command=[sys.executable, "bot.py"]) as running:
+        script.rename(project.folder / "aside")
+        project.touch("lib.py", "2")
+        await running.until("bot.crashed")
+        (project.folder / "aside").rename(script)
+        assert (await running.until("restart.done", reason="crash"))["outcome"] == "ready"
 
 
 async def test_quiet_leaves_trouble_and_nothing_else(project: Project) -> None:

@@ -129,7 +129,7 @@ class TestTake:
             {SCANONCE} snapshot verify
             echo "verify: $?"
             printf '[snapshot]\\nmax_count = 1\\n' > {tmp_path}/prune.toml
-            {SCANONCE} snapshot prune -c {tmp_path}/prune.toml
+            {SCANONCE} snapshot prune --config {tmp_path}/prune.toml
             echo "prune: $?"
             ls -A .session-cache
         """

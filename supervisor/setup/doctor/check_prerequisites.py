@@ -11,6 +11,7 @@ from pathlib import Path
 
 from supervisor.browser.libraries import drives_a_browser
 from supervisor.process.helper import kill_family
+from supervisor.process.script import require_script
 from supervisor.process.spawn import CommandError, resolve_command
 from supervisor.session.profiles.profile import last_version
 from supervisor.setup.doctor.browsers import BrowserChoice, choose_browser
@@ -66,6 +67,7 @@ def _command(project: CheckedProject) -> Finding:
         return ok("command", "No command is configured: it must be given after --.")
     try:
         resolved = resolve_command(project.command, project.directory, project.environment)
+        require_script(project.command, project.directory)
     except CommandError as error:
         return problem("command", sentence(printable(error)), "Correct bot.command, or the command after --.")
     return ok("command", f"The bot is {printable(' '.join(resolved))}.")

@@ -21,11 +21,13 @@ CHROME = "146.0.7680.31"
 class TestCommand:
     def test_one_that_can_be_run_and_one_that_cannot(self, bot: Bot) -> None:
         bot.program("node")
+        gone = bot.one(check_prerequisites.programs, "command", "node", "index.js")
+        assert (gone.verdict, "there is no index.js in" in gone.seen) == ("problem", True)
+        bot.write({"index.js": ""})
         found = bot.one(check_prerequisites.programs, "command", "node", "index.js")
         assert (found.verdict, found.seen) == ("ok", f"The bot is {bot.programs}/node index.js.")
         gone = bot.one(check_prerequisites.programs, "command", "nude", "index.js")
         assert (gone.verdict, gone.seen[-13:]) == ("problem", " on the PATH?")
-        bot.write({"index.js": ""})
         assert bot.one(check_prerequisites.programs, "command").verdict == "ok"
 
     def test_a_folder_to_run_in_that_is_not_there(self, bot: Bot) -> None:
