@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ LONGEST: Final = 64 * 1024
 """Bytes of an unfinished line that are held; a longer one is returned in parts."""
 
 _TICK: Final = 1.0
+_STEP: Final = 0.1  # seconds; a look takes some 50 µs
 _BREAKS: Final = {"bot.starting", "log.gap"}  # events after which an unfinished line does not go on
 
 
@@ -145,27 +147,27 @@ class _Lines:
 
 
 def changes(folder: Path) -> Iterator[bool]:
-    """Block until something in the folder changes: yields True, and False after each second without a change."""
-    from watchfiles import watch
+    """Block until something in the folder changes: yields True, and False after each second without a change.
 
+    What is read is compared at intervals: the folder is created with the first line of a log, and may be removed and
+    created again, and a library for events would be installed for this alone.
+    """
+    seen, since = _state(folder), time.monotonic()
     while True:
-        # The folder is created with the first line of a log, and may be removed and created again.
-        with contextlib.suppress(FileNotFoundError):
-            found = watch(
-                folder,
-                watch_filter=None,
-                debounce=50,
-                step=10,
-                rust_timeout=round(_TICK * 1000),
-                yield_on_timeout=True,
-                recursive=False,
-            )
-            for change in found:
-                yield bool(change)
-                if not change and not folder.exists():
-                    break
-        time.sleep(_TICK)
-        yield False
+        time.sleep(_STEP)
+        now = _state(folder)
+        if now == seen and time.monotonic() - since < _TICK:
+            continue
+        changed, seen, since = now != seen, now, time.monotonic()
+        yield changed
+
+
+def _state(folder: Path) -> list[tuple[str, int, int]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in entries)
+    except FileNotFoundError:  # the folder, or a file that has just been removed
+        return []
 
 
 def _gap(problem: str) -> Note:

@@ -9,7 +9,7 @@ from supervisor.setup.doctor.finding import Finding, ok, problem, sentence, warn
 from supervisor.setup.doctor.project import CheckedProject
 from supervisor.system.escape import printable
 
-_LIBRARIES = ("watchfiles", "psutil", "filelock", "structlog", "pydantic", "websockets")
+_LIBRARIES = ("psutil", "filelock", "structlog", "pydantic", "websockets")
 
 
 def configuration(project: CheckedProject) -> Iterator[Finding]:
