@@ -54,6 +54,7 @@ from supervisor.system.qr import QrDisplay
 from supervisor.system.runtime_dir import project_key, runtime_folder
 from supervisor.timing.history import History
 from supervisor.timing.record import Target
+from supervisor.warm.board import Board
 
 _EXIT_OF_SIGNAL = 128
 
@@ -82,6 +83,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     with (
         project_lock(project / config.session.cache, partial(runtime_folder, key)) as lock,
         contextlib.closing(ProfileLocks()) as locks,
+        _board(config, runtime) as board,
     ):
         # Before anything is looked at or mended: what another supervisor is at work on is not ours to touch.
         for profile in open_store(project, config).profiles(config.session.profiles):
@@ -100,12 +102,23 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
                     outputs=OutputSinks(project, key, config.log, mode),
                     screen=QrDisplay(logger.write_picture, _columns) if logger.for_people() else None,
                     locks=locks,
+                    board=board,
                     umask=umask,
                 ),
                 lock,
                 rest_first=rest_first,
             )
         )
+
+
+@contextlib.contextmanager
+def _board(config: Config, runtime: Path) -> Iterator[Board | None]:
+    """The memory that is shared with the bot, unless no restart may be warm."""
+    if config.restart.mode == "cold" or sys.platform != "linux":
+        yield None
+        return
+    with contextlib.closing(Board(runtime)) as board:
+        yield board
 
 
 async def _supervise(spec: BotSpec, lock: ProjectLock, *, rest_first: bool) -> int:

@@ -42,6 +42,8 @@ class Territory:
         self.helper_pids: set[int] = set()
         #: The same of those that another thread has started: they are not in the way of the proof that nothing lives.
         self.apart: set[int] = set()
+        #: The same of browsers that are kept while no bot runs that they could belong to.
+        self.kept: set[int] = set()
         self._numbers = itertools.count(1)
         self.key = project_key(project)
 
@@ -64,7 +66,7 @@ class Territory:
         """
         if not self.contained or childless():
             return True
-        return bool(self.helper_pids) or any(entry.handle.alive for entry in self._inherited)
+        return bool(self.helper_pids or self.kept) or any(entry.handle.alive for entry in self._inherited)
 
     def left_behind(self, profiles: Iterable[Path]) -> tuple[list[ProcessEntry], list[ProcessEntry]]:
         """Processes that earlier runs left: first those that are ours to close, then browsers that belong to others."""
@@ -75,7 +77,7 @@ class Territory:
         ours = {entry.pid: entry for entry in itertools.chain(self.living(), marked, *families)}
         strangers = []
         for main in _browsers_of_the_machine() if wanted else ():
-            if main.pid in ours or profile_of(main) not in wanted:
+            if main.pid in ours or main.pid in self.kept or profile_of(main) not in wanted:
                 continue
             if self._has_a_bot(main):
                 strangers.append(main)
@@ -101,11 +103,13 @@ class Territory:
 
     def _without_others(self, descendants: list[ProcessEntry]) -> list[ProcessEntry]:
         """Leave out what was handed down to us, what runs for ourselves, and what either has started."""
-        if not self._inherited and not self.helper_pids and not self.apart:
+        if not self._inherited and not self.helper_pids and not self.apart and not self.kept:
             return descendants
         # By what holds them, not by how they looked: since then they may have become another program, have lost their
         # parent, or have been in the midst of either when they were seen.
-        theirs = self.helper_pids | self.apart | {entry.pid for entry in self._inherited if entry.handle.alive}
+        theirs = (
+            self.helper_pids | self.apart | self.kept | {entry.pid for entry in self._inherited if entry.handle.alive}
+        )
         ours = []
         for entry in descendants:  # parents come before children
             if entry.pid in theirs or entry.parent in theirs:
@@ -117,7 +121,7 @@ class Territory:
     def _marked(self) -> list[ProcessEntry]:
         # What waits for its start bears its mark already.
         marked = find_by_mark(f"{self.key}-", passed_over=_has_supervisor)
-        return [entry for entry in marked if entry.pid not in self.apart]
+        return [entry for entry in marked if entry.pid not in self.apart and entry.pid not in self.kept]
 
     def _has_a_bot(self, browser: ProcessEntry) -> bool:
         """Whether the program that started the browser still runs. An orphan's parent is init, or another adopter.

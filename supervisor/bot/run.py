@@ -7,11 +7,12 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from supervisor.bot.attachment import Attachment, Step
 from supervisor.bot.environment import CHANGES, NOTIFY, may_notify
 from supervisor.bot.observer import BrowserChange, LiveBrowser, Observer
 from supervisor.bot.probes import readiness
@@ -37,6 +38,7 @@ from supervisor.process.wrappers import speakers
 from supervisor.session.profiles import singleton
 from supervisor.system import files
 from supervisor.system.tasks import drop_traceback_on_cancel
+from supervisor.warm.kept import KeptBrowser
 
 #: Seconds between two looks whether a bot without a browser is connected to one that it has not started.
 _LOOK_FOR_CONNECTION = 1.0
@@ -83,7 +85,23 @@ class BrowserSeen:
     live: LiveBrowser
 
 
-RunEvent = BotExited | StartOver | BotUnwell | BrowserSeen
+@dataclass(frozen=True, slots=True)
+class TakeoverStep:
+    """The bot has begun a step of taking over the browsers that were kept for it."""
+
+    run: Run
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class TakeoverFailed:
+    """The bot cannot take over the browsers that were kept for it. Posted at most once."""
+
+    run: Run
+    why: str
+
+
+RunEvent = BotExited | StartOver | BotUnwell | BrowserSeen | TakeoverStep | TakeoverFailed
 
 
 class Run:
@@ -104,9 +122,10 @@ class Run:
         awaited: bool,
         on_command: bool,
         changes: Sequence[Path],
+        kept: Sequence[KeptBrowser] = (),
         prestarted: PrestartedProcess | None = None,
     ) -> None:
-        """Spawn the bot, or go on with what was started `prestarted` for it.
+        """Spawn the bot, or go on with what was started `prestarted` for it. It is to take over the browsers `kept`.
 
         `number` is how many runs there were before, `expected` the profiles that the last one had open when its start
         was over, `late` those that it opened soon after, `changes` the files that have changed since. `awaited`: a
@@ -152,6 +171,11 @@ class Run:
         self._unscanned: set[Path] = set()
         #: The browsers that have gone and not come back.
         self._lost: dict[Path, Handle] = {}
+        self.attachment = Attachment(
+            kept,
+            self._takeover_step,
+            lambda why: self._tell(TakeoverFailed(self, why)),
+        )
         self._resources = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         try:
@@ -173,6 +197,8 @@ class Run:
         self._health = LivenessMonitor(
             spec.config, self.child.pid, self.observer, lambda symptom: self._tell(BotUnwell(self, symptom))
         )
+        if self.child.link is not None:
+            self.child.link.listen(self.attachment.report)
         self._exited = asyncio.create_task(self._wait(), name="bot-exit")
         self._begin(self.observer.run(), "observer")
         self._begin(self._settle(), "settle")
@@ -204,6 +230,7 @@ class Run:
             on_output=on_output if listeners else None,
             writers=spec.outputs.writers,
             gated=spec.starts_ahead(launch.environment),
+            linked=spec.link(launch.environment),
             prestarted=prestarted,
         )
 
@@ -369,14 +396,22 @@ class Run:
         waits = self._expected - seen or (self._opens_browser and not seen)
         return config.ready.settle + (config.browser.start_timeout if waits else 0.0)
 
+    def _takeover_step(self, step: Step) -> None:
+        self._tell(TakeoverStep(self, step))
+        if step == "over":
+            self._judge(settled=False)
+
     def _judge(self, *, settled: bool) -> None:
-        if self.stopping or self._verdict == "ready":
+        if self.stopping or self._verdict == "ready" or self.attachment.pending:
             return
         pages = tuple(self._readable(live) for live in self.observer.live.values())
         missing = len(self._expected - self.observer.live.keys() - self._closed)
         awaited = self.awaited and self._opens_browser and not self.opened_browser
         seen = readiness.Observations(pages, missing, self._signalled is not None, settled, awaited)
-        verdict = readiness.judge(seen, self._spec.config.ready)
+        config = self._spec.config.ready
+        # The page was ready before, and a signal is asked for by the configuration only.
+        taken_over = self.attachment.takes_over and readiness.needs_no_signal(config)
+        verdict = "ready" if taken_over else readiness.judge(seen, config)
         if verdict is not None and verdict != self._verdict:
             if not self._over and self._spec.config.health.enabled:
                 self._begin(self._health.run(), "health")
@@ -402,6 +437,8 @@ class Run:
         """By what the start was found to be over: the bot's own word, its page, or that it is up."""
         if self._signalled is not None:
             return self._signalled
+        if self.attachment.takes_over:
+            return "attached"
         unread = {None, SessionStatus.OPEN}
         return "page" if any(self._readable(live) not in unread for live in self.observer.live.values()) else "up"
 
@@ -455,10 +492,14 @@ class Run:
                     return profile
         return None
 
-    def released(self, closed: Mapping[Path, bool]) -> dict[Path, Released]:
-        """The profiles that this run held, as they were left; `closed` has those closed by us, and whether cleanly."""
+    def released(self, closed: Mapping[Path, bool], kept: Collection[Path] = ()) -> dict[Path, Released]:
+        """The profiles that this run held, as they were left; `closed` has those closed by us, and whether cleanly.
+
+        `kept`: the profiles of browsers that go on.
+        """
         # A browser that has ended shortly before its bot may not have been missed yet.
-        seen = {live.profile: _left_by(live) for live in self.observer.sessions} | self._gone
+        seen = {live.profile: _left_by(live) for live in self.observer.sessions if live.profile not in kept}
+        seen |= self._gone
         for profile, clean in closed.items():
             live = self.observer.live.get(profile)
             # One that was opened just before the stop may not have been seen.

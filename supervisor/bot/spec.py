@@ -11,12 +11,15 @@ from supervisor.config.modes import Mode
 from supervisor.config.schema import Config
 from supervisor.log.sinks import OutputSinks
 from supervisor.preflight import javascript
+from supervisor.process.child import LinkFactory
 from supervisor.process.helper import HelperRunner
 from supervisor.process.reaper import Reaper, tells_threads_apart
 from supervisor.process.start_gate import can_gate_start
 from supervisor.session.locks import ProfileLocks
 from supervisor.system.qr import QrDisplay
 from supervisor.system.runtime_dir import runtime_folder
+from supervisor.warm.board import Board
+from supervisor.warm.channel import Channel, can_attach
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class BotSpec:
     """Where QR codes are drawn, if anywhere."""
     locks: ProfileLocks = field(default_factory=ProfileLocks)
     """The profiles that no other supervisor may use meanwhile."""
+    board: Board | None = None
+    """Shared with each node, where the bot may be replaced while its browsers are kept."""
 
     @property
     def helpers(self) -> HelperRunner:
@@ -53,6 +58,15 @@ class BotSpec:
             # systemd removes a user's runtime folder at logout; a bot under nohup or tmux goes on.
             runtime = runtime_folder(self.territory.key)
         return bot_environment(self.config, runtime, mark=mark, number=number)
+
+    def link(self, environment: Mapping[str, str]) -> LinkFactory | None:
+        """What the bot's leader is to inherit in this environment to report on its browsers; None if it cannot."""
+        board = self.board
+        options = environment.get("NODE_OPTIONS", "")
+        if board is None or not can_attach() or not javascript.starts_plainly(self.command, options):
+            return None
+        cache = self.territory.project / self.config.session.cache / "node"
+        return lambda: Channel(board, cache)
 
     def starts_ahead(self, environment: Mapping[str, str]) -> bool:
         """Whether the bot's leader may be started ahead of its time, in this environment."""

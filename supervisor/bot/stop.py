@@ -81,11 +81,13 @@ class Stop:
         proven: Callable[[], bool],
         leader: int | None = None,
         live: Mapping[Path, LiveBrowser] = _NO_BROWSERS,
+        leaves_browsers: bool = False,
     ) -> None:
         """`look` returns the processes there are to stop, `proven` whether nothing lives that a look has missed.
 
         `suspension` holds what is suspended already; `urgency` may grow meanwhile. `leader` is the pid of the bot's
-        first process, `live` its open browsers by profile, where they are known.
+        first process, `live` its open browsers by profile, where they are known. `leaves_browsers`: it has some that
+        are kept, and not looked at.
         """
         self._config = config
         self._urgency = urgency
@@ -94,10 +96,15 @@ class Stop:
         self._proven = proven
         self._leader = leader
         self._live = live
+        self._leaves_browsers = leaves_browsers
         self._closed: list[CloseResult] = []
         self._closing: Sequence[_Closing] = ()
         #: The bot's processes when last looked at; while they are suspended none can be added to them.
         self._tree: Sequence[ProcessEntry] = ()
+
+    def look(self) -> None:
+        """Take the processes there are to stop as they are, running."""
+        self._tree = self._look()
 
     def suspend(self) -> None:
         """Keep the bot from reacting to the loss of its browser: some relaunch it, some delete the profile."""
@@ -148,7 +155,7 @@ class Stop:
             if self._config.order == "browser-first":
                 self._ask_bot(bot)
             self._suspension.release()
-            had_browsers = bool(self._closing or self._closed)
+            had_browsers = self._leaves_browsers or bool(self._closing or self._closed)
             grace = self._config.grace if had_browsers else max(self._config.grace, _PLAIN_GRACE)
             idle = None if self._config.idle is None else min(self._config.idle, grace * _IDLE_SHARE)
             handles = await self._wait_for_bot(handles, grace, idle if had_browsers else None)

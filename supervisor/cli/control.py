@@ -84,15 +84,22 @@ def restart(
     detail: Annotated[
         str | None, typer.Option("--detail", metavar="TEXT", help="The reason, for the log and the history.")
     ] = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Keep the browser and its page, if that is safe; as scanonce dev does.")
+    ] = False,
+    cold: Annotated[bool, typer.Option("--cold", help="Close the browser; as scanonce run does.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Restart the bot cleanly, and wait until it is back.
 
     Exit status 0 if it is ready, 1 if no scanonce runs here, 3 if it did not become ready.
     """
+    if warm and cold:
+        console.fail("--warm and --cold exclude each other")
+    mode = "warm" if warm else "cold" if cold else "auto"
     patience = _seconds(timeout)
     with _connected(project, config) as (client, settings):
-        answer = client.restart(wait=not no_wait, timeout=patience, detail=detail)
+        answer = client.restart(wait=not no_wait, timeout=patience, detail=detail, mode=mode)
         done, problem = answer["restart"], answer["problem"]
         if as_json:
             console.print_json(answer)
@@ -100,7 +107,10 @@ def restart(
             if answer["joined"]:
                 console.complain("a restart was under way already; it serves this request too")
             if done is not None:
-                console.say(brief_restart_line(done["phases_ms"], _target(settings), done["outcome"]))
+                kind = done.get("kind", "cold")
+                console.say(brief_restart_line(done["phases_ms"], _target(settings), done["outcome"], kind=kind))
+                if kind == "cold" and (warm or done.get("why")):
+                    console.say(f"cold restart: {done.get('why') or 'it was not asked for'}")
         if problem is not None:
             console.complain(problem)
         if not no_wait and (done is None or done["outcome"] != "ready"):

@@ -112,6 +112,9 @@ def dev(
     on_ready: OnReady = None,
     on_needs_link: OnNeedsLink = None,
     clear: Annotated[bool, typer.Option("--clear", "-c", help="Clear the terminal at each restart.")] = False,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Close the browser at each restart, instead of keeping it and its page.")
+    ] = False,
     log_format: LogFormat = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     verbose: Annotated[
@@ -123,8 +126,8 @@ def dev(
     As with nodemon, "scanonce dev index.js" runs node and "scanonce dev app.ts" runs tsx or ts-node, and its flags have
     the same names. A command after -- is run as it is.
 
-    While it runs: rs + Enter restarts, st shows the status, sn takes a snapshot, q quits, ? lists the keys; other input
-    goes to the bot.
+    While it runs: rs + Enter restarts, rc does so with a new browser, st shows the status, sn takes a snapshot, q
+    quits, ? lists the keys; other input goes to the bot.
     """
     check_meaning(project, config)
     overrides = {
@@ -139,6 +142,7 @@ def dev(
         "log.format": log_format,
         "hooks.on_ready": on_ready,
         "hooks.on_needs_link": on_needs_link,
+        "restart.mode": "cold" if cold else None,
     }
     settings = _load(Mode.DEV, project, config, overrides)
     if explain:

@@ -52,10 +52,12 @@ class Client:
         """Return its status."""
         return self._ask("GET", "/v1/status", patience=patience)
 
-    def restart(self, *, wait: bool, timeout: float, detail: str | None = None) -> Json:
-        """Restart the bot; with `wait`, wait up to `timeout` seconds until that is over."""
+    def restart(self, *, wait: bool, timeout: float, detail: str | None = None, mode: str = "auto") -> Json:
+        """Restart the bot; with `wait`, wait up to `timeout` seconds until that is over. `mode`: auto, warm or cold."""
         query = {"wait": "ready", "timeout": f"{timeout:g}"} if wait else {}
         body = {} if detail is None else {"detail": detail}
+        if mode != "auto":  # an older supervisor knows no other
+            body["mode"] = mode
         patience = (timeout if wait else 0.0) + _SLACK
         return self._ask("POST", "/v1/restart", query, body, patience=patience)
 

@@ -83,7 +83,7 @@ class Api:
         asked_here = view.current_restart.reason == REASON and not view.current_restart.over
         joined = view.stage in _ABSORBING or (view.stage is Stage.STARTING and asked_here)
         if not (view.stage is Stage.STARTING and asked_here):
-            self._commands.restart(REASON, body.detail or _requester(peer))
+            self._commands.restart(REASON, body.detail or _requester(peer), body.mode)
         if query.wait is None:
             return _respond(202, schemas.Restarting(joined=joined, restart=None, problem=None))
         with WorstEvent() as worst:

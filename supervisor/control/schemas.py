@@ -29,9 +29,14 @@ class RestartQuery(_RequestModel):
 
 
 class RestartBody(_RequestModel):
-    """The reason of a restart."""
+    """The reason of a restart, and its kind."""
 
     detail: str | None = Field(default=None, max_length=200, description="The reason, for the log and the history.")
+    mode: Literal["auto", "warm", "cold"] = Field(
+        default="auto",
+        description="`warm` keeps the browsers and their pages, if that is safe; `cold` closes them; `auto` is warm in "
+        "development and cold in production.",
+    )
 
 
 class StopQuery(_RequestModel):

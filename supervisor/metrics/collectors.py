@@ -85,9 +85,10 @@ class Metrics:
     def _count_restarts(self) -> None:
         self._restarts = self._counter(
             "restarts",
-            "Starts and restarts of the bot, by what asked for them and how they ended.",
+            "Starts and restarts of the bot, by what asked for them, how they ended, and whether the page was kept.",
             "reason",
             "outcome",
+            "kind",
         )
         self._over = self._counter("restarts_over_target", "Restarts that took longer than timing.target_high.")
         self._durations = self._histogram(
@@ -126,7 +127,7 @@ class Metrics:
         return self._labels.of(fields["session"])
 
     def _restarted(self, fields: Mapping[str, Any]) -> None:
-        self._restarts.labels(fields["reason"], fields["outcome"]).inc()
+        self._restarts.labels(fields["reason"], fields["outcome"], fields["kind"]).inc()
         self._durations.labels(fields["outcome"]).observe(fields["total_ms"] / 1000)
         for phase, milliseconds in fields["phases_ms"].items():
             self._phases.labels(phase).observe(milliseconds / 1000)

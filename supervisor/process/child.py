@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any, Protocol
 
 import psutil
 
@@ -24,8 +25,31 @@ from supervisor.process.tty import take_as_controlling
 from supervisor.system.inode import Inode, inode_of
 
 
+class NodeLink(Protocol):
+    """What a node inherits to report to us; made anew for each one."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What it must inherit, under the same numbers."""
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a node that reports; its program finds the one that was given."""
+
+    def close_child_end(self) -> None:
+        """Close our copy of what the node has inherited, so that each side notices the other's exit."""
+
+    def listen(self, listener: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `listener` on the event loop with each report."""
+
+    def close(self) -> None:
+        """Stop listening, and close our end."""
+
+
+LinkFactory = Callable[[], NodeLink]
+
+
 class Child:
-    """The running leader, with `handle`, `stdio` and, for a node that can be made to wait, `gate`.
+    """The running leader, with `handle`, `stdio` and, for a node that can be made to wait or report, `gate` and `link`.
 
     It leads a session of its own: a Ctrl+C in our terminal reaches us alone, and a signal to its group cannot reach us.
     The terminal that it writes to is its controlling one, for programs that ask on /dev/tty. It inherits the master,
@@ -33,20 +57,31 @@ class Child:
     the browser.
     """
 
-    def __init__(self, spec: SpawnSpec, reaper: Reaper, *, gated: bool = False) -> None:
+    def __init__(
+        self, spec: SpawnSpec, reaper: Reaper, *, gated: bool = False, linked: LinkFactory | None = None
+    ) -> None:
         """Start it; a `gated` node waits before its program until `gate.open`. Raises CommandError."""
         self._reaper = reaper
         self.gate: StartGate | None = None
+        self.link: NodeLink | None = None
         self._suspended = False
         self.stdio = ChildStdio()
         try:
-            self.gate = StartGate() if gated else None
+            environment = dict(spec.environment)
+            inherited = [self.stdio.master]
+            if gated:
+                self.gate = StartGate()
+                inherited.append(self.gate.descriptor)
+                environment = self.gate.environment(environment)
+            if linked is not None:
+                self.link = linked()
+                inherited += self.link.descriptors
+                environment = self.link.environment(environment)  # node loads what is named first
             controlling = self.stdio.controlling
-            inherited = (None if self.gate is None else self.gate.descriptor, self.stdio.master)
             self._popen = subprocess.Popen(
                 spec.command,
                 cwd=spec.directory,
-                env=dict(spec.environment) if self.gate is None else self.gate.environment(spec.environment),
+                env=environment,
                 stdin=self.stdio.child_stdin,
                 stdout=self.stdio.child_stdout,
                 stderr=self.stdio.child_stderr,
@@ -60,8 +95,9 @@ class Child:
             self._close_streams()
             raise spawn_error(spec.command[0], error) from error
         self.stdio.close_child_ends()
-        if self.gate is not None:
-            self.gate.close_child_end()
+        for end in (self.gate, self.link):
+            if end is not None:
+                end.close_child_end()
         # Closes a race with `Reaper.reap`, which the main thread calls: that is busy here, or waits for the thread that
         # is. So the child is claimed before it could be reaped, and has a handle.
         reaper.claim(self.pid)
@@ -78,6 +114,7 @@ class Child:
         on_output: OnOutput | None = None,
         writers: Mapping[int, OutputWriter] = NO_WRITERS,
         gated: bool = False,
+        linked: LinkFactory | None = None,
         prestarted: PrestartedProcess | None = None,
     ) -> Child:
         """Start the leader, or take the one that was `prestarted`, and pass its output on (see `ChildStdio.start`).
@@ -87,7 +124,7 @@ class Child:
         """
         child = prestarted.take(spec) if prestarted is not None else None
         if child is None:
-            child = cls(spec, reaper, gated=gated)
+            child = cls(spec, reaper, gated=gated, linked=linked)
         if child.gate is not None:
             child.gate.open()
         child.stdio.start(on_output, writers)
@@ -143,8 +180,9 @@ class Child:
 
     def _close_streams(self) -> None:
         self.stdio.close()
-        if self.gate is not None:
-            self.gate.close()
+        for end in (self.gate, self.link):
+            if end is not None:
+                end.close()
 
 
 class PrestartedProcess:
@@ -155,8 +193,9 @@ class PrestartedProcess:
     When that thread ends, its child becomes one of the main thread's.
     """
 
-    def __init__(self, spec: SpawnSpec, apart: set[int], reaper: Reaper) -> None:
+    def __init__(self, spec: SpawnSpec, apart: set[int], reaper: Reaper, *, linked: LinkFactory | None = None) -> None:
         self._spec = spec
+        self._linked = linked
         self._apart = apart
         self._reaper = reaper
         self._child: Child | None = None
@@ -188,7 +227,7 @@ class PrestartedProcess:
     def _be_parent(self) -> None:
         try:
             self._inodes = _inodes(self._spec)  # before the start, so that a replacement during it is noticed
-            self._child = Child(self._spec, self._reaper, gated=True)
+            self._child = Child(self._spec, self._reaper, gated=True, linked=self._linked)
             self._apart.add(self._child.pid)
         except (CommandError, OSError):
             return  # the start proper fails likewise, and reports it

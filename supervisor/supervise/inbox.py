@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supervisor.bot.run import RunEvent
 from supervisor.log.logger import emit
-from supervisor.supervise.ongoing import OngoingRestart
+from supervisor.supervise.ongoing import OngoingRestart, Wanted
 from supervisor.supervise.state_machine import Event
 from supervisor.system.errors import SessionError
 
@@ -85,9 +85,9 @@ class Inbox:
         """Take the oldest message; wait for one if there is none."""
         return await self._messages.get()
 
-    def restart(self, reason: str, detail: str | None = None) -> None:
+    def restart(self, reason: str, detail: str | None = None, wanted: Wanted = "auto") -> None:
         """Request a restart; while one is under way this adds nothing to it."""
-        self.post(RestartWanted(OngoingRestart(reason, detail)))
+        self.post(RestartWanted(OngoingRestart(reason, detail, wanted)))
 
     def changed(self, detail: str) -> None:
         """Report that watched files have begun to change; `detail` names the first."""

@@ -1,5 +1,6 @@
 """The processes there are to stop: the bot that runs, or those an earlier supervisor has left behind."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from supervisor.bot.released import Released
@@ -20,7 +21,9 @@ class Leftovers:
         self._spec = spec
         self._registry = registry
 
-    async def plan_stop(self, run: Run | None, urgency: Urgency, suspension: Suspension) -> Stop | Stopped:
+    async def plan_stop(
+        self, run: Run | None, urgency: Urgency, suspension: Suspension, *, leaves_browsers: bool = False
+    ) -> Stop | Stopped:
         """The stop of `run`, or without one of what earlier runs have left.
 
         `urgency` may grow meanwhile; `suspension` holds what is suspended already. A `Stopped` with survivors if
@@ -50,7 +53,8 @@ class Leftovers:
             look=look,
             proven=self._proven_empty,
             leader=run.child.pid if run else None,
-            live=run.observer.live if run else {},
+            live=run.observer.live if run and not leaves_browsers else {},
+            leaves_browsers=leaves_browsers,
         )
 
     def _proven_empty(self) -> bool:
@@ -58,8 +62,11 @@ class Leftovers:
         # Reaping takes a walk through the process table: only if there is something to reap.
         return empty() or (self._spec.reaper.reap() > 0 and empty())
 
-    def note(self, stopped: Stopped, run: Run | None) -> dict[Path, Released]:
-        """Report how each browser has closed and what would not die; returns what is known of their profiles."""
+    def note(self, stopped: Stopped, run: Run | None, kept: Collection[Path] = ()) -> dict[Path, Released]:
+        """Report how each browser has closed and what would not die; returns what is known of their profiles.
+
+        `kept`: the profiles of browsers that go on.
+        """
         self._spec.reaper.reap()
         if stopped.survivors:
             emit("bot.stuck", pids=list(stopped.survivors))
@@ -72,7 +79,9 @@ class Leftovers:
             else:
                 emit("browser.unclean", pid=one.pid, profile=profile, reason=one.how)
         closed = {one.profile: one.clean for one in stopped.closed if is_reachable(one.profile)}
-        return run.released(closed) if run else {path: Released(clean, None, None) for path, clean in closed.items()}
+        return (
+            run.released(closed, kept) if run else {path: Released(clean, None, None) for path, clean in closed.items()}
+        )
 
     def report_detached(self) -> None:
         """Report what still runs of a bot whose first process has ended by itself, and well."""

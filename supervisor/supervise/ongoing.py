@@ -10,7 +10,10 @@ from supervisor.log.logger import emit
 from supervisor.process.wrappers import runner_name, unwrap
 from supervisor.timing.history import History
 from supervisor.timing.phases import PhaseClock, spread
-from supervisor.timing.record import Outcome, Restart, Target
+from supervisor.timing.record import Kind, Outcome, Restart, Target
+
+Wanted = Literal["auto", "warm", "cold"]
+"""The kind of restart that is asked for; auto: warm in development if it can be, cold otherwise."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +22,10 @@ class OngoingRestart:
 
     reason: str
     detail: str | None = None
+    wanted: Wanted = "auto"
+    kind: Kind = "cold"
+    why: str = ""
+    """Why it is cold, as far as that is worth keeping."""
     clock: PhaseClock = field(default_factory=PhaseClock)
     started_at: float = field(default_factory=time.time)
     """In Unix time."""
@@ -31,6 +38,15 @@ class OngoingRestart:
     def over(self) -> bool:
         """Whether it has come to an end, good or bad."""
         return self.record is not None
+
+    def mark(self, kind: Kind, why: str = "") -> None:
+        """Note of what kind it is, and why."""
+        self.kind, self.why = kind, why
+
+    def fall_back(self, why: str) -> None:
+        """Note that it is cold after all; its clock goes on."""
+        self.wanted = "cold"
+        self.mark("cold", why)
 
     def mark_unclean(self) -> None:
         """Note that a browser was ended before it had written everything down."""
@@ -87,6 +103,8 @@ class RestartRecorder:
             target_low_s=target.low,
             target_high_s=target.high,
             clean=record.clean,
+            kind=record.kind,
+            why=record.why or None,
         )
         restart.end(record)
 
@@ -106,6 +124,8 @@ class RestartRecorder:
             total_ms=sum(milliseconds.values()),
             target=target.verdict(sum(spent.values()) / 1e9) if outcome == "ready" else None,
             clean=restart.clean,
+            kind=restart.kind,
+            why=restart.why,
             setup=versions.setup(live.version for live in (run.observer.live.values() if run is not None else ())),
         )
         self._history.record(record, versions.configuration.settings)

@@ -6,7 +6,7 @@ Both are for the event loop. A request returns at once; the state machine decide
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from supervisor.supervise.ongoing import OngoingRestart
+from supervisor.supervise.ongoing import OngoingRestart, Wanted
 from supervisor.supervise.session_tracker import PageStatus, SnapshotAnswer
 from supervisor.supervise.snapshot_queue import TakenSnapshot
 from supervisor.supervise.state_machine import Stage
@@ -16,8 +16,8 @@ from supervisor.supervise.status import Status
 class Restarter(Protocol):
     """Requests that need no answer."""
 
-    def restart(self, reason: str, detail: str | None = None) -> None:
-        """Request a restart; while one is under way this adds nothing to it."""
+    def restart(self, reason: str, detail: str | None = None, wanted: Wanted = "auto") -> None:
+        """Request a restart of the kind `wanted`; while one is under way this adds nothing to it."""
 
     def quit(self, reason: str, exit_code: int = 0) -> None:
         """Request the end. A second request shortens the grace periods, a third kills."""

@@ -1,18 +1,21 @@
 """One restart, from top to bottom: every step under the name of its phase, in the order in which they are taken.
 
     preflight: freeze -> preflight                          for a changed file; the bot goes on if it is refused
+    warm stop: gate -> drain -> stop -> prove               the browsers are kept; else it goes on with the next
     stop:      freeze -> close -> stop -> prove             with `stop.order = "bot-first"`: close -> stop -> prove
     prepare:   check -> snapshot | restore -> settle -> preflight
     start:     boot -> browser -> link -> ready             after a failure: backoff first
+    takeover:  boot -> attach -> replay                     by a bot for which browsers were kept
 
 Phases are entered in this module and nowhere else; what each step does is in `bot/stop.py`, `maintenance.py`,
 `snapshot_queue.py`, `preflight_gate.py` and `bot/run.py`. Who asked for the restart, and what follows a step, is the
 state machine's affair. The time between the request and the first step belongs to that step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from supervisor.bot.attachment import Step
 from supervisor.bot.observer import LiveBrowser
 from supervisor.bot.released import Released
 from supervisor.bot.run import Run
@@ -23,6 +26,7 @@ from supervisor.log.logger import emit
 from supervisor.process.suspend import Suspension
 from supervisor.session.profiles.profile import Profile
 from supervisor.session.snapshot.catalog import Snapshot
+from supervisor.supervise.kept_browsers import ColdReason, KeptBrowsers
 from supervisor.supervise.maintenance import Maintenance
 from supervisor.supervise.ongoing import OngoingRestart
 from supervisor.supervise.preflight_gate import PreflightGate, SourceWatch
@@ -44,10 +48,16 @@ class RestartSequence:
 
     # -- before a stop -----------------------------------------------------------------------------------------------
 
-    def preflight(self, restart: OngoingRestart, run: Run, files: SourceWatch, on_over: Callable[[bool], None]) -> None:
-        """Suspend the bot and begin to check what has changed; `on_over` is called with whether to restart."""
-        restart.clock.enter("freeze")
-        self._gate.suspend(run.child.pid)
+    def preflight(
+        self, restart: OngoingRestart, run: Run, files: SourceWatch, on_over: Callable[[bool], None], *, freeze: bool
+    ) -> None:
+        """Begin to check what has changed; `on_over` is called with whether to restart.
+
+        A bot whose browsers are about to be closed is suspended meanwhile, since it must not react to that.
+        """
+        if freeze:
+            restart.clock.enter("freeze")
+            self._gate.suspend(run.child.pid)
         restart.clock.enter("preflight")
         self._gate.check(files, on_over)
 
@@ -75,19 +85,42 @@ class RestartSequence:
         clock.enter("prove")
         return await stop.prove()
 
+    async def shut_gates(self, restart: OngoingRestart, run: Run | None, kept: KeptBrowsers) -> ColdReason | None:
+        """Have the events of the bot's pages wait, and the bot finish those before; a reason if that cannot be."""
+        restart.clock.enter("gate")
+        reason = await kept.shut(run)
+        if reason is None and run is not None and run.child.handle.alive:
+            restart.clock.enter("drain")
+            await kept.drain()
+        return reason
+
+    async def stop_warm(self, restart: OngoingRestart, stop: Stop) -> Stopped:
+        """Stop the bot without its browsers, and prove that nothing else of it lives."""
+        restart.clock.enter("stop")
+        stop.look()
+        await stop.end_bot()
+        restart.clock.enter("prove")
+        return await stop.prove()
+
     # -- prepare -----------------------------------------------------------------------------------------------------
 
     async def prepare(
-        self, clock: PhaseClock, released: Mapping[Path, Released], wanted: Mapping[str, Snapshot]
+        self,
+        clock: PhaseClock,
+        released: Mapping[Path, Released],
+        wanted: Mapping[str, Snapshot],
+        kept: Collection[Path],
     ) -> bool:
         """Put every profile in order before a start; False if one could not be, and was left as it is.
 
         `released` holds what is known of profiles that a browser has just let go of. `wanted` are snapshots that are to
-        be restored regardless of the check, by session.
+        be restored regardless of the check, by session. The browsers on the profiles `kept` go on.
         """
         clock.enter("check")
         in_order = True
         for profile in await self._maintenance.profiles_to_prepare(released):
+            if profile.path in kept:
+                continue
             try:
                 in_order &= await self._prepare(clock, profile, released.get(profile.path), wanted.get(profile.id))
             except SessionError as error:
@@ -139,6 +172,13 @@ class RestartSequence:
         """Spawn the bot. Raises `CommandError`."""
         clock.enter("boot")
         return spawn()
+
+    def takeover(self, clock: PhaseClock, step: Step) -> None:
+        """The bot has begun a step of taking over the browsers that were kept for it."""
+        if step == "attach":
+            clock.enter("attach")
+        elif step == "replay":
+            clock.enter("replay")
 
     def browser_up(self, clock: PhaseClock) -> None:
         """The main process of one of the bot's browsers exists."""

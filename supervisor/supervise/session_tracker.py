@@ -164,6 +164,11 @@ class SessionTracker:
             if kind == "live":
                 yield session, timer.when() + ahead
 
+    @property
+    def restores(self) -> bool:
+        """Whether a snapshot is to be restored before the next start."""
+        return bool(self._wanted)
+
     def take_wanted(self) -> dict[str, Snapshot]:
         """The snapshots that are to be restored before the next start, by session; asked for once."""
         wanted, self._wanted = self._wanted, {}

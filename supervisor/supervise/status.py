@@ -23,7 +23,7 @@ from supervisor.supervise.session_tracker import KnownSession, PageStatus, Sessi
 from supervisor.supervise.state_machine import Stage
 from supervisor.system import clock
 from supervisor.system.escape import escape_surrogates
-from supervisor.timing.record import Outcome, Restart, Verdict
+from supervisor.timing.record import Kind, Outcome, Restart, Verdict
 
 CLOSED: Final = "closed"
 AWAITED: Final = "waiting_for_browser"
@@ -81,6 +81,8 @@ class FinishedRestart(Part):
     total_ms: int = Field(description="The whole, in milliseconds.")
     target: Verdict | None = Field(description="How it compares with the target, if ready.")
     clean: bool = Field(description="Whether every browser wrote its data to disk before it exited.")
+    kind: Kind = Field(description="Whether the browsers and their pages were kept (`warm`) or closed (`cold`).")
+    why: Text = Field(description="Why it was cold; empty if there is nothing to say.")
 
 
 class Planned(Part):

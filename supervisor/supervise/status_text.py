@@ -39,7 +39,9 @@ def _rows(status: Mapping[str, Any], target: Target, now: datetime) -> Iterator[
         yield f"session {session['id']}", _session_line(session, now)
     if (last := status["last_restart"]) is not None:
         why = f"{last['reason']}: {last['detail']}" if last["detail"] else last["reason"]
-        line = brief_restart_line(last["phases_ms"], target, last["outcome"], first=last["reason"] == "start")
+        line = brief_restart_line(
+            last["phases_ms"], target, last["outcome"], first=last["reason"] == "start", kind=last["kind"]
+        )
         yield (
             "last start" if last["reason"] == "start" else "last restart",
             f"{_since(last['at'], now)} ago ({why}): {line}",

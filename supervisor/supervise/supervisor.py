@@ -20,7 +20,7 @@ from supervisor.bot.last_resort import end_regardless
 from supervisor.bot.prestart import Prestart
 from supervisor.bot.probes.sd_notify import NotifyError
 from supervisor.bot.released import Released
-from supervisor.bot.run import BotExited, BotUnwell, BrowserSeen, Run, StartOver
+from supervisor.bot.run import BotExited, BotUnwell, BrowserSeen, Run, StartOver, TakeoverFailed, TakeoverStep
 from supervisor.bot.slot import Slot
 from supervisor.bot.spec import BotSpec
 from supervisor.bot.stop import Stop, Stopped
@@ -42,9 +42,10 @@ from supervisor.supervise.inbox import (
     RestartWanted,
     StepFailed,
 )
+from supervisor.supervise.kept_browsers import ColdReason, KeptBrowsers
 from supervisor.supervise.leftovers import Leftovers
 from supervisor.supervise.maintenance import Maintenance
-from supervisor.supervise.ongoing import OngoingRestart, RestartRecorder
+from supervisor.supervise.ongoing import OngoingRestart, RestartRecorder, Wanted
 from supervisor.supervise.preflight_gate import PreflightGate, SourceWatch
 from supervisor.supervise.profile_changes import ProfileChanges
 from supervisor.supervise.restart import RestartSequence
@@ -113,6 +114,7 @@ class Supervisor:
         self._gate = PreflightGate(spec)
         self._sequence = RestartSequence(spec, self._gate, maintenance, queue)
         self._prestart = Prestart(spec, slot)
+        self._kept = KeptBrowsers(spec)
         self._stopped = Stopped()
         #: What is known of the profiles that browsers have let go of since the last preparation.
         self._released: dict[Path, Released] = {}
@@ -127,6 +129,8 @@ class Supervisor:
             StartOver: self._handle_start_over,
             BotUnwell: self._handle_unwell,
             BrowserSeen: self._handle_browser,
+            TakeoverStep: self._handle_takeover,
+            TakeoverFailed: self._handle_failed_takeover,
             BrowserLost: self._handle_lost_browser,
             ProfileHeld: self._handle_held_profile,
             QrBelieved: self._handle_believed_qr,
@@ -210,9 +214,9 @@ class Supervisor:
 
     # -- requests, as `requests.Commands` has them -------------------------------------------------------------------
 
-    def restart(self, reason: str, detail: str | None = None) -> None:
-        """Request a restart; while one is under way this adds nothing to it."""
-        self._inbox.restart(reason, detail)
+    def restart(self, reason: str, detail: str | None = None, wanted: Wanted = "auto") -> None:
+        """Request a restart of the kind `wanted`; while one is under way this adds nothing to it."""
+        self._inbox.restart(reason, detail, wanted)
 
     def quit(self, reason: str, exit_code: int = 0) -> None:
         """Request the end. A second request shortens the grace periods, a third kills."""
@@ -286,6 +290,7 @@ class Supervisor:
         self._slot.note_stop()
         await self._cancel_steps()
         try:
+            await self._kept.let_go()
             with self._gate.hand_over() as suspension:
                 plan = await self._leftovers.plan_stop(run, Urgency(), suspension)
                 if isinstance(plan, Stop):
@@ -311,6 +316,8 @@ class Supervisor:
 
     async def _finish(self) -> None:
         await self._cancel_steps()
+        if self._kept.browsers and self._slot.run is None:
+            await self._close_kept()
         await self._browsers.close()
         await self._tracker.close()
         await self._maintenance.finished()
@@ -400,7 +407,8 @@ class Supervisor:
             self._recorder.failed(self._restart, run)
         if code == 0:
             self._leftovers.report_detached()
-        self._begin_restart(OngoingRestart("crash", ended))
+        # What ends by itself, and well, is not about to be replaced.
+        self._begin_restart(OngoingRestart("crash", ended, wanted="cold" if code == 0 else "auto"))
         return self._event(EventKind.EXITED, status)
 
     def _handle_unwell(self, unwell: BotUnwell) -> Event | None:
@@ -429,13 +437,37 @@ class Supervisor:
             self._tracker.note_start(run.observer.live.values(), run.method)
             since = run.browser_came_at or self._slot.spawned_at
             self._recorder.over(self._restart, run, over.verdict, since=since)
+            self._begin(self._note_start(run))
         if self._files is not None:
             self._files.stand_by()
         return self._event(EventKind.READY if over.verdict == "ready" else EventKind.WAITING)
 
+    async def _note_start(self, run: Run) -> None:
+        """What can wait until the bot is back, and has to be known by the next restart."""
+        if run.attachment.takes_over and not run.attachment.pending:
+            await self._kept.taken_over(run)
+        await self._kept.note_start(run)
+
+    def _handle_takeover(self, step: TakeoverStep) -> None:
+        if step.step == "attach":
+            self._later(self._spec.config.browser.start_timeout, lambda: self._judge_takeover(step.run))
+        self._sequence.takeover(self._restart.clock, step.step)
+
+    def _judge_takeover(self, run: Run) -> None:
+        if run is self._slot.run and not run.stopping and run.attachment.pending:
+            self._inbox.post(TakeoverFailed(run, "the bot has not taken over its browsers in time"))
+
+    def _handle_failed_takeover(self, failed: TakeoverFailed) -> Event | None:
+        if failed.run.stopping or failed.run is not self._slot.run:
+            return None
+        emit("restart.cold", why=failed.why)
+        self._restart.fall_back(failed.why)
+        self._begin_restart(self._restart)
+        return self._event(EventKind.RESTART)
+
     def _handle_browser(self, seen: BrowserSeen) -> None:
         starting = self.stage is Stage.STARTING or (self.stage is Stage.UP and not self._restart.over)
-        if starting and not seen.run.stopping:
+        if starting and not seen.run.stopping and not seen.run.attachment.takes_over:
             if seen.change == "up":
                 self._sequence.browser_up(self._restart.clock)
             elif seen.change == "page":
@@ -478,7 +510,8 @@ class Supervisor:
         restart, self._proposed = self._proposed, None
         assert restart is not None, "proposed by the message that led here"
         over = functools.partial(self._checked, restart)
-        self._sequence.preflight(restart, self._slot.run, self._files, over)
+        run = self._slot.run
+        self._sequence.preflight(restart, run, self._files, over, freeze=not self._kept.likely(run))
 
     def _listen(self) -> None:
         if self._files is not None:
@@ -514,14 +547,19 @@ class Supervisor:
         with suspension:
             if self._files is not None:
                 await self._files.end_checks()  # they are our children, and the proof is that there are none
-            stop = await self._leftovers.plan_stop(run, self._urgency, suspension)
+            warm = await self._shut_gates(run)
+            stop = await self._leftovers.plan_stop(run, self._urgency, suspension, leaves_browsers=warm)
             if isinstance(stop, Stopped):
                 self._stopped = stop
                 self._report(EventKind.NOT_DOWN)
                 return
-            self._stopped = stopped = await self._sequence.stop(self._restart, run, stop, suspension)
+            if warm:
+                self._stopped = stopped = await self._sequence.stop_warm(self._restart, stop)
+                self._kept.report_unfinished()
+            else:
+                self._stopped = stopped = await self._sequence.stop(self._restart, run, stop, suspension)
         await self._changes.end()
-        released = self._leftovers.note(stopped, run)
+        released = self._leftovers.note(stopped, run, self._kept.profiles)
         self._released |= released
         if not all(one.clean for one in released.values()):
             self._restart.mark_unclean()
@@ -530,6 +568,35 @@ class Supervisor:
             return
         await self._slot.release()
         self._report(EventKind.DOWN)
+
+    async def _shut_gates(self, run: Run | None) -> bool:
+        """Have the pages wait for the next bot if this restart can be warm, and note why it cannot; whether it is."""
+        restart = self._restart
+        reason = await self._kept.prevented(restart, run, restores=self._tracker.restores)
+        if reason is None and self._state.after is After.END:
+            reason = ColdReason("no bot is to follow", lasting=True)
+        if reason is None:
+            reason = await self._sequence.shut_gates(restart, run, self._kept)
+        if reason is None:
+            restart.mark("warm")
+            self._kept.keep()
+            return True
+        await self._kept.let_go()
+        if restart.wanted != "cold" or not restart.why:
+            restart.mark("cold", "" if restart.reason in {"start", "stop"} else reason.text)
+        self._kept.report_cold(reason, run)
+        return False
+
+    async def _close_kept(self) -> None:
+        """Close browsers that were kept for a bot that will not come, as cleanly as with their bot."""
+        await self._kept.let_go()
+        with self._gate.hand_over() as suspension:
+            stop = await self._leftovers.plan_stop(None, self._urgency, suspension)
+            if isinstance(stop, Stopped):
+                return
+            self._stopped = await self._sequence.stop(self._restart, None, stop, suspension)
+        released = self._leftovers.note(self._stopped, None)
+        await self._sequence.prepare(self._restart.clock, released, {}, ())
 
     async def _await_death(self) -> None:
         await self._leftovers.await_death()
@@ -545,7 +612,8 @@ class Supervisor:
         if files is not None and checked:
             files.begin_checks()
         released, self._released = self._released, {}
-        in_order = await self._sequence.prepare(clock, released, self._tracker.take_wanted())
+        wanted = self._tracker.take_wanted()
+        in_order = await self._sequence.prepare(clock, released, wanted, self._kept.profiles)
         starts = self._state.after is After.START
         if starts and files is not None:
             in_order = await self._sequence.wait_for_files(clock, files, checked=checked) and in_order
@@ -621,6 +689,7 @@ class Supervisor:
             awaited=bool(self._tracker.linked_in_browsers()),
             on_command=self._tracker.on_command,
             changes=self._files.drain() if self._files else (),
+            kept=self._kept.hand_over(),
             prestarted=self._prestart.take(),
         )
 

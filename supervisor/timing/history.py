@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor.timing.record import COLUMNS, SETUP_COLUMNS, Restart
+from supervisor.timing.record import COLUMNS, KIND_COLUMNS, SETUP_COLUMNS, Restart
 
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
@@ -33,6 +33,10 @@ _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         "ALTER TABLE restarts ADD COLUMN node_version TEXT",
         "ALTER TABLE restarts ADD COLUMN browser_version TEXT",
         "CREATE TABLE configurations (fingerprint TEXT PRIMARY KEY, settings TEXT NOT NULL)",
+    ),
+    (  # whether it kept the page, and why not; NULL in earlier rows, when none did
+        "ALTER TABLE restarts ADD COLUMN kind TEXT",
+        "ALTER TABLE restarts ADD COLUMN why TEXT",
     ),
 )
 """The statements from each schema version (`PRAGMA user_version`) to the next. Append, never change."""
@@ -83,10 +87,14 @@ class History:
     def record(self, restart: Restart, settings: Mapping[str, Any] | None = None) -> None:
         """Record a restart; `settings`: the configuration that the fingerprint in its setup stands for."""
         setup = restart.setup
-        fields = {name: getattr(restart, name) for name in COLUMNS}
-        fields |= {"detail": _text(restart.detail), "phases_ms": json.dumps(dict(restart.phases_ms))}
+        fields = {name: getattr(restart, name) for name in (*COLUMNS, *KIND_COLUMNS)}
+        fields |= {
+            "detail": _text(restart.detail),
+            "why": _text(restart.why),
+            "phases_ms": json.dumps(dict(restart.phases_ms)),
+        }
         row = (*fields.values(), setup.scanonce, setup.config, setup.node, setup.browser)
-        names, marks = ", ".join((*COLUMNS, *SETUP_COLUMNS)), ", ".join("?" * len(row))
+        names, marks = ", ".join((*COLUMNS, *KIND_COLUMNS, *SETUP_COLUMNS)), ", ".join("?" * len(row))
         self._write(f"INSERT INTO restarts ({names}) VALUES ({marks})", row)  # noqa: S608  constants only
         if setup.config is not None and settings is not None and setup.config != self._described:
             # After the restart that refers to it: configurations without a restart are removed.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from supervisor.system.reading import open_regular
 from supervisor.timing.readonly import read_beside
-from supervisor.timing.record import COLUMNS, SETUP_COLUMNS, HistoryError, Restart, Setup
+from supervisor.timing.record import COLUMNS, KIND_COLUMNS, SETUP_COLUMNS, HistoryError, Restart, Setup
 
 _BUSY_TIMEOUT_S: Final = 2.0  # in WAL a reader waits only for a writer that recovers from a crash
 _LATEST_S: Final = 253_402_300_799  # the end of the year 9999, the last one of `datetime`
@@ -76,7 +76,7 @@ def _ask(
     if missing := [name for name in COLUMNS if name not in columns]:
         what = f"its table restarts has no column {missing[0]}" if columns else "it has no table restarts"
         raise HistoryError(f"{path} is not a history of scanonce: {what}. It was left as it is.")
-    wanted = [*COLUMNS, *(name if name in columns else "NULL" for name in SETUP_COLUMNS)]
+    wanted = [*COLUMNS, *(name if name in columns else "NULL" for name in (*KIND_COLUMNS, *SETUP_COLUMNS))]
     restarts = db.execute(
         # Constant names only. In SQLite text compares greater than any number, and is then counted as unreadable.
         f"SELECT {', '.join(wanted)} FROM restarts WHERE ?1 IS NULL OR started_at >= ?1 ORDER BY id",  # noqa: S608
@@ -105,7 +105,7 @@ def _restarts(rows: Sequence[Any]) -> list[Restart]:
     setups: dict[Any, Setup] = {}
     found = []
     for row, phases in zip(rows, _all_phases([row[at] for row in rows]), strict=True):
-        started_at, run_id, reason, detail, outcome, _, total, target, clean, *versions = row
+        started_at, run_id, reason, detail, outcome, _, total, target, clean, kind, why, *versions = row
         named = type(run_id) is type(reason) is type(detail) is type(outcome) is str
         if phases is None or not named or not _valid(started_at, total):
             continue
@@ -118,6 +118,8 @@ def _restarts(rows: Sequence[Any]) -> list[Restart]:
                 started_at=started_at,
                 run_id=run_id,
                 reason=reason,
+                kind="warm" if kind == "warm" else "cold",
+                why=why if isinstance(why, str) else "",
                 detail=detail,
                 outcome=outcome,
                 phases_ms=phases,

@@ -7,6 +7,8 @@ from typing import Final, Literal, TypeVar, get_args
 Phase = Literal[
     "freeze",
     "preflight",
+    "gate",
+    "drain",
     "close",
     "stop",
     "prove",
@@ -16,13 +18,17 @@ Phase = Literal[
     "settle",
     "backoff",
     "boot",
+    "attach",
+    "replay",
     "browser",
     "link",
     "ready",
 ]
-"""A step of a restart. preflight: until the changed files are quiet and checked; settle: until the files are quiet;
-backoff: the pause after a failure; boot: from the spawn until the browser's main process exists; browser: until its
-page answers; link: until the session is linked; ready: until the bot is ready."""
+"""A step of a restart. preflight: until the changed files are quiet and checked; gate, drain: of a warm one, until the
+page's events wait, and the bot has finished those before; settle: until the files are quiet; backoff: the pause after a
+failure; boot: from the spawn until the browser's main process exists, or the bot connects to the kept one; attach,
+replay: until it has taken over the page, and what has waited there; browser: until its page answers; link: until the
+session is linked; ready: until the bot is ready."""
 
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 """The phases in the order of the reports."""

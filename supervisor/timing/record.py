@@ -9,6 +9,8 @@ from supervisor.timing.phases import spread
 Outcome = Literal["ready", "needs_link", "failed"]
 """How a restart ended: the bot is ready; it waits for a QR code to be scanned; it became neither."""
 Verdict = Literal["ahead", "within", "over"]
+Kind = Literal["cold", "warm"]
+"""Whether a restart closed the browsers, or kept them and their pages."""
 
 _LEAD: Final[Mapping[Outcome, str]] = {
     "ready": "back online in",
@@ -68,23 +70,34 @@ class Restart:
     target: Verdict | None
     clean: bool  # every browser was seen to exit after writing all its data
     detail: str = ""
+    kind: Kind = "cold"
+    why: str = ""  # why it was cold, if that was not clear
     setup: Setup = Setup()
 
 
 COLUMNS: Final = ("started_at", "run_id", "reason", "detail", "outcome", "phases_ms", "total_ms", "target", "clean")
 """The fields of a restart that are columns of the history, from its first schema on."""
+KIND_COLUMNS: Final = ("kind", "why")
+"""Those from the third schema on."""
 SETUP_COLUMNS: Final = ("scanonce_version", "config", "node_version", "browser_version")
 """The columns of its setup, in the order of the fields, from the second schema on."""
 
 
 def brief_restart_line(
-    phases_ms: Mapping[str, int], target: Target, outcome: Outcome = "ready", *, first: bool = False
+    phases_ms: Mapping[str, int],
+    target: Target,
+    outcome: Outcome = "ready",
+    *,
+    first: bool = False,
+    kind: str = "cold",
 ) -> str:
     """Say how long a restart took, and what took the longest: `back online in 2.3 s  (slowest: browser 0.8)`.
 
-    The target is mentioned if it was missed.
+    The target is mentioned if it was missed. A warm one takes hundredths: `back online in 0.34 s, warm`.
     """
     total = sum(phases_ms.values()) / 1000
+    if kind == "warm" and outcome == "ready":
+        return f"{_lead(outcome, first=first)} {total:.2f} s, warm"
     line = f"{_lead(outcome, first=first)} {total:.1f} s"
     if outcome == "needs_link":
         return line
@@ -96,7 +109,12 @@ def brief_restart_line(
 
 
 def restart_line(
-    phases_ms: Mapping[str, int], target: Target, outcome: Outcome = "ready", *, first: bool = False
+    phases_ms: Mapping[str, int],
+    target: Target,
+    outcome: Outcome = "ready",
+    *,
+    first: bool = False,
+    kind: str = "cold",
 ) -> str:
     """Say how long a restart took: `back online in 1.98 s  (close 0.08  boot 1.90)  target 5-10 s: ahead`.
 
@@ -104,7 +122,7 @@ def restart_line(
     is judged by the target. `first` words it for the first start of a run.
     """
     shown = {name: hundredths for name, hundredths in spread(phases_ms, 10).items() if hundredths}
-    line = f"{_lead(outcome, first=first)} {sum(shown.values()) / 100:.2f} s"
+    line = f"{_lead(outcome, first=first)} {sum(shown.values()) / 100:.2f} s{', warm' if kind == 'warm' else ''}"
     if shown:
         line += f"  ({'  '.join(f'{name} {hundredths / 100:.2f}' for name, hundredths in shown.items())})"
     if outcome != "ready":

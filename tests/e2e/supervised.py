@@ -199,8 +199,9 @@ async def supervised(
     command: Sequence[str] = BOT,
     *,
     options: Sequence[str] = (),
+    warm: bool = False,
 ) -> AsyncIterator[Supervised]:
-    """`scanonce dev` or `run` on a bot in `folder`.
+    """`scanonce dev` or `run` on a bot in `folder`; in `dev` its restarts are cold unless they are to be `warm`.
 
     At the end, unless the test has ended it itself, it is asked to stop by SIGTERM; the stop must be clean, and no
     process and no temporary file may be left behind.
@@ -210,6 +211,7 @@ async def supervised(
         mode,
         "--log-format=json",
         "--verbose",
+        *(["--cold"] if mode == "dev" and not warm else []),
         *options,
         "--",
         *command,

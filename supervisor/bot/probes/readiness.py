@@ -55,6 +55,11 @@ def judge(seen: Observations, config: ReadyConfig) -> Verdict | None:
     return "ready" if over[_method(seen, config)] else None
 
 
+def needs_no_signal(config: ReadyConfig) -> bool:
+    """Whether a bot need not say that it is ready, by notification, HTTP or output."""
+    return config.method in {"auto", "page", "up"} and config.http is None and config.output is None
+
+
 def _method(seen: Observations, config: ReadyConfig) -> Literal["signal", "page", "up"]:
     """The criterion: the bot's own word if that is configured, else its pages if there are any, else that it is up."""
     match config.method:

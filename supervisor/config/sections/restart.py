@@ -1,11 +1,24 @@
 """The section `[restart]`."""
 
+from typing import Literal
+
 from supervisor.config.types import Int, PositiveDuration, Schedule, Section, at_most, option
 
 
 class RestartConfig(Section):
     """Restarts after a failure (in `dev`, only after a crash of the browser), and scheduled ones (`scanonce run`)."""
 
+    mode: Literal["auto", "cold"] = option(
+        "auto",
+        "`auto`: in `dev`, a restart keeps the browser and its loaded page where that is safe, and replaces only the "
+        "bot's program (see docs/warm.md). `cold`: every restart closes the browser. Set it if the bot changes its "
+        "page in ways of its own.",
+    )
+    warm_limit: Int = option(
+        0,
+        "After this many restarts in a row that kept the page, one is cold; 0 for no limit. Set it if the page grows.",
+        ge=0,
+    )
     backoff_initial: PositiveDuration = option(
         "1s",
         "The pause before the first restart after a crash; it doubles with each further one. Lengthen it if the bot's "

@@ -11,6 +11,7 @@ from supervisor.log.events.model import (
     Wording,
     boolean,
     clause,
+    debug,
     error,
     info,
     integer,
@@ -111,14 +112,21 @@ def _stuck(fields: Fields) -> str:
 
 def _restart_done(fields: Fields) -> str:
     target = Target(fields["target_low_s"], fields["target_high_s"])
-    line = restart_line(fields["phases_ms"], target, fields["outcome"], first=fields["reason"] == "start")
+    first, kind = fields["reason"] == "start", fields["kind"]
+    line = restart_line(fields["phases_ms"], target, fields["outcome"], first=first, kind=kind)
     return line + _unclean(fields)
 
 
 def _restart_done_briefly(fields: Fields) -> str:
     target = Target(fields["target_low_s"], fields["target_high_s"])
-    line = brief_restart_line(fields["phases_ms"], target, fields["outcome"], first=fields["reason"] == "start")
+    first, kind = fields["reason"] == "start", fields["kind"]
+    line = brief_restart_line(fields["phases_ms"], target, fields["outcome"], first=first, kind=kind)
     return line + _unclean(fields)
+
+
+def _unfinished(fields: Fields) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(fields["kinds"].items()))
+    return f"the bot was stopped before it had finished with: {kinds}"
 
 
 def _unclean(fields: Fields) -> str:
@@ -379,5 +387,32 @@ RESTART: Final = (
         target_low_s=number("fewer seconds than this are ahead of the target"),
         target_high_s=number("more seconds than this are over it"),
         clean=_CLEAN,
+        kind=string("`warm`: the browsers and their pages were kept; or `cold`"),
+        why=string("why it was cold, if a warm one was possible in principle", optional=True),
+    ),
+    debug(
+        "browser.keepable",
+        "The bot is ready on a page that its library has prepared as we know it: a restart may keep it from now on.",
+        "the page on {profile} can be kept over restarts",
+        profile=PROFILE,
+    ),
+    info(
+        "restart.cold",
+        "The restart closes the browser, and loads the page anew, for a reason that is not always there.",
+        "cold restart: {why}",
+        why=string("the reason"),
+    ),
+    warning(
+        "event.unfinished",
+        "A bot was replaced before it had finished what it had begun with some events of its page; they are not "
+        "delivered again.",
+        _unfinished,
+        kinds=Field("object of integers", "by kind of event, how many"),
+    ),
+    warning(
+        "event.dropped",
+        "Events of the page did not find room while no bot ran that could take them.",
+        "{count} events of the page were dropped while no bot took them",
+        count=integer("how many"),
     ),
 )

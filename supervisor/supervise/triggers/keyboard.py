@@ -153,6 +153,7 @@ class Keys(threading.Thread):
 
 HELP: Final[Mapping[str, str]] = {
     "rs": "restart the bot",
+    "rc": "restart it with a new browser",
     "st": "how bot and sessions stand",
     "sn": "take a snapshot now; the bot stands still for some milliseconds",
     "q": "stop the bot and quit, as Ctrl+C does",
@@ -171,6 +172,7 @@ class Keyboard:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.commands: Mapping[str, Callable[[], None]] = {
             "rs": lambda: commands.restart("key", "rs"),
+            "rc": lambda: commands.restart("key", "rc", "cold"),
             "st": lambda: self._begin("st", self._tell_status),
             "sn": lambda: self._begin("sn", self._take_snapshot),
             "q": lambda: commands.quit("q"),

@@ -61,7 +61,7 @@ class Care:
 
     async def prepare(self, released: Mapping[Path, Released]) -> bool:
         """What a restart does while nothing of the bot lives."""
-        return await self.sequence.prepare(PhaseClock(), released, {})
+        return await self.sequence.prepare(PhaseClock(), released, {}, ())
 
     async def look_ahead(self, released: Mapping[Path, Released]) -> None:
         """What it does while the bot uses its grace period, to its end."""
