@@ -83,7 +83,7 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
     with (
         project_lock(project / config.session.cache, partial(runtime_folder, key)) as lock,
         contextlib.closing(ProfileLocks()) as locks,
-        _board(config, runtime) as board,
+        _board(runtime) as board,
     ):
         # Before anything is looked at or mended: what another supervisor is at work on is not ours to touch.
         for profile in open_store(project, config).profiles(config.session.profiles):
@@ -112,9 +112,9 @@ def supervise(project: Path, config: Config, mode: Mode, command: Sequence[str],
 
 
 @contextlib.contextmanager
-def _board(config: Config, runtime: Path) -> Iterator[Board | None]:
-    """The memory that is shared with the bot, unless no restart may be warm."""
-    if config.restart.mode == "cold" or sys.platform != "linux":
+def _board(runtime: Path) -> Iterator[Board | None]:
+    """The memory that is shared with the bot, where its browsers could be kept."""
+    if sys.platform != "linux":
         yield None
         return
     with contextlib.closing(Board(runtime)) as board:

@@ -55,6 +55,12 @@ class Attachment:
         """Whether the node has connected to one of the browsers that are kept for it."""
         return bool(self._attached)
 
+    @property
+    def library(self) -> str | None:
+        """The file of the library by which the bot has opened its browsers, if the next one may load it ahead."""
+        files = {str(one.info["ahead"]) for one in self.launched.values() if one.info.get("ahead")}
+        return files.pop() if len(files) == 1 else None
+
     def report(self, report: Report) -> None:
         """Take in one report of the node's."""
         real = Path(str(report.get("profile") or ""))

@@ -68,6 +68,14 @@ class Territory:
             return True
         return bool(self.helper_pids or self.kept) or any(entry.handle.alive for entry in self._inherited)
 
+    def keep(self, browser: Iterable[ProcessEntry]) -> None:
+        """Count the processes of a browser as no bot's, until it is given back."""
+        self.kept |= {entry.pid for entry in browser}
+
+    def give_back(self) -> None:
+        """The browsers that were kept belong to the bot that runs next, or to what is left of the last one."""
+        self.kept.clear()
+
     def left_behind(self, profiles: Iterable[Path]) -> tuple[list[ProcessEntry], list[ProcessEntry]]:
         """Processes that earlier runs left: first those that are ours to close, then browsers that belong to others."""
         wanted = {profile.resolve() for profile in profiles}

@@ -37,9 +37,8 @@ class Prestart:
         with contextlib.suppress(OSError, RuntimeError, RuntimeFolderError):
             environment = spec.environment(spec.territory.new_mark(), self._slot.runs)
             launch = SpawnSpec(spec.command, spec.directory, environment, spec.umask)
-            self._prestarted = PrestartedProcess(
-                launch, spec.territory.apart, spec.reaper, linked=spec.link(environment)
-            )
+            linked = spec.link(environment, run.attachment.library)
+            self._prestarted = PrestartedProcess(launch, spec.territory.apart, spec.reaper, linked=linked)
             self._timer = asyncio.get_running_loop().call_later(STANDBY, self.drop)
 
     def take(self) -> PrestartedProcess | None:

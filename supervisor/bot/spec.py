@@ -1,5 +1,6 @@
 """The settings that stay the same from one run of the bot to the next."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,14 +60,24 @@ class BotSpec:
             runtime = runtime_folder(self.territory.key)
         return bot_environment(self.config, runtime, mark=mark, number=number)
 
-    def link(self, environment: Mapping[str, str]) -> LinkFactory | None:
-        """What the bot's leader is to inherit in this environment to report on its browsers; None if it cannot."""
+    def link(self, environment: Mapping[str, str], ahead: str | None = None) -> LinkFactory | None:
+        """What the bot's leader is to inherit in this environment to report on its browsers; None if it cannot.
+
+        `ahead` is the file of a library that it is to load while it waits for its start.
+        """
         board = self.board
         options = environment.get("NODE_OPTIONS", "")
-        if board is None or not can_attach() or not javascript.starts_plainly(self.command, options):
+        wanted = self.config.restart.mode == "auto" or self.starts_ahead(environment)
+        if board is None or not wanted or not can_attach() or not javascript.starts_plainly(self.command, options):
             return None
         cache = self.territory.project / self.config.session.cache / "node"
-        return lambda: Channel(board, cache)
+
+        def link() -> Channel:
+            with contextlib.suppress(OSError):
+                cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # closed to others: it holds code
+            return Channel(board, cache, ahead)
+
+        return link
 
     def starts_ahead(self, environment: Mapping[str, str]) -> bool:
         """Whether the bot's leader may be started ahead of its time, in this environment."""

@@ -151,7 +151,7 @@ def _restart(one: Restart, target: Target) -> Document:
         "started_at": _began(one),
         **fields(one, "run_id", "reason", "detail", "outcome"),
         "target": judged(one, target),
-        **fields(one, "clean", "total_ms", "phases_ms"),
+        **fields(one, "clean", "kind", "why", "total_ms", "phases_ms"),
         "scanonce_version": one.setup.scanonce,
         "config": one.setup.config,
         "node_version": one.setup.node,

@@ -67,10 +67,12 @@ class KeptBrowsers:
             real: await asyncio.to_thread(signature, folder, browser.files) for real, browser in launched.items()
         }
 
-    async def prevented(self, restart: OngoingRestart, run: Run | None, *, restores: bool) -> ColdReason | None:
+    def prevented(
+        self, restart: OngoingRestart, run: Run | None, *, restores: bool, renewed: Path | None
+    ) -> ColdReason | None:
         """Why this restart cannot be warm, as far as that is known without a look at a page.
 
-        `restores`: a snapshot is to be put back on the way.
+        `restores`: a snapshot is to be put back on the way. `renewed` as `renewed_file` has it.
         """
         config, board = self._spec.config.restart, self._spec.board
         if restart.wanted == "cold":
@@ -93,7 +95,9 @@ class KeptBrowsers:
             return ColdReason("no bot runs", lasting=True)
         if self.browsers and time.monotonic() - self._since > _LONGEST_WAIT:
             return ColdReason(f"the page has waited for more than {_LONGEST_WAIT / 60:.0f} min")
-        return (self._of_bot(run) if run is not None else None) or await self._of_files()
+        if renewed is not None:
+            return ColdReason(f"{renewed} has changed")
+        return self._of_bot(run) if run is not None else None
 
     def _of_bot(self, run: Run) -> ColdReason | None:
         if run.child.link is None:
@@ -120,13 +124,14 @@ class KeptBrowsers:
         ready = browser.state.status is SessionStatus.READY and browser.endpoint is not None
         return ready and browser.real in run.attachment.marked
 
-    async def _of_files(self) -> ColdReason | None:
+    async def renewed_file(self) -> Path | None:
+        """A file of the bot's libraries, or one that names them, that has changed since its start."""
         folder = self._spec.directory
         for before in self._signatures.values():
             now = await asyncio.to_thread(signature, folder, before)
             if (path := changed(before, now)) is not None:
                 place = Path(path)
-                return ColdReason(f"{place.relative_to(folder) if place.is_relative_to(folder) else place} has changed")
+                return place.relative_to(folder) if place.is_relative_to(folder) else place
         return None
 
     def likely(self, run: Run) -> bool:
@@ -180,7 +185,7 @@ class KeptBrowsers:
         assert self._spec.board is not None
         for browser in browsers:
             try:
-                await browser.gate.open(browser.highest(self._spec.board))
+                await browser.gate.reopen(browser.highest(self._spec.board))
             except GateError:
                 continue  # the page is gone, or will be
             finally:
@@ -198,7 +203,7 @@ class KeptBrowsers:
         territory, kept = self._spec.territory, {browser.launched.real for browser in self.browsers}
         for browser in find_browsers(territory.living()):
             if browser.profile in kept or browser.profile.resolve() in kept:
-                territory.kept |= {entry.pid for entry in browser.processes}
+                territory.keep(browser.processes)
 
     def report_unfinished(self) -> None:
         """Report what the bot that has ended had begun and not finished."""
@@ -207,7 +212,7 @@ class KeptBrowsers:
 
     def hand_over(self) -> Sequence[KeptBrowser]:
         """Give the browsers to the bot that is about to be started, and prepare the board for it."""
-        self._spec.territory.kept.clear()
+        self._spec.territory.give_back()
         if self._spec.board is not None:
             self._spec.board.begin([browser.described() for browser in self.browsers])
         if not self.browsers:
@@ -225,7 +230,7 @@ class KeptBrowsers:
     async def let_go(self) -> None:
         """Give them up: they are closed with everything else that is left."""
         browsers, self.browsers = self.browsers, ()
-        self._spec.territory.kept.clear()
+        self._spec.territory.give_back()
         if self._spec.board is not None:
             self._spec.board.leave_browsers(False)
         for browser in browsers:

@@ -572,7 +572,10 @@ class Supervisor:
     async def _shut_gates(self, run: Run | None) -> bool:
         """Have the pages wait for the next bot if this restart can be warm, and note why it cannot; whether it is."""
         restart = self._restart
-        reason = await self._kept.prevented(restart, run, restores=self._tracker.restores)
+        renewed = await self._kept.renewed_file()
+        if renewed is not None:
+            self._prestart.drop()  # it may have loaded the old one
+        reason = self._kept.prevented(restart, run, restores=self._tracker.restores, renewed=renewed)
         if reason is None and self._state.after is After.END:
             reason = ColdReason("no bot is to follow", lasting=True)
         if reason is None:

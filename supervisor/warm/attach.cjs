@@ -17,7 +17,7 @@ function isInode(descriptor, inode) {
   }
 }
 
-function start(channelDescriptor, boardDescriptor, cache) {
+function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
   const GATE = `(${fs.readFileSync(path.join(__dirname, 'page_gate.js'), 'utf8').trim().replace(/;$/, '')})`;
   const KNOWN = JSON.parse(fs.readFileSync(path.join(__dirname, 'libraries.json'), 'utf8'));
   const board = new Board(boardDescriptor);
@@ -105,15 +105,17 @@ function start(channelDescriptor, boardDescriptor, cache) {
   const load = Module._load;
   const seen = new WeakSet();
   Module._load = function (request, parent, ...rest) {
+    if (loadedAhead.length && typeof request === 'string' && /whatsapp-web\.js|puppeteer/.test(request)) judgeAhead();
     const exports = load.call(this, request, parent, ...rest);
     try {
-      if (typeof request === 'string' && exports && typeof exports === 'object' && !seen.has(exports)) {
+      if (typeof request === 'string' && exports && typeof exports === 'object') {
         if (/(^|[\\/])puppeteer(-core)?([\\/]|$)/.test(request) && typeof exports.launch === 'function') {
-          seen.add(exports);
           meetPuppeteer(exports, Module._resolveFilename(request, parent));
         } else if (/(^|[\\/])whatsapp-web\.js([\\/]|$)/.test(request) && typeof exports.Client === 'function' && exports.LocalAuth) {
-          seen.add(exports);
-          meetLibrary(exports, Module._resolveFilename(request, parent));
+          const file = Module._resolveFilename(request, parent);
+          meetLibrary(exports, file);
+          // An ES module need not ask for it here the next time.
+          if (parent && !path.isAbsolute(request)) library.ahead = file;
         }
       }
     } catch {
@@ -121,6 +123,45 @@ function start(channelDescriptor, boardDescriptor, cache) {
     }
     return exports;
   };
+
+  // -- a library that is loaded while this program waits for its start -----------------------------------------------
+
+  const loadedAhead = []; // files
+  const variables = new Map(); // what the library has read of the environment
+  const cwd = process.cwd();
+
+  /** Load a library that is known to do nothing at load but to read the environment, and puppeteer's configuration. */
+  function loadAhead(file) {
+    if (!KNOWN['whatsapp-web.js'][treeOf(packageOf(file, 'whatsapp-web.js').folder).digest]) return;
+    const { env } = process;
+    const note = (name) => typeof name === 'string' && variables.set(name, env[name]);
+    const before = new Set(Object.keys(require.cache));
+    process.env = new Proxy(env, {
+      get: (_, name) => (note(name), env[name]),
+      has: (_, name) => (note(name), name in env),
+    });
+    try {
+      load.call(Module, file, null, false);
+      meetLibrary(require.cache[file].exports, file);
+    } catch {
+      forgetAhead();
+    } finally {
+      process.env = env;
+      loadedAhead.push(...Object.keys(require.cache).filter((one) => !before.has(one)));
+    }
+  }
+
+  /** The program asks for the library: what was loaded ahead is used if it would be loaded alike now. */
+  function judgeAhead() {
+    const same = process.cwd() === cwd && [...variables].every(([name, value]) => process.env[name] === value);
+    if (!same) forgetAhead();
+    loadedAhead.length = 0;
+  }
+
+  function forgetAhead() {
+    for (const file of loadedAhead) delete require.cache[file];
+    library = null;
+  }
 
   function packageOf(file, name) {
     for (let folder = path.dirname(file); folder !== path.dirname(folder); folder = path.dirname(folder)) {
@@ -135,9 +176,11 @@ function start(channelDescriptor, boardDescriptor, cache) {
   }
 
   function meetLibrary(exports, file) {
+    if (seen.has(exports)) return;
+    seen.add(exports);
     const found = packageOf(file, 'whatsapp-web.js');
-    const files = sources(found.folder);
-    const entry = KNOWN['whatsapp-web.js'][hash(files.map((one) => `${one.name} ${hash(one.text)}\n`).join(''))];
+    const { files, digest } = treeOf(found.folder);
+    const entry = KNOWN['whatsapp-web.js'][digest];
     const versions = Object.values(KNOWN['whatsapp-web.js']).map((one) => one.version);
     let why = null;
     if (!entry) {
@@ -149,11 +192,15 @@ function start(channelDescriptor, boardDescriptor, cache) {
     if (why === null) patchClient(exports.Client);
   }
 
-  const puppeteers = new Map(); // by its exports: what is known of it
+  function treeOf(folder) {
+    const files = sources(folder);
+    return { files, digest: hash(files.map((one) => `${one.name} ${hash(one.text)}\n`).join('')) };
+  }
 
   function meetPuppeteer(exports, file) {
+    if (seen.has(exports)) return;
+    seen.add(exports);
     const about = { version: '?', why: null, files: [] };
-    puppeteers.set(exports, about);
     try {
       const core = coreOf(file);
       about.version = core.version;
@@ -283,7 +330,7 @@ function start(channelDescriptor, boardDescriptor, cache) {
       node: process.versions.node,
       options: fingerprint(options),
       files: [...(library?.files ?? []), ...about.files],
-      info: {},
+      info: { ahead: library?.ahead ?? null },
     };
   }
 
@@ -477,6 +524,8 @@ function start(channelDescriptor, boardDescriptor, cache) {
       this.#watch();
     }
   }
+
+  if (ahead) loadAhead(ahead);
 }
 
 /** The library's files that are hashed: all of its JavaScript. */
@@ -615,11 +664,11 @@ if (given !== undefined) {
   if (options) process.env.NODE_OPTIONS = options;
   else delete process.env.NODE_OPTIONS;
   delete require.cache[__filename];
-  const [, channel, channelInode, board, boardInode, cache] = /^(\d+) (\d+) (\d+) (\d+) (.*)$/s.exec(given) ?? [];
+  const [, channel, channelInode, board, boardInode, more] = /^(\d+) (\d+) (\d+) (\d+) (.*)$/s.exec(given) ?? [];
   // A program between scanonce and node may have closed descriptors that it does not know.
   if (isInode(channel, channelInode) && isInode(board, boardInode)) {
     try {
-      start(Number(channel), Number(board), cache);
+      start(Number(channel), Number(board), JSON.parse(more));
     } catch {
       // Without us the bot runs as ever, and its restarts are cold.
     }

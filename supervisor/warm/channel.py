@@ -24,10 +24,11 @@ Report = Mapping[str, Any]
 class Channel:
     """The two ends of one node's channel, and the board that it shares with us."""
 
-    def __init__(self, board: Board, cache: Path) -> None:
-        """`cache` is the folder for what node compiles. Raises OSError."""
+    def __init__(self, board: Board, cache: Path, ahead: str | None = None) -> None:
+        """`cache` is the folder for what node compiles; `ahead` a library to load while it waits. Raises OSError."""
         self._board = board
         self._cache = cache
+        self._ahead = ahead
         self._ours, self._childs = socket.socketpair()
         self._ours.setblocking(False)
         self._rest = b""
@@ -44,7 +45,8 @@ class Channel:
         before = given.get("NODE_OPTIONS")
         options = f'--require "{quoted}"' + (f" {before}" if before else "")
         places = " ".join(f"{fd} {os.fstat(fd).st_ino}" for fd in self.descriptors)
-        return {**given, "NODE_OPTIONS": options, _VARIABLE: f"{places} {self._cache}"}
+        more = json.dumps({"cache": str(self._cache), "ahead": self._ahead})
+        return {**given, "NODE_OPTIONS": options, _VARIABLE: f"{places} {more}"}
 
     def close_child_end(self) -> None:
         """Close our copy of the node's end once it has inherited it, so that each side notices the other's exit."""

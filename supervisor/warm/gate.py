@@ -77,7 +77,7 @@ class PageGate:
         heap = seen.get("heap")
         return Closed(names, [str(one) for one in seen["globals"]], int(heap) if heap else None, bool(seen["marked"]))
 
-    async def open(self, highest: Mapping[str, int]) -> Mapping[str, Any]:
+    async def reopen(self, highest: Mapping[str, int]) -> Mapping[str, Any]:
         """Open it again for the node that still runs: what has waited is delivered. `highest` begun, by function."""
         return await self._call("open", {"begun": dict(highest), "bound": None, "alive": True})
 

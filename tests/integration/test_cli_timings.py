@@ -248,8 +248,8 @@ class TestForPrograms:
         rows = list(csv.DictReader(io.StringIO(ended.out)))
         assert [row["reason"] for row in rows] == ["start", "change", "key", "crash", "change"]
         assert list(rows[0]) == [
-            *("started_at", "reason", "detail", "outcome", "target", "clean", "total_ms", "scanonce_version", "config"),
-            *("node_version", "browser_version", "run_id"),
+            *("started_at", "reason", "detail", "outcome", "target", "clean", "kind", "why", "total_ms"),
+            *("scanonce_version", "config", "node_version", "browser_version", "run_id"),
             *(f"{phase}_ms" for phase in PHASES),
             "other_ms",
         ]

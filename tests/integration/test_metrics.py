@@ -35,7 +35,7 @@ async def test_a_bot_that_is_ready_and_its_figures(project: Project) -> None:
         assert metrics.content_type.startswith("text/plain; version=")
         told = metrics.samples
         assert sample(told, "scanonce_ready") == 1
-        assert sample(told, "scanonce_restarts_total", reason="start", outcome="ready") == 1
+        assert sample(told, "scanonce_restarts_total", reason="start", outcome="ready", kind="cold") == 1
         assert sample(told, "scanonce_restart_phase_duration_seconds_count", phase="boot") == 1
         assert sample(told, "scanonce_tree_processes") == 1
         assert sample(told, "scanonce_supervisor_memory_bytes") > 10e6

@@ -28,6 +28,7 @@ DONE: dict[str, Any] = {
     "target_low_s": 5.0,
     "target_high_s": 10.0,
     "clean": True,
+    "kind": "cold",
 }
 
 

@@ -67,6 +67,7 @@ def restart(total_ms: int, target: str | None = "ahead", outcome: str = "ready")
     done: dict[str, object] = {
         "reason": "change",
         "outcome": outcome,
+        "kind": "cold",
         "phases_ms": {"close": 80, "boot": total_ms - 80},
     }
     return done | {"total_ms": total_ms} | ({"target": target} if target else {})
@@ -78,8 +79,8 @@ def test_restarts_are_counted_by_reason_and_outcome_and_their_phases_measured() 
     one.count("restart.done", restart(12000, "over"))
     one.count("restart.done", restart(3000, None, "needs_link"))
     told = shown(one)
-    assert sample(told, "scanonce_restarts_total", reason="change", outcome="ready") == 2
-    assert sample(told, "scanonce_restarts_total", reason="change", outcome="needs_link") == 1
+    assert sample(told, "scanonce_restarts_total", reason="change", outcome="ready", kind="cold") == 2
+    assert sample(told, "scanonce_restarts_total", reason="change", outcome="needs_link", kind="cold") == 1
     assert sample(told, "scanonce_restarts_over_target_total") == 1
     assert sample(told, "scanonce_restart_duration_seconds_sum", outcome="ready") == 14
     assert sample(told, "scanonce_restart_phase_duration_seconds_count", phase="close") == 3

@@ -34,7 +34,14 @@ class Told:
 
 
 RESTORED = {"session": "1", "profile": "/p", "problem": "damaged", "snapshot": "backup-1-5", "age_s": 60.0}
-DONE = {"reason": "change", "outcome": "ready", "phases_ms": {"boot": 12000}, "total_ms": 12000, "clean": True}
+DONE = {
+    "reason": "change",
+    "outcome": "ready",
+    "phases_ms": {"boot": 12000},
+    "total_ms": 12000,
+    "clean": True,
+    "kind": "cold",
+}
 DONE |= {"target_low_s": 5.0, "target_high_s": 10.0}
 
 

@@ -112,6 +112,8 @@ def test_a_status_as_json() -> None:
         "total_ms": 1980,
         "target": "ahead",
         "clean": True,
+        "kind": "cold",
+        "why": "",
     }
     assert found["memory"] == {"supervisor": 46_000_000, "tree": 512_000_000, "processes": 9}
     assert document(status(project="/bot-\udcff"))["project"] == r"/bot-\udcff"

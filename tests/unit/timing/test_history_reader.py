@@ -207,7 +207,7 @@ def test_a_hundred_thousand_restarts_are_read_whole(path: Path) -> None:
         path,
         "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO restarts "
         "SELECT i, 1000.0 + i, run_id, reason, detail, outcome, phases_ms, total_ms, target, clean, "
-        "scanonce_version, config, node_version, browser_version FROM restarts, n WHERE id = 1",
+        "scanonce_version, config, node_version, browser_version, kind, why FROM restarts, n WHERE id = 1",
     )
     found = read(path)
     assert (len(found.restarts), found.restarts[-1].started_at) == (100_000, 101_000.0)

@@ -89,7 +89,7 @@ def test_a_finished_clock_stays_finished() -> None:
 
 
 def test_an_unknown_phase_is_refused() -> None:
-    with pytest.raises(ValueError, match="'lunch' is not a phase; expected one of freeze, preflight, close"):
+    with pytest.raises(ValueError, match="'lunch' is not a phase; expected one of freeze, preflight, gate"):
         PhaseClock().enter("lunch")  # type: ignore[arg-type]
 
 
