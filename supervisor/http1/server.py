@@ -91,10 +91,14 @@ class Server(Generic[_Bound]):
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._serving) >= 2 * self._connections:
             # As many again wait for a place already: of a flood, those are dropped that have sent nothing for longest.
-            if (oldest := next((task for task in self._waiting if task not in self._placed), None)) is None:
+            if (oldest := next((task for task in self._waiting if task not in self._placed), None)) is not None:
+                self._drop(oldest)
+            elif refused := self._serving - self._placed - self._answering:
+                # They have waited for too long, and are only given the time to read so.
+                self._dismiss(refused.pop())
+            else:
                 writer.transport.abort()
                 return
-            self._drop(oldest)
         task = asyncio.create_task(self._serve(reader, writer), name="control")
         self._serving.add(task)
         if len(self._placed) < self._connections:
@@ -181,6 +185,9 @@ class Server(Generic[_Bound]):
         """Close a connection that waits for a request."""
         # Not by the task: one that has not begun yet would never close it.
         self._waiting.pop(task).writer.transport.abort()
+        self._dismiss(task)
+
+    def _dismiss(self, task: asyncio.Task[None]) -> None:
         self._serving.discard(task)
         self._placed.discard(task)
         self._dropped.add(task)

@@ -54,6 +54,8 @@ async def test_an_account_that_its_bot_takes_away_stays_away(orderly_folder: Pat
         if way != "close":
             await bot.until("session.removed", session=OTHER)
         await asyncio.sleep(1)  # longer than a browser that is lost would be waited for
+        # After a logout whatsapp-web.js removes the folder, and may make an empty one: which comes last is a race there.
+        made_anew = profile_of(orderly_folder, OTHER).exists()
         bot.stdout = ""
         bot.save()
         await bot.until("restart.done")
@@ -64,11 +66,11 @@ async def test_an_account_that_its_bot_takes_away_stays_away(orderly_folder: Pat
         match way:
             case "close":
                 await bot.until_printed(f"{OTHER} ready")
-            case "remove":
-                assert not profile_of(orderly_folder, OTHER).exists()
-                assert OTHER not in bot.stdout
-            case _:  # after a logout whatsapp-web.js makes an empty folder, which this bot opens
+            case "logout" if made_anew:
                 await bot.until_printed(f"{OTHER} qr")
+            case _:
+                assert not made_anew
+                assert OTHER not in bot.stdout
         if way != "close":
             assert snapshots(orderly_folder, OTHER) == kept
 

@@ -77,7 +77,9 @@ async def test_what_a_bot_takes_away_in_good_order_is_not_brought_back(project: 
         for unwanted in ("session.restored", "session.damaged", "snapshot.failed", "error"):
             assert not running.all(unwanted)
         removed = words[-1].startswith(("remove", "empty"))
-        assert [event["session"] for event in running.all("session.removed")] == ["b"] * removed
+        seen = [event["session"] for event in running.all("session.removed")]
+        # One that is made anew at once may have been looked at in between: it was gone then.
+        assert seen == ["b"] * removed or (words == TAKEN_AWAY["one is removed and made anew"] and seen == ["b"])
     kept = SessionStore(project.folder)
     assert all(any(one.good for one in kept.snapshots(profile.id)) for profile in profiles)
 

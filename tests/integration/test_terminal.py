@@ -301,6 +301,7 @@ async def test_ctrl_z_stops_the_bot_and_leaves_the_terminal_to_the_shell(project
         await screen.shows("PROMPT$ ")
         screen.type("$BOT\n")
         await screen.shows("online in")
+        await screen.shows("up")
         await eventually(lambda: screen.echoes is not raw)
         for _ in range(2):
             screen.type("\x1a")
@@ -353,6 +354,7 @@ async def test_ctrl_c_again_says_what_it_does(project: Project) -> None:
     project.configure('[stop]\ngrace = "10min"\nidle = "10min"\n')
     async with terminal(project, "deaf-term", "echo") as screen:
         await screen.shows("online in")
+        await project.noted("bot", "up")
         screen.type(CTRL_C)
         await screen.shows("stopping (SIGINT)")
         screen.type(CTRL_C)
