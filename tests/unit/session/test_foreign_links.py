@@ -33,6 +33,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 USER = 65534
+LEFT = f"{names.STAGING_PREFIX}1-999999-1"
 CHANGES = ("mkdir", "rename", "replace", "link", "symlink", "unlink", "rmdir", "chown", "fchown", "chmod", "open")
 
 
@@ -48,7 +49,7 @@ class Scene:
         self.store = SessionStore(self.project, policy=Retention(max_count=1))
         self.snapshot = self.store.capture(self.profile, linked=True, browser_version=None).publish()
         (self.profile.path / "Default/Preferences").write_text("{ }")
-        (self.store.cache / f"{names.STAGING_PREFIX}1-999999-1").mkdir()
+        (self.store.cache / LEFT).mkdir()
         self.roots = folder / "roots"
         build.profile(self.roots / "session-1")
         (self.roots / "Cache").mkdir()
@@ -76,7 +77,9 @@ def new_folder(scene: Scene) -> Path:
 
 
 def staging(scene: Scene) -> Path:
-    return next(scene.project.rglob(f"{names.STAGING_PREFIX}*"), scene.project / "none")
+    """The folder of the copy under way, not the one that was left by another."""
+    found = [path for path in scene.project.rglob(f"{names.STAGING_PREFIX}*") if path.name != LEFT]
+    return next((path for path in found if path.suffix != ".away"), scene.project / "none")
 
 
 def restore(scene: Scene) -> None:
