@@ -119,7 +119,9 @@ class Demo:
         self._restarts[name] = done
         async with await self._phone() as phone:
             await phone.wait_state(SocketState.READY, timeout=PATIENCE)
-            lost = written.lost_in((await phone.counters()).found)
+            counters = await phone.counters()
+            # A page that was kept goes on counting; one that was loaded anew has read what its profile holds.
+            lost = written.lost_in(counters.written if done["kind"] == "warm" else counters.found)
         self._lost = Tally(
             self._lost.indexed_db + lost.indexed_db,
             self._lost.local_storage + lost.local_storage,

@@ -56,15 +56,15 @@ class Launched:
             return cls(
                 profile=Path(profile) if profile is not None and not report.get("temporary") else None,
                 real=Path(os.path.realpath(str(profile))),
-                pid=int(report["pid"] or 0),
+                pid=int(report["pid"]),
                 library=str(report.get("library", "")),
                 options=str(report.get("options", "")),
                 files=tuple(str(one) for one in report.get("files", ())),
                 never=None if never is None else str(never),
                 info=dict(report.get("info") or {}),
             )
-        except (KeyError, TypeError, OSError) as error:
-            raise ValueError(f"not a launch report: {error}") from error
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise ValueError(f"not a report of a launch: {error}") from error
 
 
 def signature(folder: Path, files: Iterable[str]) -> Signature:

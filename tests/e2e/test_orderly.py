@@ -54,7 +54,7 @@ async def test_an_account_that_its_bot_takes_away_stays_away(orderly_folder: Pat
         if way != "close":
             await bot.until("session.removed", session=OTHER)
         await asyncio.sleep(1)  # longer than a browser that is lost would be waited for
-        # After a logout whatsapp-web.js removes the folder, and may make an empty one: which comes last is a race there.
+        # After a logout whatsapp-web.js removes the folder, and may make an empty one: the order is a race there.
         made_anew = profile_of(orderly_folder, OTHER).exists()
         bot.stdout = ""
         bot.save()

@@ -228,6 +228,8 @@ class TestForPrograms:
             "outcome": "ready",
             "target": "ahead",
             "clean": False,
+            "kind": "cold",
+            "why": "",
             "total_ms": 710,
             "phases_ms": {"freeze": 10, "close": 300, "boot": 400},
             "scanonce_version": "0.1.0",
