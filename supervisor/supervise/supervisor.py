@@ -585,9 +585,9 @@ class Supervisor:
             self._kept.keep()
             return True
         await self._kept.let_go()
-        if restart.wanted != "cold" or not restart.why:
+        if restart.wanted != "cold":  # else it is as asked for, or has been reported
             restart.mark("cold", "" if restart.reason in {"start", "stop"} else reason.text)
-        self._kept.report_cold(reason, run)
+            self._kept.report_cold(reason, run)
         return False
 
     async def _close_kept(self) -> None:
