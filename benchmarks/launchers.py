@@ -47,13 +47,18 @@ _OUTCOME = """new Promise((done) => {
 
 
 def scanonce() -> list[str]:
-    """scanonce in development, with JSON output."""
-    return [str(SCANONCE), "dev", "--log-format=json", "--", "node", "index.js"]
+    """scanonce in development with cold restarts, with JSON output."""
+    return [str(SCANONCE), "dev", "--cold", "--log-format=json", "--", "node", "index.js"]
 
 
 def scanonce_unchecked() -> list[str]:
     """The same without preflight checks."""
-    return [str(SCANONCE), "dev", "--no-preflight", "--log-format=json", "--", "node", "index.js"]
+    return [str(SCANONCE), "dev", "--cold", "--no-preflight", "--log-format=json", "--", "node", "index.js"]
+
+
+def scanonce_warm() -> list[str]:
+    """scanonce in development as it is by default: restarts keep the page."""
+    return [str(SCANONCE), "dev", "--verbose", "--log-format=json", "--", "node", "index.js"]
 
 
 def cached(name: str, program: str, install: Callable[[Path], Sequence[Sequence[str]]]) -> Path:
@@ -93,6 +98,7 @@ def node_watch() -> list[str]:
 LAUNCHERS: Mapping[str, Callable[[], list[str]]] = {
     "scanonce": scanonce,
     "scanonce --no-preflight": scanonce_unchecked,
+    "scanonce, warm": scanonce_warm,
     "nodemon": nodemon,
     "node --watch": node_watch,
 }

@@ -102,7 +102,7 @@ def report(results: Mapping[str, Sequence[Restart]], memory: str) -> str:
 def main(arguments: list[str]) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks restart", description=(__doc__ or "").split("\n")[0])
-    rivals = [name for name in LAUNCHERS if name != OURS]
+    rivals = [name for name in LAUNCHERS if name not in {OURS, "scanonce, warm"}]
     help_preflight = "whether scanonce checks changed files before it stops the bot (default: yes)"
     parser.add_argument("--preflight", action=argparse.BooleanOptionalAction, default=True, help=help_preflight)
     other = parser.add_mutually_exclusive_group()
@@ -121,7 +121,8 @@ def main(arguments: list[str]) -> None:
     command = LAUNCHERS[ours]()
     version = options.vs_version
     # This may install it, which must not be part of the measurement.
-    its_command = LAUNCHERS[rival]() if version is None else [str(version.absolute()), *command[1:]]
+    older = [word for word in command[1:] if word != "--cold"]  # before there were others
+    its_command = LAUNCHERS[rival]() if version is None else [str(version.absolute()), *older]
     commands = {ours: command, rival: its_command}
     print(f"load before: {os.getloadavg()[0]:.2f}, {os.cpu_count()} cores, {options.edits} edits each")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

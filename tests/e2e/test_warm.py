@@ -254,7 +254,7 @@ async def test_the_supervisors_death_in_the_midst_ends_in_a_cold_start_without_a
         await bot.until("browser.keepable")
         written = await bot.written()
         bot.save()
-        await bot.until(moment, **({} if moment == "restart.requested" else {}))
+        await bot.until(moment)
         await bot.kill()
     async with supervised(linked_folder, warm=True) as bot:
         await bot.until_ready()
