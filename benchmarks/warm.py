@@ -65,7 +65,7 @@ FIGURES = """(() => {
     const { Socket } = window.require('WAWebSocketModel');
     window.gc?.();
     return { heap: performance.memory.usedJSHeapSize, listeners: [Msg, Chat, Socket].map((one) => one.listening()),
-        origin: performance.timeOrigin, sent: window.__sent, unanswered: window.onAddMessageEvent.args.size };
+        origin: performance.timeOrigin, sent: window.__sent, unanswered: window.onAddMessageEvent.args?.size ?? 0 };
 })()"""
 
 

@@ -14,6 +14,7 @@ from supervisor.setup.doctor import (
     check_scripts,
     check_sessions,
     check_source,
+    check_warm,
 )
 from supervisor.setup.doctor.finding import Finding, FindingVerdict, unknown
 from supervisor.setup.doctor.project import CheckedProject
@@ -32,6 +33,7 @@ CHECKS: Mapping[CheckFunction, tuple[str, ...]] = {
     check_prerequisites.packages: ("packages", "libraries"),
     check_scripts.wrappers: ("wrapper", "scripts"),
     check_source.source: ("signal-handlers", "stop-order", "devtools", "incognito", "auth-strategy", "data-path"),
+    check_warm.warm: ("warm-restarts",),
     check_sessions.sessions: ("session", "snapshots"),
     check_leftovers.leftovers: ("processes", "profile-lock", "unfinished", "runtime-folder"),
     check_scripts.removal: ("session-removal", "browser-kill"),
