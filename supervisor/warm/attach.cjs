@@ -181,7 +181,7 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
     const found = packageOf(file, 'whatsapp-web.js');
     const { files, digest } = treeOf(found.folder);
     const entry = KNOWN['whatsapp-web.js'][digest];
-    const versions = Object.values(KNOWN['whatsapp-web.js']).map((one) => one.version);
+    const versions = Object.values(KNOWN['whatsapp-web.js']).flatMap((one) => one.versions);
     let why = null;
     if (!entry) {
       const state = versions.includes(found.version) ? 'has been edited' : 'is not known';
@@ -206,7 +206,7 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
       about.version = core.version;
       about.files = core.files;
       if (!KNOWN.puppeteer[core.hash]) {
-        const known = Object.values(KNOWN.puppeteer).some((one) => one.version === core.version);
+        const known = Object.values(KNOWN.puppeteer).some((one) => one.versions.includes(core.version));
         about.why = `puppeteer ${core.version} ${known ? 'has been edited' : 'is not known'}`;
       } else {
         journal(load.call(Module, path.join(core.folder, 'lib/cjs/puppeteer/cdp/Binding.js'), null, false));

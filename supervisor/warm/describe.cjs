@@ -95,7 +95,7 @@ async function main(folder) {
   const digest = hash(files.map((one) => `${path.basename(one)} ${hash(fs.readFileSync(one))}\n`).join(''));
   const { version: of } = JSON.parse(fs.readFileSync(path.join(core, 'package.json'), 'utf8'));
   const roles = await rolesOf(require_('whatsapp-web.js'));
-  const entry = { 'whatsapp-web.js': { [tree]: { version, roles } }, puppeteer: { [digest]: { version: of } } };
+  const entry = { 'whatsapp-web.js': { [tree]: { versions: [version], roles } }, puppeteer: { [digest]: { versions: [of] } } };
   process.stdout.write(`${JSON.stringify(entry, null, 2)}\n`);
 }
 

@@ -37,5 +37,5 @@ def test_it_says_whether_and_why_not(
 
 
 def test_versions_are_named_in_their_order() -> None:
-    assert known_versions("whatsapp-web.js") == ["1.34.6", "1.34.7"]
+    assert known_versions("whatsapp-web.js") == ["1.34.5", "1.34.6", "1.34.7"]
     assert known_versions("puppeteer") == ["24.38.0", "24.43.1"]
