@@ -239,22 +239,34 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
     const { Binding } = exports;
     if (seen.has(Binding)) return;
     class Journaled extends Binding {
-      #slot = binding?.();
+      #slot;
+
+      constructor(name, fn, ...rest) {
+        const slot = binding?.();
+        super(name, slot === undefined ? fn : counted(fn, slot), ...rest);
+        this.#slot = slot;
+      }
 
       async run(context, seq, ...rest) {
-        const slot = this.#slot;
-        if (slot === undefined) return super.run(context, seq, ...rest);
-        if (!slot.begin(seq)) return undefined; // another process has had it, or it was delivered twice
-        try {
-          return await super.run(context, seq, ...rest);
-        } finally {
-          slot.finish();
-        }
+        // Another process has had it, or it was delivered twice.
+        if (this.#slot?.begin(seq) === false) return undefined;
+        return super.run(context, seq, ...rest);
       }
     }
     seen.add(Journaled);
     exports.Binding = Journaled;
   }
+
+  /** The handler, which counts as finished when it has returned, whether or not the page has got its answer. */
+  const counted =
+    (fn, slot) =>
+    async (...args) => {
+      try {
+        return await fn(...args);
+      } finally {
+        slot.finish();
+      }
+    };
 
   function patchClient(Client) {
     const { initialize } = Client.prototype;
