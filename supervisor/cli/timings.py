@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -72,6 +72,10 @@ def timings(
             help="Only this outcome: ready, needs_link or failed; repeatable.",
         ),
     ] = None,
+    kind: Annotated[
+        Literal["warm", "cold"] | None,
+        typer.Option("--kind", help="Only those that kept the browser (warm), or that closed it (cold)."),
+    ] = None,
     starts: Annotated[bool, typer.Option("--starts", help="Include the first start of each run.")] = False,
     rows: Annotated[int, typer.Option("--rows", min=0, metavar="N", help="The number of restarts to list.")] = 10,
     as_json: AsJson = False,
@@ -94,7 +98,9 @@ def timings(
         path = folder / settings.session.cache / "history.db"
         earliest = None if since is None else _since(since)
         recorded = read(path, earliest)
-        selection = select(recorded.restarts, reasons=reason or (), outcomes=outcome or (), starts=starts, last=last)
+        selection = select(
+            recorded.restarts, reasons=reason or (), outcomes=outcome or (), kind=kind, starts=starts, last=last
+        )
         target = Target(settings.timing.target_low, settings.timing.target_high)
         view = View(path, recorded, selection, target, rows, earliest)
         if count := recorded.unreadable:

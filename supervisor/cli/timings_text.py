@@ -138,7 +138,8 @@ def _row(one: Restart, view: View, phases: Sequence[str], *, other: bool) -> lis
 
 def _why(one: Restart) -> str:
     why = f"{one.reason}: {one.detail}" if one.detail else one.reason
-    return why if one.clean else f"{why} (unclean)"
+    marks = [*(["warm"] if one.kind == "warm" else []), *([] if one.clean else ["unclean"])]
+    return f"{why} ({', '.join(marks)})" if marks else why
 
 
 def _print_figures(ready: Sequence[Restart]) -> None:

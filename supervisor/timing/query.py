@@ -1,4 +1,4 @@
-"""The selection of restarts by reason and outcome."""
+"""The selection of restarts by reason, outcome and kind."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -33,16 +33,19 @@ def select(
     *,
     reasons: Collection[str] = (),
     outcomes: Collection[str] = (),
+    kind: str | None = None,
     starts: bool = False,
     last: int | None = None,
 ) -> Selection:
-    """The `last` restarts with one of these reasons and outcomes; any, if none is given.
+    """The `last` restarts with one of these reasons and outcomes, and of this kind; any, if none is given.
 
     First starts count only with `starts`, or if that reason is among those given.
     """
     chosen, left_out = [], 0
     for restart in restarts:
         if (reasons and restart.reason not in reasons) or (outcomes and restart.outcome not in outcomes):
+            continue
+        if kind is not None and restart.kind != kind:
             continue
         if restart.reason == FIRST_START and not starts and not reasons:
             left_out += 1

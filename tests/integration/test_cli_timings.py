@@ -170,6 +170,16 @@ class TestWhichRestarts:
             BEGAN + minute * 60 for minute in minutes
         ]
 
+    def test_of_a_kind_are_listed_and_marked(self, tmp_path: Path) -> None:
+        record(tmp_path, restart(1), restart(2, kind="warm"), restart(3, why="it was asked for"))
+        for kind, minutes in (("warm", [2]), ("cold", [3, 1])):
+            found = invoke(tmp_path, "timings", "--json", "--kind", kind).json["list"]
+            assert [one["kind"] for one in found] == [kind] * len(minutes)
+            assert [datetime.fromisoformat(one["started_at"]).timestamp() for one in found] == [
+                BEGAN + minute * 60 for minute in minutes
+            ]
+        assert "change: index.js (warm)" in invoke(tmp_path, "timings").out
+
     def test_if_none_fits_it_says_what_there_is(self, folder: Path) -> None:
         ended = invoke(folder, "timings", "--reason", "moon")
         assert ended.status == 0
