@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from supervisor.demo.offline_bot import profile_of
 from supervisor.demo.phone import DEFAULT_NUMBER
 from tests.e2e.supervised import Supervised, supervised
 from tests.helpers.processes import end_processes_of
+from tests.helpers.shell import SCANONCE
 from tests.helpers.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -232,6 +234,22 @@ async def test_the_bots_own_cleanup_leaves_the_browser_and_its_own_wish_closes_i
         os.kill(bot.named("bot.started")[-1]["pid"], signal.SIGUSR2)
         closed = await bot.until("browser.closed")
         assert closed["method"] == "bot"
+
+
+async def test_in_production_a_restart_is_warm_when_it_is_asked_for(linked_folder: Path) -> None:
+    async with supervised(linked_folder, "run") as bot:
+        await bot.until_ready()
+        await bot.until("browser.keepable")
+        before = await loaded(bot)
+        for option, kind in (("--warm", "warm"), ("--detail=as ever", "cold")):
+            command = [SCANONCE, "restart", option, "--json"]
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=linked_folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
+            out, _ = await process.communicate()
+            assert json.loads(out)["restart"]["kind"] == kind
+            assert (await loaded(bot) == before) == (kind == "warm")
+        assert not bot.named("restart.cold"), "in production nothing else is expected"
 
 
 async def test_what_was_begun_and_not_finished_is_told(linked_folder: Path) -> None:
