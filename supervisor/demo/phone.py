@@ -134,6 +134,20 @@ class Phone:
             raise PageError(f"the bot did not answer {body!r} within {timeout:g} s") from None
         return answer
 
+    async def feed(self, rate: int) -> list[str]:
+        """Have the page send numbered events of every kind, `rate` a second; returns the kinds, by the bot's names."""
+        kinds: list[str] = await self.devtools.evaluate(f"(__standin.feed({rate:d}), __standin.kinds)")
+        return kinds
+
+    async def end_feed(self) -> list[tuple[str, int]]:
+        """End the feed; returns kind and number of everything that was sent, in order."""
+        return [(kind, number) for kind, number in await self.devtools.evaluate("__standin.endFeed()")]
+
+    async def listeners(self) -> list[int]:
+        """How many listen to messages, chats, socket, connection and commands."""
+        found: list[int] = await self.devtools.evaluate("__standin.listeners()")
+        return found
+
     async def url(self) -> str:
         """The page's address."""
         value: str = await self.devtools.evaluate("location.href")

@@ -19,7 +19,7 @@ from supervisor.config.modes import Mode
 from supervisor.log.logger import emit
 from supervisor.supervise.ongoing import OngoingRestart
 from supervisor.warm.gate import GateError, PageGate
-from supervisor.warm.kept import KeptBrowser, Launched, Signature, changed, drain, signature
+from supervisor.warm.kept import KeptBrowser, Launched, Signature, changed, drain, finish_begun, signature
 
 #: Reasons of restarts that are for the bot's program; after others the browser is the better for a new start.
 _FOR_THE_PROGRAM = frozenset({"change", "key", "control", "crash"})
@@ -192,9 +192,12 @@ class KeptBrowsers:
                 await browser.gate.end()
 
     async def drain(self) -> None:
-        """Give the bot up to 100 ms to finish what it has begun."""
+        """Give the bot up to 100 ms to finish what came before; what it has not begun by then is the next one's."""
         assert self._spec.board is not None
-        await drain(self._spec.board, self.browsers)
+        drained = await drain(self._spec.board, self.browsers)
+        self._spec.board.leave_browsers(True)
+        if not drained:
+            await finish_begun(self._spec.board)
 
     def keep(self) -> None:
         """From now on the browsers belong to no bot: its end is not theirs."""

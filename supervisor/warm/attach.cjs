@@ -248,8 +248,8 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
       }
 
       async run(context, seq, ...rest) {
-        // Another process has had it, or it was delivered twice.
-        if (this.#slot?.begin(seq) === false) return undefined;
+        // Another process has had it, or it was delivered twice, or is left to the next process.
+        if (this.#slot?.begin(seq, board) === false) return undefined;
         return super.run(context, seq, ...rest);
       }
     }
@@ -641,11 +641,17 @@ class Slot {
     fs.writeSync(this.#descriptor, bytes, 0, 128, this.#at);
   }
 
-  /** Note that the handler of this call is about to be run; false if it was before. */
-  begin(seq) {
+  /** Note that the handler of this call is about to be run; false if it must not be. */
+  begin(seq, board) {
     if (seq <= this.begun) return false;
-    this.begun = seq;
+    // Closes a race: the supervisor sets the flag, then looks for what was started. Either it sees this, or we the flag.
     this.start();
+    if (board.flag() === 1) {
+      this.finish();
+      return false;
+    }
+    this.begun = seq;
+    this.#write();
     return true;
   }
 

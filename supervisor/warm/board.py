@@ -5,7 +5,7 @@ killed the moment after. So it is known which events the bot's code has seen, an
 
 Layout (bytes; numbers are little-endian):
 
-    0        the flag: 1 while a node that is being stopped must leave its browsers alone
+    0        the flag: 1 while a node is being stopped: it must leave its browsers alone, and begin nothing more
     8        the supervisor's pid, u64
     4096     what is kept, as JSON, ended by a NUL
     65536    slots of 128: key (96), highest number begun (f64), begun (u32), finished (u32), kind (u8)

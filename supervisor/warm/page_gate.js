@@ -13,6 +13,8 @@
     closed: new Set(), // names whose calls wait
     marks: new Map(), // by name, the number of the last call before it was closed
     queue: [], // [name, payload], in order
+    order: new WeakMap(), // by the arguments of a call in a journal, its number among the calls of all functions
+    calls: 0,
     limit: Infinity,
     dropped: 0,
     known: null, // the window's own names when the bot was ready
@@ -29,13 +31,15 @@
   }
 
   function call(name, payload) {
+    const [, seq] = /"seq":(\d+)/.exec(payload); // puppeteer puts it before the arguments
+    const args = window[name]?.args?.get(Number(seq));
+    if (args !== undefined) gate.order.set(args, (gate.calls += 1));
     if (!gate.closed.has(name)) return gate.natives.get(name)(payload);
     if (gate.queue.length < gate.limit) {
       gate.queue.push([name, payload]);
     } else {
       gate.dropped += 1;
-      const { seq } = JSON.parse(payload);
-      queueMicrotask(() => forget(name, seq)); // its callback is set after this
+      queueMicrotask(() => forget(name, Number(seq))); // its callback is set after this
     }
   }
 
@@ -87,7 +91,8 @@
         forget(name, seq);
       } else if (!queued.has(seq)) {
         const isTrivial = !args.some((value) => value instanceof Node);
-        found.push(JSON.stringify({ type: 'exposedFun', name, seq, args, isTrivial }));
+        const payload = JSON.stringify({ type: 'exposedFun', name, seq, args, isTrivial });
+        found.push({ name, payload, order: gate.order.get(args) ?? 0 });
       }
     }
     return found;
@@ -101,11 +106,10 @@
       replayed += 1;
       gate.natives.get(name)(payload);
     };
-    for (const name of opened) {
-      // A bot that goes on still answers what it has begun, and has been sent what came before the gate was closed.
-      if (alive) continue;
-      for (const payload of fromJournal(name, begun[name] ?? 0, unfinished)) deliver(name, payload);
-    }
+    // A bot that goes on still answers what it has begun, and has been sent what came before the gate was closed.
+    const before = alive ? [] : opened.flatMap((name) => fromJournal(name, begun[name] ?? 0, unfinished));
+    before.sort((a, b) => a.order - b.order);
+    for (const { name, payload } of before) deliver(name, payload);
     const names = new Set(opened);
     const waiting = gate.queue.filter(([name]) => !names.has(name));
     for (const [name, payload] of gate.queue) if (names.has(name)) deliver(name, payload);
@@ -123,6 +127,7 @@
       return open(argument);
     case 'mark':
       gate.known ??= new Set(Object.getOwnPropertyNames(window));
+      for (const name of names()) install(name); // from now on the order of all calls is known
       return { marked: true };
     default: {
       const unanswered = names().reduce((sum, name) => sum + (window[name]?.args?.size ?? 0), 0);

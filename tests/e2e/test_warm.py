@@ -23,30 +23,21 @@ from tests.helpers.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-#: Messages with numbers, 100 a second: the page counts what it has sent in `__sent`.
-FEED = """(() => {
-    const { Msg } = window.require('WAWebCollections');
-    window.__sent = 0;
-    window.__feed = setInterval(() => {
-        const n = ++window.__sent;
-        const id = { fromMe: false, remote: '1@c.us', id: `M${n}`, _serialized: `false_1@c.us_M${n}` };
-        const to = { _serialized: '2@c.us' };
-        Msg.add({ id, type: 'chat', body: `#${n}`, from: { _serialized: '1@c.us' }, to, t: 1, isNewMsg: true });
-    }, 10);
-})()"""
-
-#: A bot that writes the number of each message to a file as the first thing.
+#: A bot that writes kind and number of each event to a file as the first thing.
 RECORDS = """
-client.on('message', (message) => {
-    if (message.body[0] === '#') require('node:fs').appendFileSync('seen.txt', `${message.body.slice(1)}\\n`);
-});
+const text = {
+    message_edit: (_, body) => body, message_reaction: (one) => one.reaction, call: (one) => one.id,
+};
+for (const kind of ['message', 'message_ack', 'message_edit', 'message_revoke_everyone', 'message_revoke_me',
+    'media_uploaded', 'group_join', 'group_update', 'message_reaction', 'call']) {
+    client.on(kind, (...values) => {
+        const number = (text[kind] ?? ((one) => one.body))(...values);
+        if (number[0] === '#') require('node:fs').appendFileSync('seen.txt', `${kind} ${number.slice(1)}\\n`);
+    });
+}
 """
 
-LISTENERS = """(() => {
-    const { Msg, Chat } = window.require('WAWebCollections');
-    const { Socket } = window.require('WAWebSocketModel');
-    return [Msg, Chat, Socket].map((one) => one.listening());
-})()"""
+RATE = 200  # events a second
 
 
 async def page(bot: Supervised, expression: str, number: str = DEFAULT_NUMBER) -> object:
@@ -60,15 +51,20 @@ async def loaded(bot: Supervised, number: str = DEFAULT_NUMBER) -> object:
     return await page(bot, "performance.timeOrigin", number)
 
 
-async def every_message_once(bot: Supervised) -> int:
-    """End the feed: each message that the page has sent must have come once, in order. Returns how many."""
-    sent = await page(bot, "(clearInterval(window.__feed), window.__sent)")
-    assert isinstance(sent, int)
+async def feed(bot: Supervised) -> None:
+    """Have the page send events of every kind."""
+    async with await bot.phone() as phone:
+        assert len(await phone.feed(RATE)) == 10
+
+
+async def every_event_once(bot: Supervised) -> None:
+    """End the feed: each event that the page has sent must have come once, in order."""
+    async with await bot.phone() as phone:
+        sent = await phone.end_feed()
     seen = bot.folder / "seen.txt"
-    expected = [str(number) for number in range(1, sent + 1)]
-    await eventually(lambda: seen.exists() and len(seen.read_text().split()) >= sent, "all messages have come")
-    assert seen.read_text().split() == expected
-    return sent
+    await eventually(lambda: seen.exists() and len(seen.read_text().splitlines()) >= len(sent), "all events have come")
+    assert seen.read_text().splitlines() == [f"{kind} {number}" for kind, number in sent]
+    assert {kind for kind, _ in sent} == {line.split()[0] for line in seen.read_text().splitlines()}
 
 
 def add(folder: Path, code: str) -> str:
@@ -93,18 +89,18 @@ async def restarted(bot: Supervised, kind: str) -> None:
     assert done["kind"] == kind, f"{done}\n{bot.transcript()}"
 
 
-async def test_a_save_keeps_the_page_and_loses_no_message(linked_folder: Path) -> None:
+async def test_a_save_keeps_the_page_and_loses_no_event(linked_folder: Path) -> None:
     add(linked_folder, RECORDS)
     async with ready(linked_folder) as bot:
-        before, listeners = await loaded(bot), await page(bot, LISTENERS)
+        before, listeners = await loaded(bot), await page(bot, "__standin.listeners()")
         [browser] = bot.named("browser.up")
-        await page(bot, FEED)
+        await feed(bot)
         for pause in (0.0, 0.3, 2.5, 0.1):
             await asyncio.sleep(pause)
             bot.save()
             await restarted(bot, "warm")
-        assert await every_message_once(bot)
-        assert (await loaded(bot), await page(bot, LISTENERS)) == (before, listeners)
+        await every_event_once(bot)
+        assert (await loaded(bot), await page(bot, "__standin.listeners()")) == (before, listeners)
         assert {one["pid"] for one in bot.named("browser.up")} == {browser["pid"]}
         assert len(bot.named("session.needs_link")) == 0
         async with await bot.phone() as phone:
@@ -119,17 +115,17 @@ async def test_a_save_keeps_the_page_and_loses_no_message(linked_folder: Path) -
     ],
     ids=["at load", "after ready"],
 )
-async def test_a_program_that_fails_costs_no_page_and_no_message(linked_folder: Path, broken: str) -> None:
+async def test_a_program_that_fails_costs_no_page_and_no_event(linked_folder: Path, broken: str) -> None:
     add(linked_folder, RECORDS)
     async with ready(linked_folder) as bot:
         before = await loaded(bot)
-        await page(bot, FEED)
+        await feed(bot)
         sound = add(linked_folder, broken)
         await bot.until("bot.crashed")
         await bot.until("bot.waiting")
         (linked_folder / "index.js").write_text(sound)
         await restarted(bot, "warm")
-        assert await every_message_once(bot)
+        await every_event_once(bot)
         assert await loaded(bot) == before
 
 
@@ -137,14 +133,14 @@ async def test_a_program_that_never_launches_is_replaced_and_nothing_is_lost(lin
     add(linked_folder, RECORDS)
     async with ready(linked_folder) as bot:
         before = await loaded(bot)
-        await page(bot, FEED)
+        await feed(bot)
         program = linked_folder / "index.js"
         sound = program.read_text()
         program.write_text("console.log('hangs'); for (;;);\n")
         await bot.until_printed("hangs")
         program.write_text(sound)
         await restarted(bot, "warm")
-        assert await every_message_once(bot)
+        await every_event_once(bot)
         assert await loaded(bot) == before
 
 
@@ -242,9 +238,14 @@ async def test_in_production_a_restart_is_warm_when_it_is_asked_for(linked_folde
         await bot.until("browser.keepable")
         before = await loaded(bot)
         for option, kind in (("--warm", "warm"), ("--detail=as ever", "cold")):
-            command = [SCANONCE, "restart", option, "--json"]
             process = await asyncio.create_subprocess_exec(
-                *command, cwd=linked_folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+                SCANONCE,
+                "restart",
+                option,
+                "--json",
+                cwd=linked_folder,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
             )
             out, _ = await process.communicate()
             assert json.loads(out)["restart"]["kind"] == kind

@@ -66,6 +66,15 @@ def test_what_no_bot_has_begun_is_delivered_and_what_one_had_begun_is_not() -> N
     assert found == [[["onMessage", 3]], {"onMessage": 1}, 1]
 
 
+def test_calls_from_before_the_gate_keep_the_order_among_all_functions() -> None:
+    found = run(
+        "gate('mark', {}); onAck(1); onMessage(2); onAck(3); onMessage(4); heard.length = 0;"
+        "gate('close', { limit: 9 }); onAck(5); gate('open', { begun: { onAck: 1 }, bound: null });"
+        "const result = heard;"
+    )
+    assert found == [["onMessage", 2], ["onAck", 3], ["onMessage", 4], ["onAck", 5]]
+
+
 def test_a_function_that_is_bound_late_gets_its_calls_then() -> None:
     found = run(
         "gate('close', { limit: 10 }); onMessage(1); onAck(2);"
