@@ -8,6 +8,7 @@ const fs = require('node:fs');
 const Module = require('node:module');
 const net = require('node:net');
 const path = require('node:path');
+const { inspect, types: { isPromise } } = require('node:util');
 
 function isInode(descriptor, inode) {
   try {
@@ -39,6 +40,7 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
     }
   }
 
+  const WITHOUT = "the bot's browser was opened without whatsapp-web.js";
   const hash = (text) => createHash('sha256').update(text).digest('hex');
   const short = (text) => createHash('sha1').update(text).digest('hex').slice(0, 8);
   const forEver = () => new Promise(() => {});
@@ -268,6 +270,21 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
       }
     };
 
+  // What a promise is like is looked at from outside: to call its `then` would count as handling its rejection, and the
+  // bot would not be told of it, or would be told twice.
+  const pending = new Set();
+  let watching;
+
+  function lookAtPending() {
+    for (const one of pending) {
+      const shown = inspect(one.promise, { depth: 0, maxArrayLength: 0, maxStringLength: 0, customInspect: false });
+      if (shown.includes('<pending>')) continue;
+      pending.delete(one);
+      one.slot.finish();
+    }
+    if (!pending.size) watching = clearInterval(watching);
+  }
+
   function patchClient(Client) {
     const { initialize } = Client.prototype;
     Client.prototype.initialize = function (...args) {
@@ -281,7 +298,7 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
       const listeners = this.rawListeners(type);
       for (const listener of listeners) {
         const result = listener.apply(this, args);
-        if (typeof result?.then === 'function' && typeof type === 'string') session.await(type, result);
+        if (isPromise(result) && typeof type === 'string') session.await(type, result);
       }
       if (type === 'ready') session.ready();
       return listeners.length > 0;
@@ -293,7 +310,7 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
   async function launchOrAttach(exports, about, launch, options) {
     const client = [...waiting].find((one) => isFor(one, options));
     waiting.delete(client);
-    const why = about.why ?? library?.why ?? notFor(client, options);
+    const why = library === null ? WITHOUT : (about.why ?? library.why ?? notFor(client, options));
     const kept = client && board.kept().find((one) => !one.taken && isKept(one, options));
     if (kept) {
       kept.taken = true;
@@ -307,13 +324,14 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
       if (why === null) {
         const page = (await browser.pages())[0];
         const session = new Session(client, page, profile, false);
+        for (const one of sessions) if (one.client === client) sessions.delete(one); // opened anew after a loss
         sessions.add(session);
         guard(browser, session);
         endOnSignal(before);
         session.follow();
       }
     } catch (error) {
-      say({ t: 'cold', profile: null, why: `its browser cannot be followed (${error?.message})` });
+      say({ t: 'cold', profile: null, why: `the browser cannot be followed (${error?.message})` });
     }
     return browser;
   }
@@ -322,11 +340,11 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
     Object.entries(client.options?.puppeteer ?? {}).every(([name, value]) => name === 'args' || options[name] === value);
 
   function notFor(client, options) {
-    if (!client) return 'its browser was opened without whatsapp-web.js';
+    if (!client) return WITHOUT;
     const { LocalAuth, NoAuth, RemoteAuth } = library.exports;
     const strategy = client.authStrategy;
     if (RemoteAuth && strategy instanceof RemoteAuth) return 'RemoteAuth replaces the profile at each start';
-    if (!(strategy instanceof LocalAuth || strategy instanceof NoAuth)) return 'its authStrategy is not known';
+    if (!(strategy instanceof LocalAuth || strategy instanceof NoAuth)) return "the client's authStrategy is not known";
     if (options.pipe) return 'the browser is driven over a pipe';
     return null;
   }
@@ -418,10 +436,8 @@ function start(channelDescriptor, boardDescriptor, { cache, ahead }) {
     await(type, promise) {
       const slot = this.slot('!', type, 2);
       slot.start();
-      promise.then(
-        () => slot.finish(),
-        () => slot.finish(),
-      );
+      pending.add({ promise, slot });
+      watching ??= setInterval(lookAtPending, 20).unref();
     }
 
     /** Watch what the bot does in its page, on a page of its own node. */
