@@ -1,8 +1,9 @@
 """The next bot's node, which is started before its time.
 
 A node needs 40 to 100 ms of the processor until it comes to its program's first line. That is spent while the bot just
-runs; not while its browsers close, which would take that much longer. All that is done is node's own: no file of the
-bot's is read, and not a line of it run before nothing of the last bot lives.
+runs; not while its browsers close, which would take that much longer. All that is done is node's own, except that a
+library which is known to do nothing at its load may be loaded (`warm/attach.cjs`): no file of the bot's own is read, and
+not a line of it run before nothing of the last bot lives.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ from supervisor.process.child import PrestartedProcess
 from supervisor.process.spawn import SpawnSpec
 from supervisor.system.runtime_dir import RuntimeFolderError
 
-#: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, beside 35
-#: of node itself that it shares with the bot's: worth it while files are being edited, not beside a bot that just runs.
+#: Seconds for which a node waits for its use, be it the next start or the next check. Each holds 6 to 7 MB, and 36 with
+#: a library that it has loaded ahead, beside 35 of node itself that it shares with the bot's: worth it while files are
+#: being edited, not beside a bot that just runs.
 STANDBY = 300.0
 
 
