@@ -2,8 +2,8 @@
 
 A node needs 40 to 100 ms of the processor until it comes to its program's first line. That is spent while the bot just
 runs; not while its browsers close, which would take that much longer. All that is done is node's own, except that a
-library which is known to do nothing at its load may be loaded (`warm/attach.cjs`): no file of the bot's own is read, and
-not a line of it run before nothing of the last bot lives.
+library which is known to do nothing at its load may be loaded (`warm/attach.cjs`): no file of the bot's own is read,
+and not a line of it run before nothing of the last bot lives.
 """
 
 import asyncio
