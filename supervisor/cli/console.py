@@ -186,6 +186,8 @@ def progress(doing: str, *, as_json: bool) -> Iterator[Progress]:
         showing.start()
         try:
             yield lambda done, total: bars.update(task, completed=done, total=total)
+            # Files that have become smaller leave a rest: what is done is shown as done before the bar goes.
+            bars.update(task, completed=bars.tasks[task].total)
         finally:
             showing.cancel()
             showing.join()

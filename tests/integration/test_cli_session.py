@@ -612,7 +612,9 @@ class TestTerminal:
             shown += os.read(ours, 65536).decode()
         os.close(ours)
         assert f"Reading {ESCAPED}" in shown
-        assert "1.0/2.0 MB" in shown
+        bar = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+        assert "2.0/2.0 MB" in bar, "it ends full, whatever was reported last"
+        assert shown.rstrip("\r\n").endswith("\x1b[2K"), "and then it is gone"
 
     def test_programs_get_lines_instead(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
