@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -73,8 +73,8 @@ def timings(
         ),
     ] = None,
     kind: Annotated[
-        Literal["warm", "cold"] | None,
-        typer.Option("--kind", help="Only those that kept the browser (warm), or that closed it (cold)."),
+        str | None,
+        typer.Option("--kind", metavar="KIND", help="Only this kind: warm (the browser was kept) or cold."),
     ] = None,
     starts: Annotated[bool, typer.Option("--starts", help="Include the first start of each run.")] = False,
     rows: Annotated[int, typer.Option("--rows", min=0, metavar="N", help="The number of restarts to list.")] = 10,
@@ -92,6 +92,8 @@ def timings(
     The figures are by phase and compared with the target. A supervisor may be running; nothing is changed.
     """
     with console.exits():
+        if kind not in {None, "warm", "cold"}:
+            console.fail(f"--kind {kind}: expected warm or cold.")
         _refuse_contradictions(change, compare=compare, as_json=as_json, as_csv=as_csv, png=png)
         folder = project.resolve()
         settings = load(folder, config, mode=Mode.DEV)

@@ -19,7 +19,7 @@ from supervisor.config.modes import Mode
 from supervisor.log.logger import emit
 from supervisor.supervise.ongoing import OngoingRestart
 from supervisor.warm.gate import GateError, PageGate
-from supervisor.warm.kept import KeptBrowser, Launched, Signature, changed, drain, finish_begun, signature
+from supervisor.warm.kept import KeptBrowser, Signature, changed, drain, finish_begun, signature
 
 #: Reasons of restarts that are for the bot's program; after others the browser is the better for a new start.
 _FOR_THE_PROGRAM = frozenset({"change", "key", "control", "crash"})
@@ -61,11 +61,12 @@ class KeptBrowsers:
 
     async def note_start(self, run: Run) -> None:
         """Note what the files are like that the bot's libraries were loaded from, once its start is over."""
-        launched = run.attachment.launched
         folder = self._spec.directory
-        self._signatures = {
-            real: await asyncio.to_thread(signature, folder, browser.files) for real, browser in launched.items()
-        }
+        signatures = {}
+        # A copy: the bot may launch or close a browser meanwhile.
+        for real, browser in list(run.attachment.launched.items()):
+            signatures[real] = await asyncio.to_thread(signature, folder, browser.files)
+        self._signatures = signatures
 
     def prevented(
         self, restart: OngoingRestart, run: Run | None, *, restores: bool, renewed: Path | None
@@ -127,7 +128,7 @@ class KeptBrowsers:
     async def renewed_file(self) -> Path | None:
         """A file of the bot's libraries, or one that names them, that has changed since its start."""
         folder = self._spec.directory
-        for before in self._signatures.values():
+        for before in list(self._signatures.values()):
             now = await asyncio.to_thread(signature, folder, before)
             if (path := changed(before, now)) is not None:
                 place = Path(path)
@@ -154,9 +155,10 @@ class KeptBrowsers:
                     closed = await browser.gate.shut()
                     shut.append(KeptBrowser(browser.launched, browser.endpoint, browser.gate, closed))
             else:
-                for live in run.observer.live.values():
-                    kept = await self._shut(live, run.attachment.launched[live.real], run)
-                    shut.append(kept)
+                # A copy: the bot may open or close a browser meanwhile.
+                for live in list(run.observer.live.values()):
+                    kept = await self._shut(live, run)
+                    shut.append(kept)  # one by one: what was closed before a failure is opened again
         except GateError as error:
             await self._open(shut)
             return ColdReason(str(error))
@@ -164,8 +166,10 @@ class KeptBrowsers:
         self._since = time.monotonic()
         return None
 
-    async def _shut(self, live: LiveBrowser, launched: Launched, run: Run) -> KeptBrowser:
-        assert live.endpoint is not None, "it is ready"
+    async def _shut(self, live: LiveBrowser, run: Run) -> KeptBrowser:
+        launched = run.attachment.launched.get(live.real)
+        if launched is None or live.endpoint is None:
+            raise GateError("the bot has closed a browser just now")
         gate = await PageGate.attach(live.endpoint)
         kept = None
         try:

@@ -287,6 +287,7 @@ class Supervisor:
         """End the bot, whatever has failed, as cleanly as that still goes: it must not outlive its supervisor."""
         self._state = State(stage=Stage.ENDED, after=After.END, exit_code=_INTERNAL_ERROR)
         run, stop, territory = self._slot.run, self._spec.config.stop, self._spec.territory
+        self._restart = OngoingRestart("stop", "internal error")  # the clock of the last one may have ended
         self._slot.note_stop()
         await self._cancel_steps()
         try:

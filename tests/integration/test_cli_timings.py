@@ -178,6 +178,7 @@ class TestWhichRestarts:
             assert [datetime.fromisoformat(one["started_at"]).timestamp() for one in found] == [
                 BEGAN + minute * 60 for minute in minutes
             ]
+        assert invoke(tmp_path, "timings", "--kind", "hot").status == 2
         assert "change: index.js (warm)" in invoke(tmp_path, "timings").out
 
     def test_if_none_fits_it_says_what_there_is(self, folder: Path) -> None:

@@ -257,8 +257,9 @@ async def test_ctrl_d_ends_the_input_of_this_bot_and_the_keys_stay_ours(project:
     (project.folder / "reader.js").write_text(_READER)
     async with terminal(project, command=["node", "reader.js"]) as screen:
         await screen.shows("up")
-        screen.type("a line\n\x04")
+        screen.type("a line\n")
         await screen.shows("got <a line>")
+        screen.type("\x04")
         await screen.shows("the end")
         screen.type("rs\n")
         await screen.shows("up\r\n")
@@ -307,7 +308,7 @@ async def test_ctrl_z_stops_the_bot_and_leaves_the_terminal_to_the_shell(project
             screen.type("\x1a")
             await screen.shows("Stopped")
             assert screen.echoes
-            assert _is_stopped(screen)
+            await eventually(lambda: _is_stopped(screen))
             screen.type("fg\n")
             await eventually(lambda: screen.echoes is not raw and not _is_stopped(screen))
         screen.type("hello\n")
