@@ -5,10 +5,11 @@ from importlib import import_module
 from typing import Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_group
 
 from supervisor import __version__
+from supervisor.cli.help_text import FittingGroup
 
 SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "Run a bot": {
@@ -41,22 +42,21 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
 
 COMMANDS: Final = {name: command for commands in SECTIONS.values() for name, command in commands.items()}
 
-EXAMPLES: Final = """\
-Examples:
-  scanonce dev -- node index.js     run the bot and restart it on every change
-  scanonce dev -- npm run bot       the same through npm
-  scanonce run -- node index.js     run it in production
-  scanonce status                   from another terminal: how it is
-  scanonce session list             the accounts, and how many copies there are
+EXAMPLES: Final = (
+    ("scanonce dev -- node index.js", "run the bot and restart it on every change"),
+    ("scanonce dev -- npm run bot", "the same through npm"),
+    ("scanonce run -- node index.js", "run it in production"),
+    ("scanonce status", "from another terminal: how it is"),
+    ("scanonce session list", "the accounts, and how many copies there are"),
+)
 
-scanonce help COMMAND, or COMMAND --help, has the options of a command.
-"""
+_MORE = "scanonce help COMMAND, or COMMAND --help, has the options of a command."
 
 
 _NAME_WIDTH = max(map(len, COMMANDS))
 
 
-class _Commands(TyperGroup):
+class _Commands(FittingGroup):
     """The group of all commands, each a stand-in until it is invoked: for lists and suggestions its name will do."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -69,8 +69,10 @@ class _Commands(TyperGroup):
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(f"{name:<{_NAME_WIDTH}}", summary) for name, (_, summary) in commands.items()])
+        with formatter.section("Examples"):
+            formatter.write_dl(EXAMPLES)
         formatter.write_paragraph()
-        formatter.write(EXAMPLES)
+        formatter.write_text(_MORE)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that `args` name, with its module imported; `ctx` is click's context."""

@@ -151,8 +151,18 @@ def _print_paragraphs(console: Console, headings: Sequence[str], lines: Sequence
             console.print()
         for label, cell in zip(labels, line, strict=True):
             if cell.text:
-                text = wrap(printable(cell.text), console.width, first=indent, rest=indent)
+                text = _beside(printable(cell.text), indent, console.width)
                 console.print(Text.assemble((f"{label:<{indent}}", "bold"), (text, cell.style)), soft_wrap=True)
+
+
+def _beside(text: str, indent: int, width: int) -> str:
+    """A cell beside its label of `indent` columns; below it, if a word fits the terminal only there."""
+    from rich.cells import cell_len
+
+    longest = max(cell_len(word) for word in text.split(" "))
+    if width - indent < longest <= width - _GAP:
+        return f"\n{' ' * _GAP}{wrap(text, width, first=_GAP, rest=_GAP)}"
+    return wrap(text, width, first=indent, rest=indent)
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -1,6 +1,7 @@
 """`scanonce status`, `restart`, `stop` and `ps`: requests to the supervisors that run."""
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperOption
 
 from supervisor.cli import console
 from supervisor.cli.console import Cell
+from supervisor.cli.help_text import FittingCommand
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.config import quick
 from supervisor.config.quick import Quick
@@ -45,7 +47,7 @@ class _PathOption(TyperOption):
         return None if value is None else Path(value)
 
 
-class _Status(TyperCommand):
+class _Status(FittingCommand):
     """The command `status`, which is asked often, and by programs: its options need no pydantic."""
 
     def __init__(self, name: str | None, *, params: list[Any], **attributes: Any) -> None:
@@ -66,7 +68,8 @@ def status(project: Project = Path(), config: ConfigFile = None, as_json: AsJson
             return
         from supervisor.supervise.status_text import describe
 
-        for line in describe(answer, _target(settings)):
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+        for line in describe(answer, _target(settings), columns=columns):
             console.say(line)
         if sys.stdout.isatty():
             console.say()

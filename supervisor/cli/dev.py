@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
 from supervisor.cli.console import fail
+from supervisor.cli.help_text import FittingCommand
 
 _DASHES = "scanonce.dashes"
 
 
-class DevCommand(TyperCommand):
+class DevCommand(FittingCommand):
     """The command `dev`: it explains those of nodemon's flags that it lacks, and notes whether `--` was written."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -33,7 +33,7 @@ def _lines() -> Iterator[str]:
             yield from _command(name, load(name))
     yield ".SH EXAMPLES"
     yield ".nf"
-    yield from map(_roff, EXAMPLES.splitlines()[1:-2])
+    yield from (_roff(f"  {command:<34}{meaning}") for command, meaning in EXAMPLES)
     yield ".fi"
     yield ".SH FILES"
     for file, what in (

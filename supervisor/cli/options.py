@@ -1,9 +1,11 @@
 """The arguments and options that several commands take, and the frame of a group of commands."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from supervisor.cli.help_text import FittingCommand, FittingGroup
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/cli.md) instead.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
@@ -24,6 +26,13 @@ Session = Annotated[
 ]
 
 
+class _Commands(typer.Typer):
+    """Commands whose help fits the terminal."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        return super().command(name, **{"cls": FittingCommand, **settings})
+
+
 def group(help: str | None = None) -> typer.Typer:  # noqa: A002  as typer names it
     """A group of commands; `help` is its line in the list of all commands."""
-    return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    return _Commands(help=help, cls=FittingGroup, no_args_is_help=True, rich_markup_mode=None, add_completion=False)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from supervisor.cli import console, timings_data, timings_text
+from supervisor.cli.help_text import FittingCommand
 from supervisor.cli.moments import parse_moment
 from supervisor.cli.options import AsJson, ConfigFile, Project, group
 from supervisor.cli.timings_data import View
@@ -24,7 +24,7 @@ from supervisor.timing.record import Target
 _INSTALL = "pipx inject scanonce matplotlib (or, without pipx, pip install 'scanonce[plot]')"
 
 
-class _Command(TyperCommand):
+class _Command(FittingCommand):
     """A command that takes `--compare=X` for `--compare X`; typer has no option whose value may be left out."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

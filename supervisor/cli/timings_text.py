@@ -108,7 +108,7 @@ def _heading(selection: Selection) -> str:
         [f"{counted(selection.first_starts, 'first start')} left out (--starts)"] if selection.first_starts else []
     )
     if others:
-        left_out.append(f"{others} that did not bring the bot back count in no figure")
+        left_out.append(f"{others} that did not bring the bot back {'counts' if others == 1 else 'count'} in no figure")
     return "; ".join([line, *left_out]) + "."
 
 

@@ -174,6 +174,11 @@ def note_answer() -> None:
         _writer.note_output(b"\n")
 
 
+def columns() -> int:
+    """The columns that a sentence of ours has on the terminal."""
+    return shutil.get_terminal_size().columns - len(_PREFIX)
+
+
 def write_picture(picture: str) -> None:
     """Write several lines as they are, such as a QR code; for the console only."""
     if _writer is not None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from supervisor.timing.record import Target, brief_restart_line
 
+_NARROWEST = 40  # columns for the second column of a table
+
 _PHASES = {
     "closing": "going down",
     "preparing": "looking after the profiles",
@@ -20,12 +22,18 @@ _PHASES = {
 _PLANNED = {"start": "start the bot again", "restart": "restart the bot as planned", "snapshot": "snapshot"}
 
 
-def describe(status: Mapping[str, Any], target: Target, now: datetime | None = None) -> Iterator[str]:
-    """Describe a status, given as in docs/openapi.json, as a table of two columns; judge restarts by `target`."""
+def describe(
+    status: Mapping[str, Any], target: Target, now: datetime | None = None, *, columns: int = 80
+) -> Iterator[str]:
+    """Describe a status, given as in docs/openapi.json, as a table of two columns; judge restarts by `target`.
+
+    If the second one would be narrow, with so many `columns` in all, each line begins with its label and a colon.
+    """
     rows = list(_rows(status, target, now or datetime.now(UTC)))
     width = max(len(label) for label, _ in rows)
+    aligned = columns - width >= _NARROWEST
     for label, text in rows:
-        yield f"{label:<{width}}  {text}"
+        yield f"{label:<{width}}  {text}" if aligned else f"{label}: {text}"
 
 
 def _rows(status: Mapping[str, Any], target: Target, now: datetime) -> Iterator[tuple[str, str]]:

@@ -6,20 +6,24 @@ import re
 import time
 from collections.abc import Callable
 
+from supervisor.system.wrap import wrap
+
 #: Seconds that a bot has to draw a code itself; it gets the code when we do.
 PATIENCE = 2.0
 
 #: The modules of a drawn code: half and whole blocks (U+2580 to U+259F in UTF-8), or blanks on black and white.
 _INK = re.compile(rb"\xe2\x96[\x80-\x9f]|\x1b\[4[07]m {2}|\x1b\[7m {2}|\x1b\[48;5;[0-9]+m {2}")
 
+_COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
+
 #: The least number of these in one piece of output that is a code. The smallest code has 21 by 21 modules.
 _DRAWING = 100
 
 
 class QrDisplay:
-    """Draws codes by `draw`, unless the bot's own output, which is passed to `feed`, has just shown one.
+    """Draws codes by `draw`, unless the bot's own output, which is passed to `feed`, has just shown one that fits.
 
-    Where a code, the bot's included, is wider than the terminal, a line says so: broken lines cannot be scanned.
+    Where even ours is wider than the terminal, a line says so: broken lines cannot be scanned.
     `columns` returns the width of the terminal, None where there is none.
     """
 
@@ -29,7 +33,7 @@ class QrDisplay:
         self._draw = draw
         self._columns = columns
         self._patience = patience
-        self._drawn_at = float("-inf")
+        self._drawn_at, self._drawn_width = float("-inf"), 0
         self._waiting: asyncio.TimerHandle | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -37,7 +41,7 @@ class QrDisplay:
         if b"\xe2\x96" in chunk or b"\x1b[" in chunk:
             ink = sum(1 for _ in _INK.finditer(chunk))
             if ink >= _DRAWING:
-                self._drawn_at = time.monotonic()
+                self._drawn_at, self._drawn_width = time.monotonic(), _widest(chunk)
 
     def show(self, text: str) -> None:
         """Draw a page's new code after `patience` seconds, unless the bot has drawn it or the next one has come."""
@@ -48,11 +52,9 @@ class QrDisplay:
         def draw() -> None:
             needed, columns = width(text), self._columns()
             if columns is not None and columns < needed:
-                self._draw(
-                    f"scanonce  the QR code needs {needed} columns, and this terminal has {columns}: widen it, or make "
-                    "its letters smaller"
-                )
-            elif self._drawn_at < since:
+                said = f"the QR code needs {needed} columns, and this terminal has {columns}"
+                self._draw(wrap(f"scanonce  {said}: widen it, or make its letters smaller", columns, rest=10))
+            elif self._drawn_at < since or (columns is not None and columns < self._drawn_width):
                 self._draw(render_text(text))
 
         self._waiting = asyncio.get_running_loop().call_later(self._patience, draw)
@@ -61,6 +63,10 @@ class QrDisplay:
         """Draw nothing more."""
         if self._waiting is not None:
             self._waiting.cancel()
+
+
+def _widest(output: bytes) -> int:
+    return max(len(_COLOURS.sub(b"", line).decode("utf-8", "replace").rstrip("\r")) for line in output.split(b"\n"))
 
 
 def width(text: str) -> int:

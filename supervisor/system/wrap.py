@@ -12,6 +12,10 @@ def wrap(text: str, width: int, *, first: int = 0, rest: int = 0) -> str:
 
     >>> wrap("a bot in /srv/bots", 12, first=4, rest=4)
     'a bot in\\n    /srv/bots'
+    >>> wrap("a bot in /srv/bots", 20, rest=4)
+    'a bot in /srv/bots'
+    >>> wrap("one two three four five", 20, rest=4)
+    'one two three four\\n    five'
     """
     lines = textwrap.wrap(
         text,
@@ -22,4 +26,4 @@ def wrap(text: str, width: int, *, first: int = 0, rest: int = 0) -> str:
         expand_tabs=False,
         replace_whitespace=False,
     )
-    return f"\n{' ' * rest}".join(lines) or text
+    return f"\n{' ' * min(first, rest)}".join(lines) or text

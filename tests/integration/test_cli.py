@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from supervisor import __version__
-from supervisor.cli.app import SECTIONS, app
+from supervisor.cli.app import SECTIONS, app, load
 from supervisor.cli.completion import VARIABLE, Shell
 from supervisor.cli.manual import manual
 from supervisor.config.docgen import json_schema
@@ -113,6 +113,25 @@ def test_the_help_has_every_command_in_a_section_with_a_whole_sentence_and_examp
         assert [line.split()[0] for line in section] == list(commands)
         assert all(line.endswith(".") for line in section)
     assert "  scanonce dev -- node index.js " in helped
+
+
+def _all_commands() -> list[tuple[str, ...]]:
+    loaded = {name: load(name) for names in SECTIONS.values() for name in names}
+    inner = [(name, below) for name, one in loaded.items() for below in getattr(one, "commands", {})]
+    return [(), *((name,) for name in loaded), *inner]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_the_help_of_each_command_fits_the_terminal_and_cuts_nothing_off(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for words in _all_commands():
+        helped = CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [*words, "--help"]).stdout
+        # A path may be longer than the room beside a name: it stays whole, on a line of its own.
+        assert [line for line in helped.splitlines() if len(line) > columns and len(line.split()) > 1] == [], words
+        wide = CliRunner(env={"COLUMNS": "1000"}).invoke(app, [*words, "--help"]).stdout
+        assert helped.split() == wide.split(), words
 
 
 @pytest.mark.parametrize(("words", "command"), [(["session", "check"], "session check"), (["dev"], "dev"), ([], "")])

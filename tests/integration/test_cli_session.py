@@ -584,6 +584,15 @@ class TestTerminal:
         assert printed.split() == ["NAME", name, *[path] * 9, "NAME", "b", "SIZE", "1", "MB", "last"]
         assert "\n\nNAME  b\nSIZE  1 MB\n      last\n" in printed
 
+    def test_a_word_that_does_not_fit_beside_its_label_stands_below_it(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(console, "_UNWRAPPED", 40)
+        console.table(("SNAPSHOT", "TAKEN"), [("backup-971505760056-1796129805578", "1 s ago"), ("x" * 60, "never")])
+        first, below, *rest = capsys.readouterr().out.splitlines()
+        assert (first, below) == ("SNAPSHOT", "  backup-971505760056-1796129805578")
+        assert rest == ["TAKEN     1 s ago", "", f"SNAPSHOT  {'x' * 60}", "TAKEN     never"]
+
     @pytest.mark.parametrize("columns", [40, 80, 120])
     def test_nothing_is_broken_inside_a_word_at_any_width(self, tmp_path: Path, columns: int) -> None:
         make_session(tmp_path)

@@ -88,7 +88,7 @@ class TestText:
         lines = ended.out.splitlines()
         assert lines[0] == (
             "4 restarts, 2026-01-31 18:01:00 to 2026-01-31 18:04:00; 1 first start left out (--starts); "
-            "1 that did not bring the bot back count in no figure."
+            "1 that did not bring the bot back counts in no figure."
         )
         table = [line.split() for line in lines[2:7]]
         assert table[0] == ["STARTED", "TOTAL", "FREEZE", "CLOSE", "BOOT", "WARP", "TARGET", "WHY"]

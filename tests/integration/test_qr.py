@@ -35,15 +35,35 @@ def large(text: str) -> bytes:
 @pytest.mark.parametrize("drawn_by_the_bot", [True, False])
 async def test_a_terminal_that_is_too_narrow_for_a_code_is_named(drawn_by_the_bot: bool) -> None:
     drawn: list[str] = []
-    needed = width(CODE)
-    for columns in (needed - 1, needed):
+    needed, of_the_bot = width(CODE), len(small(CODE).decode().split("\n")[0])
+    for columns in (needed - 1, max(needed, of_the_bot)):
         screen = QrDisplay(drawn.append, lambda columns=columns: columns, patience=0.05)  # type: ignore[misc]
         if drawn_by_the_bot:
             screen.feed(small(CODE))
         screen.show(CODE)
         await asyncio.sleep(0.1)
-    assert drawn[0].startswith(f"scanonce  the QR code needs {needed} columns, and this terminal has {needed - 1}: ")
+    said = " ".join(drawn[0].split())
+    assert said.startswith(f"scanonce the QR code needs {needed} columns, and this terminal has {needed - 1}: ")
+    assert all(len(line) < needed for line in drawn[0].split("\n"))
     assert drawn[1:] == ([] if drawn_by_the_bot else [render_text(CODE)])
+
+
+@pytest.mark.parametrize("colour", [b"", b"\x1b[7m"])
+async def test_a_drawing_of_the_bots_that_does_not_fit_is_drawn_again_smaller(colour: bytes) -> None:
+    drawn: list[str] = []
+    wide = b"\n".join(colour + "█".encode() * 59 + (b"\x1b[0m" if colour else b"") for _ in range(30))
+    shown = asyncio.Event()
+
+    def draw(picture: str) -> None:
+        drawn.append(picture)
+        shown.set()
+
+    screen = QrDisplay(draw, lambda: 58, patience=0.05)
+    screen.feed(wide)
+    screen.show(CODE)
+    await shown.wait()
+    assert drawn == [render_text(CODE)]
+    assert max(map(len, render_text(CODE).split("\n"))) < 59
 
 
 @pytest.mark.parametrize("drawing", [small, large])

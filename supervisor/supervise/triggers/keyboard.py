@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final
 
-from supervisor.log.logger import bot_asks, emit, note_answer, report_fault
+from supervisor.log.logger import bot_asks, columns, emit, note_answer, report_fault
 from supervisor.supervise.requests import Commands, SupervisorView
 from supervisor.timing.record import Target
 
@@ -197,7 +197,7 @@ class Keyboard:
         from supervisor.supervise.status_text import describe
 
         status = (await self._view.status()).model_dump(mode="json")
-        for line in describe(status, self._target):
+        for line in describe(status, self._target, columns=columns()):
             emit("key.answer", key="st", line=line)
 
     async def _take_snapshot(self) -> None:

@@ -66,6 +66,14 @@ def told(one: Status) -> list[str]:
     return list(describe(document(one), Target(5, 10), NOW))
 
 
+def test_a_status_on_a_narrow_terminal_has_no_narrow_column() -> None:
+    lines = list(describe(document(status()), Target(5, 10), NOW, columns=50))
+    assert lines[:2] == [
+        "bot: up for 1 h 2 min (process 8), restarted twice",
+        "session 971: needs link for 5 s; 1 snapshot, the last 0 s ago",
+    ]
+
+
 def test_a_status_in_words() -> None:
     assert told(status()) == [
         "bot           up for 1 h 2 min (process 8), restarted twice",
