@@ -588,7 +588,8 @@ class Supervisor:
         await self._kept.let_go()
         if restart.wanted != "cold":  # else it is as asked for, or has been reported
             restart.mark("cold", "" if restart.reason in {"start", "stop"} else reason.text)
-            self._kept.report_cold(reason, run)
+            if restart.reason not in {"start", "stop"} and self._state.after is not After.END:
+                self._kept.report_cold(reason, run)
         return False
 
     async def _close_kept(self) -> None:

@@ -96,6 +96,15 @@ async def test_no_bot_starts_before_the_last_one_is_gone_and_its_browser_has_wri
     assert not running.problems()
 
 
+async def test_a_stop_is_no_cold_restart(project: Project) -> None:
+    running = await project.start("dev", f"browser={project.profile('1')}")
+    await opened(project, running)
+    await running.until("restart.done")
+    assert await running.stop(signal.SIGINT) == 128 + signal.SIGINT
+    assert running.all("supervisor.stopped")
+    assert not running.all("restart.cold")
+
+
 async def test_two_browsers_of_one_bot_are_closed_side_by_side(project: Project) -> None:
     words = [f"browser={project.profile(name)},slow=0.5" for name in ("1", "2")]
     async with project.supervised("dev", *words) as running:
