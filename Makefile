@@ -62,6 +62,10 @@ orderly: $(VENV) ## a bot that opens, closes, removes and adds accounts and help
 picture: setup ## make the pictures of a session in the README, from a real run
 	$(BIN)/python scripts/picture.py
 
+.PHONY: timings
+timings: setup ## make the samples in docs/timings.md, from a real run
+	$(BIN)/python scripts/timings.py
+
 .PHONY: clean
 clean: ## remove what setup, tests and tools have made; no session, no snapshot
 	rm -rf .venv examples/whatsapp-bot/node_modules tests/e2e/libraries/node_modules dist

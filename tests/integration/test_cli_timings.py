@@ -22,6 +22,7 @@ from supervisor.timing.history import History
 from supervisor.timing.image_plot import png
 from supervisor.timing.phases import PHASES
 from supervisor.timing.record import Restart, Setup, Target
+from tests import ROOT
 from tests.helpers.command import Project
 from tests.helpers.shell import invoke, run, run_on_terminal
 
@@ -79,6 +80,37 @@ def folder(tmp_path: Path) -> Path:
         restart(4, 9000, outcome="needs_link", target=None),
     )
     return tmp_path
+
+
+class TestPage:
+    """docs/timings.md shows what the commands print (`make timings`): here its layout is compared, not its figures."""
+
+    @staticmethod
+    def layout(text: str) -> list[list[str]]:
+        """The words of headings and sentences, without figures, phases and the plot."""
+        known = {name.upper() for name in PHASES} | {"total"}
+        kept = []
+        for line in text.splitlines():
+            words = [word for word in line.split() if word not in known and not re.search(r"\d|[─│┌└┤▁▂▃▄▅▆▇█]", word)]
+            if words and line[:1].isupper() and line.split()[0] not in PHASES:
+                kept.append(words[:6])
+        return kept
+
+    def sample(self, command: str) -> str:
+        page = (ROOT / "docs/timings.md").read_text(encoding="utf-8")
+        return page.partition(f"```\n$ {command}\n")[2].partition("\n```")[0]
+
+    def test_the_samples_are_laid_out_as_the_commands_print(self, tmp_path: Path) -> None:
+        record(tmp_path, *changed())
+        for command in ("scanonce timings --rows 5", "scanonce timings --compare"):
+            sample, printed = self.sample(command), run(tmp_path, *command.split()[1:]).out
+            assert sample
+            assert self.layout(sample) == self.layout(printed)
+
+    def test_the_phases_of_the_samples_are_ours(self) -> None:
+        table = self.sample("scanonce timings --rows 5").partition("\nSECONDS")[2].partition("\n\n")[0].splitlines()[1:]
+        assert table
+        assert {line.split()[0] for line in table} <= {*PHASES, "total"}
 
 
 class TestText:
